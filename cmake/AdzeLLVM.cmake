@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Finds LLVM and MLIR 22 and sets up TableGen for the compiler folders.
+#
+# Everything links the shared libMLIR and libLLVM: a static copy beside them
+# would give each interface a second TypeID (and plug-ins that match nothing).
+
+find_package(MLIR REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+if(NOT LLVM_VERSION_MAJOR EQUAL 22)
+  message(FATAL_ERROR "Adze needs LLVM and MLIR 22, found ${LLVM_VERSION}. "
+    "On Debian 12: apt-get install libmlir-22-dev mlir-22-tools llvm-22-dev "
+    "(from the security suite), or pass -DMLIR_DIR=.../lib/cmake/mlir")
+endif()
+set(MLIR_LINK_MLIR_DYLIB ON)
+list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR)
+
+separate_arguments(ADZE_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+set(MLIR_BINARY_DIR ${PROJECT_BINARY_DIR})
+if(NOT CMAKE_INSTALL_RPATH)
+  # libMLIR.so is not on the default loader path.
+  set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib;${LLVM_LIBRARY_DIR}")
+endif()
+
+set(ADZE_INCLUDE_DIRS
+  ${PROJECT_SOURCE_DIR}/dialects/include ${PROJECT_BINARY_DIR}/dialects/include
+  ${PROJECT_SOURCE_DIR}/frontend/include
+  ${PROJECT_SOURCE_DIR}/transforms/include
+  ${PROJECT_BINARY_DIR}/transforms/include
+  ${PROJECT_SOURCE_DIR}/codegen/include
+  ${PROJECT_SOURCE_DIR}/runtime/include)
+
+# adze_component(<name> SOURCES ... [INCLUDES ...] [DEPENDS ...])
+# An object library of libAdze.so. INCLUDES names the component folders whose
+# headers it may see: the dependence of the design, enforced.
+function(adze_component name)
+  cmake_parse_arguments(A "" "" "SOURCES;INCLUDES;DEPENDS" ${ARGN})
+  add_library(${name} OBJECT ${A_SOURCES})
+  foreach(component IN LISTS A_INCLUDES)
+    target_include_directories(${name} PUBLIC
+      ${PROJECT_SOURCE_DIR}/${component}/include
+      ${PROJECT_BINARY_DIR}/${component}/include)
+  endforeach()
+  target_include_directories(${name} SYSTEM PUBLIC
+    ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+  target_compile_definitions(${name} PRIVATE ${ADZE_LLVM_DEFINITIONS})
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
+    -Wno-unused-parameter)
+  if(A_DEPENDS)
+    add_dependencies(${name} ${A_DEPENDS})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY ADZE_COMPONENTS ${name})
+endfunction()
