@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A second opinion on test/numerics/references, without torch.
+
+Reads every stored model from its bytes (safetensors by hand, GGUF with the
+`gguf` package), runs a plain NumPy float64 forward pass written from the
+papers rather than from transformers, and compares with the stored logits.
+
+    pip install numpy gguf
+    python3 test/scripts/models/check_references.py
+"""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+LIMIT = 1e-5  # of max|a-b| / max|b| per position; transformers norms in f32
+
+
+def bfloat16_to_float64(raw):
+    return (raw.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+
+
+def read_safetensors(path):
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        raw = data[8 + size + begin:8 + size + end]
+        if entry["dtype"] == "BF16":
+            value = bfloat16_to_float64(np.frombuffer(raw, np.uint16))
+        else:
+            kind = {"F32": np.float32, "F16": np.float16}[entry["dtype"]]
+            value = np.frombuffer(raw, kind).astype(np.float64)
+        tensors[name] = value.reshape(entry["shape"])
+    return tensors
+
+
+def read_hugging_face(folder):
+    """The model as (settings, tensors under GGUF-like short names)."""
+    config = json.loads((folder / "config.json").read_text())
+    tensors = {}
+    for part in sorted(folder.glob("*.safetensors")):
+        tensors.update(read_safetensors(part))
+    heads = config["num_attention_heads"]
+    rope = config.get("rope_parameters") or {
+        **(config.get("rope_scaling") or {}),
+        "rope_theta": config["rope_theta"]}
+    windowed = config.get("use_sliding_window", True)
+    dim = config.get("head_dim") or config["hidden_size"] // heads
+    frequency = rope["rope_theta"] ** (-np.arange(0, dim, 2) / dim)
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "linear":
+        frequency = frequency / rope["factor"]
+    elif kind == "llama3":
+        frequency = scale_like_llama31(frequency, rope)
+    settings = {
+        "layers": config["num_hidden_layers"], "heads": heads,
+        "kv_heads": config["num_key_value_heads"], "head_dim": dim,
+        "eps": config["rms_norm_eps"], "frequency": frequency,
+        "window": (config.get("sliding_window") if windowed else None),
+        "interleaved": False,
+    }
+    short = {"model.embed_tokens": "token_embd", "model.norm": "output_norm",
+             "lm_head": "output", "input_layernorm": "attn_norm",
+             "post_attention_layernorm": "ffn_norm", "q_proj": "attn_q",
+             "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
+             "q_norm": "attn_q_norm", "k_norm": "attn_k_norm",
+             "gate_proj": "ffn_gate", "up_proj": "ffn_up",
+             "down_proj": "ffn_down"}
+    renamed = {}
+    for name, value in tensors.items():
+        stem, last = name.rsplit(".", 1)
+        if stem in short:
+            renamed[f"{short[stem]}.{last}"] = value
+        else:
+            parts = stem.split(".")
+            renamed[f"blk.{parts[2]}.{short[parts[-1]]}.{last}"] = value
+    return settings, renamed
+
+
+def scale_like_llama31(frequency, rope):
+    """Long waves are slowed by the factor, short ones kept, the others
+    blended by where the original context falls."""
+    turns = rope["original_max_position_embeddings"] * frequency / (2 * np.pi)
+    low, high = rope["low_freq_factor"], rope["high_freq_factor"]
+    kept = np.clip((turns - low) / (high - low), 0, 1)
+    return frequency * (kept + (1 - kept) / rope["factor"])
+
+
+def read_gguf(path):
+    import gguf
+    reader = gguf.GGUFReader(path)
+    arch = reader.fields["general.architecture"].contents()
+
+    def key(name, default=None):
+        field = reader.fields.get(f"{arch}.{name}")
+        return default if field is None else field.contents()
+
+    tensors = {}
+    for tensor in reader.tensors:
+        kind = tensor.tensor_type.name
+        if kind == "BF16":
+            value = bfloat16_to_float64(
+                np.ascontiguousarray(tensor.data).view(np.uint16))
+        else:
+            value = tensor.data.astype(np.float64)
+        tensors[tensor.name] = value.reshape(tensor.shape[::-1])
+    heads = key("attention.head_count")
+    dim = key("attention.key_length", key("embedding_length") // heads)
+    frequency = key("rope.freq_base") ** (-np.arange(0, dim, 2) / dim)
+    if key("rope.scaling.type") == "linear":
+        frequency = frequency / key("rope.scaling.factor")
+    if "rope_freqs.weight" in tensors:
+        frequency = frequency / tensors["rope_freqs.weight"]
+    return {
+        "layers": key("block_count"), "heads": heads,
+        "kv_heads": key("attention.head_count_kv"), "head_dim": dim,
+        "eps": key("attention.layer_norm_rms_epsilon"),
+        "frequency": frequency, "window": None, "interleaved": arch == "llama",
+    }, tensors
+
+
+def forward(s, tensors, tokens):
+    """Logits of every position, float64, one head at a time."""
+    angle = np.arange(len(tokens))[:, None] * s["frequency"]
+    cos, sin = np.cos(angle), np.sin(angle)
+
+    def norm(x, weight):
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + s["eps"]) * weight
+
+    def rotate(x):
+        y = np.empty_like(x)
+        half = x.shape[1] // 2
+        first, second = ((slice(0, None, 2), slice(1, None, 2))
+                         if s["interleaved"]
+                         else (slice(0, half), slice(half, None)))
+        y[:, first] = x[:, first] * cos - x[:, second] * sin
+        y[:, second] = x[:, second] * cos + x[:, first] * sin
+        return y
+
+    distance = np.subtract.outer(np.arange(len(tokens)),
+                                 np.arange(len(tokens)))
+    visible = distance >= 0
+    if s["window"] is not None:
+        visible &= distance < s["window"]
+
+    x = tensors["token_embd.weight"][tokens]
+    dim, group = s["head_dim"], s["heads"] // s["kv_heads"]
+    for layer in range(s["layers"]):
+        t = {name.split(".", 2)[2]: value for name, value in tensors.items()
+             if name.startswith(f"blk.{layer}.")}
+
+        def linear(y, name):
+            return y @ t[name + ".weight"].T + t.get(name + ".bias", 0.0)
+
+        def head(y, index, normed=None):
+            y = y[:, index * dim:(index + 1) * dim]
+            if normed is None:
+                return y
+            if normed + ".weight" in t:
+                y = norm(y, t[normed + ".weight"])
+            return rotate(y)
+
+        h = norm(x, t["attn_norm.weight"])
+        q, k, v = (linear(h, n) for n in ("attn_q", "attn_k", "attn_v"))
+        mixed = []
+        for index in range(s["heads"]):
+            scores = (head(q, index, "attn_q_norm")
+                      @ head(k, index // group, "attn_k_norm").T)
+            scores = np.where(visible, scores / math.sqrt(dim), -np.inf)
+            p = np.exp(scores - scores.max(1, keepdims=True))
+            mixed.append(p / p.sum(1, keepdims=True)
+                         @ head(v, index // group))
+        x = x + linear(np.concatenate(mixed, 1), "attn_output")
+        h = norm(x, t["ffn_norm.weight"])
+        gate = linear(h, "ffn_gate")
+        x = x + linear(gate / (1 + np.exp(-gate)) * linear(h, "ffn_up"),
+                       "ffn_down")
+    head_weight = tensors.get("output.weight", tensors["token_embd.weight"])
+    return norm(x, tensors["output_norm.weight"]) @ head_weight.T
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("references", type=Path, nargs="?",
+                        default=HERE.parents[1] / "numerics" / "references")
+    root = parser.parse_args().references
+    manifest = json.loads((root / "manifest.json").read_text())
+    failures = 0
+    for name, record in manifest["references"].items():
+        model = root / record["model"]
+        settings, tensors = (read_gguf(model) if model.suffix == ".gguf"
+                             else read_hugging_face(model))
+        expected = np.load(root / name / "expected_logits.npy")
+        logits = forward(settings, tensors,
+                         np.load(root / name / "tokens.npy"))
+        worst = (np.abs(logits - expected).max(1)
+                 / np.abs(expected).max(1)).max()
+        good = logits.shape == expected.shape and worst < LIMIT
+        failures += not good
+        print(f"{'ok  ' if good else 'FAIL'} {worst:.1e}  {name}")
+    print(f"{len(manifest['references'])} references, {failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
