@@ -39,7 +39,8 @@ public:
 };
 
 /// Adds `architecture` under `name` for the life of the process (or until the
-/// returned object is destroyed). The first of two equal names wins.
+/// returned object is destroyed). Two equal names make the name unusable: an
+/// error of describeModel().
 class ArchitectureRegistration {
 public:
   ArchitectureRegistration(llvm::StringRef name,
@@ -49,14 +50,14 @@ public:
   ArchitectureRegistration &
   operator=(const ArchitectureRegistration &) = delete;
 
-  llvm::StringRef name() const { return itsName; }
-  const Architecture &architecture() const { return itsArchitecture; }
-  const ArchitectureRegistration *next() const { return itsNext; }
+  llvm::StringRef name() const { return key; }
+  const Architecture &architecture() const { return instance; }
+  const ArchitectureRegistration *next() const { return link; }
 
 private:
-  llvm::StringRef itsName;
-  const Architecture &itsArchitecture;
-  ArchitectureRegistration *itsNext = nullptr;
+  llvm::StringRef key;
+  const Architecture &instance;
+  ArchitectureRegistration *link = nullptr;
 };
 
 #define ADZE_REGISTER_MODEL(NAME, CLASS)                                       \

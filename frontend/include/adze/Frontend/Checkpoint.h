@@ -55,18 +55,19 @@ public:
   /// From buffers in memory; their identifiers are the file names in messages.
   static llvm::Expected<Checkpoint>
   fromGguf(std::unique_ptr<llvm::MemoryBuffer> file, Diagnostics &diags);
-  static llvm::Expected<Checkpoint> fromHuggingFace(
-      llvm::json::Object config, std::optional<llvm::json::Object> generation,
-      std::vector<std::unique_ptr<llvm::MemoryBuffer>> safetensors,
-      std::string path, Diagnostics &diags);
+  static llvm::Expected<Checkpoint>
+  fromHuggingFace(llvm::json::Object config,
+                  std::optional<llvm::json::Object> generation,
+                  std::vector<std::unique_ptr<llvm::MemoryBuffer>> safetensors,
+                  std::string path, Diagnostics &diags);
 
   Checkpoint(Checkpoint &&) noexcept;
   Checkpoint &operator=(Checkpoint &&) noexcept;
   ~Checkpoint();
 
-  Kind kind() const { return itsKind; }
+  Kind kind() const { return origin; }
   /// The path given to open().
-  llvm::StringRef path() const { return itsPath; }
+  llvm::StringRef path() const { return root; }
 
   /// In the order of the files and of the offsets in them.
   llvm::ArrayRef<CheckpointTensor> tensors() const { return table; }
@@ -84,30 +85,30 @@ public:
 
   /// config.json, or the metadata of a GGUF file with its full keys
   /// ("llama.block_count"); the vocabulary is not in it.
-  const llvm::json::Object &config() const { return itsConfig; }
+  const llvm::json::Object &config() const { return configObject; }
   /// The file that config() came from.
-  llvm::StringRef configFile() const { return itsConfigFile; }
+  llvm::StringRef configFile() const { return configSource; }
   /// generation_config.json, or null.
   const llvm::json::Object *generationConfig() const {
-    return itsGeneration ? &*itsGeneration : nullptr;
+    return generation ? &*generation : nullptr;
   }
   /// The vocabulary inside a GGUF file, or null.
-  const GgufVocab *vocab() const { return itsVocab.get(); }
+  const GgufVocab *vocab() const { return vocabulary.get(); }
 
 private:
   Checkpoint() = default;
-  bool addTensors(std::vector<CheckpointTensor> tensors, uint32_t file,
+  void addTensors(std::vector<CheckpointTensor> tensors, uint32_t file,
                   Diagnostics &diags);
 
-  Kind itsKind = Kind::HuggingFace;
-  std::string itsPath;
-  std::string itsConfigFile;
+  Kind origin = Kind::HuggingFace;
+  std::string root;
+  std::string configSource;
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> files;
   std::vector<CheckpointTensor> table;
   llvm::StringMap<uint32_t> byName;
-  llvm::json::Object itsConfig;
-  std::optional<llvm::json::Object> itsGeneration;
-  std::shared_ptr<const GgufVocab> itsVocab;
+  llvm::json::Object configObject;
+  std::optional<llvm::json::Object> generation;
+  std::shared_ptr<const GgufVocab> vocabulary;
 };
 
 /// Maps a regular file read-only (an error names what is wrong with it). Files

@@ -32,11 +32,13 @@ public:
   /// `scope` is put in front of keys in messages (`rope_scaling.`).
   ConfigReader(const llvm::json::Object &object, std::string file,
                Diagnostics &diags, std::string scope = "")
-      : object(object), itsFile(std::move(file)), diags(diags),
+      : object(object), source(std::move(file)), diags(diags),
         scope(std::move(scope)) {}
 
   /// Present and not null. Does not count as reading.
   bool has(llvm::StringRef key) const;
+  /// Present, perhaps null.
+  bool contains(llvm::StringRef key) const { return object.get(key); }
 
   /// A required positive integer; 1 after an error.
   int64_t positive(llvm::StringRef key, int64_t max = maxDimension);
@@ -91,7 +93,7 @@ public:
   /// Warns about every key that was neither asked for nor ignored.
   void finish();
 
-  llvm::StringRef file() const { return itsFile; }
+  llvm::StringRef file() const { return source; }
   Diagnostics &diagnostics() { return diags; }
 
 private:
@@ -100,7 +102,7 @@ private:
                 const llvm::json::Value *found);
 
   const llvm::json::Object &object;
-  std::string itsFile;
+  std::string source;
   Diagnostics &diags;
   std::string scope;
   llvm::StringSet<> known;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//===- DType.h - How a checkpoint stores the numbers of a tensor -*- C++ -*-===//
+//===- DType.h - How a checkpoint stores the numbers of a tensor -*- C++
+//-*-===//
 //
 // Every storage type that safetensors and GGUF know, with its size. Types that
 // hold several elements in one block (GGUF's quantized ones, sub-byte floats)

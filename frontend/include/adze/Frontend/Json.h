@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace adze {
 
@@ -35,6 +36,10 @@ readJsonObject(llvm::StringRef path, uint64_t maxBytes = uint64_t(1) << 28);
 
 /// `value` as a user should see it in a message: compact, shortened.
 std::string formatJson(const llvm::json::Value &value, size_t maxBytes = 80);
+
+/// The keys of `object` in order: a json::Object iterates in an order of its
+/// own, which must not reach messages.
+std::vector<llvm::StringRef> sortedKeys(const llvm::json::Object &object);
 
 } // namespace adze
 

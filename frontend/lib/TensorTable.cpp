@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===- TensorTable.cpp - Which tensors a model expects --------------------===//
+//
+// The names of a decoder's weights in both kinds of checkpoint, and the
+// comparison of a checkpoint with them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "adze/Frontend/TensorTable.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+
+using namespace llvm;
+
+namespace adze {
+
+namespace {
+struct RoleRow {
+  TensorRole role;
+  StringLiteral name;
+  StringLiteral huggingFace;
+  StringLiteral gguf;
+};
+
+using R = TensorRole;
+constexpr RoleRow rows[] = {
+    {R::Embedding, "embedding", "model.embed_tokens.weight",
+     "token_embd.weight"},
+    {R::AttentionNorm, "attention norm",
+     "model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight"},
+    {R::Query, "query", "model.layers.{}.self_attn.q_proj.weight",
+     "blk.{}.attn_q.weight"},
+    {R::Key, "key", "model.layers.{}.self_attn.k_proj.weight",
+     "blk.{}.attn_k.weight"},
+    {R::Value, "value", "model.layers.{}.self_attn.v_proj.weight",
+     "blk.{}.attn_v.weight"},
+    {R::Output, "attention output", "model.layers.{}.self_attn.o_proj.weight",
+     "blk.{}.attn_output.weight"},
+    {R::QueryBias, "query bias", "model.layers.{}.self_attn.q_proj.bias",
+     "blk.{}.attn_q.bias"},
+    {R::KeyBias, "key bias", "model.layers.{}.self_attn.k_proj.bias",
+     "blk.{}.attn_k.bias"},
+    {R::ValueBias, "value bias", "model.layers.{}.self_attn.v_proj.bias",
+     "blk.{}.attn_v.bias"},
+    {R::OutputBias, "attention output bias",
+     "model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias"},
+    {R::QueryNorm, "query norm", "model.layers.{}.self_attn.q_norm.weight",
+     "blk.{}.attn_q_norm.weight"},
+    {R::KeyNorm, "key norm", "model.layers.{}.self_attn.k_norm.weight",
+     "blk.{}.attn_k_norm.weight"},
+    {R::FeedForwardNorm, "feed-forward norm",
+     "model.layers.{}.post_attention_layernorm.weight",
+     "blk.{}.ffn_norm.weight"},
+    {R::Gate, "gate", "model.layers.{}.mlp.gate_proj.weight",
+     "blk.{}.ffn_gate.weight"},
+    {R::Up, "up", "model.layers.{}.mlp.up_proj.weight", "blk.{}.ffn_up.weight"},
+    {R::Down, "down", "model.layers.{}.mlp.down_proj.weight",
+     "blk.{}.ffn_down.weight"},
+    {R::GateBias, "gate bias", "model.layers.{}.mlp.gate_proj.bias",
+     "blk.{}.ffn_gate.bias"},
+    {R::UpBias, "up bias", "model.layers.{}.mlp.up_proj.bias",
+     "blk.{}.ffn_up.bias"},
+    {R::DownBias, "down bias", "model.layers.{}.mlp.down_proj.bias",
+     "blk.{}.ffn_down.bias"},
+    {R::FinalNorm, "final norm", "model.norm.weight", "output_norm.weight"},
+    {R::Head, "head", "lm_head.weight", "output.weight"},
+};
+} // namespace
+
+static const RoleRow &rowOf(TensorRole role) {
+  return rows[static_cast<size_t>(role)];
+}
+
+static constexpr bool rowsAreInOrder() {
+  for (size_t i = 0; i < std::size(rows); ++i)
+    if (static_cast<size_t>(rows[i].role) != i)
+      return false;
+  return true;
+}
+static_assert(rowsAreInOrder(), "rows are looked up by role");
+
+StringRef tensorRoleName(TensorRole role) { return rowOf(role).name; }
+
+bool isPerLayer(TensorRole role) {
+  return rowOf(role).huggingFace.contains("{}");
+}
+
+std::string TensorSpec::name(int64_t layer) const {
+  auto [before, after] = StringRef(pattern).split("{}");
+  if (before.size() == pattern.size())
+    return pattern;
+  return (before + Twine(layer) + after).str();
+}
+
+const TensorSpec *TensorTable::find(TensorRole role) const {
+  auto it =
+      find_if(specs, [&](const TensorSpec &spec) { return spec.role == role; });
+  return it == specs.end() ? nullptr : &*it;
+}
+
+TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
+  TensorTable table;
+  bool gguf = kind == Checkpoint::Kind::Gguf;
+  auto add = [&](TensorRole role, SmallVector<int64_t, 2> shape) {
+    const RoleRow &row = rowOf(role);
+    table.specs.push_back(
+        {role, (gguf ? row.gguf : row.huggingFace).str(), std::move(shape)});
+  };
+  int64_t hidden = config.hidden, mlp = config.intermediate;
+  int64_t q = config.queryWidth(), kv = config.kvWidth();
+
+  add(R::Embedding, {config.vocab, hidden});
+  add(R::AttentionNorm, {hidden});
+  add(R::Query, {q, hidden});
+  add(R::Key, {kv, hidden});
+  add(R::Value, {kv, hidden});
+  if (config.qkvBias) {
+    add(R::QueryBias, {q});
+    add(R::KeyBias, {kv});
+    add(R::ValueBias, {kv});
+  }
+  if (config.qkNorm) {
+    add(R::QueryNorm, {config.headDim});
+    add(R::KeyNorm, {config.headDim});
+  }
+  add(R::Output, {hidden, q});
+  if (config.outputBias)
+    add(R::OutputBias, {hidden});
+  add(R::FeedForwardNorm, {hidden});
+  add(R::Gate, {mlp, hidden});
+  add(R::Up, {mlp, hidden});
+  add(R::Down, {hidden, mlp});
+  if (config.mlpBias) {
+    add(R::GateBias, {mlp});
+    add(R::UpBias, {mlp});
+    add(R::DownBias, {hidden});
+  }
+  add(R::FinalNorm, {hidden});
+  if (!config.tiedHead)
+    add(R::Head, {config.vocab, hidden});
+
+  if (gguf) {
+    table.ignored = {"rope_freqs.weight"};
+  } else {
+    // Computed here; older checkpoints store it.
+    table.ignored = {"model.layers.{}.self_attn.rotary_emb.inv_freq",
+                     "model.rotary_emb.inv_freq"};
+    if (config.tiedHead)
+      table.ignored.push_back("lm_head.weight");
+  }
+  return table;
+}
+
+/// `name` is `pattern` with some number in place of {}.
+static bool matches(StringRef name, StringRef pattern) {
+  auto [before, after] = pattern.split("{}");
+  if (before.size() == pattern.size())
+    return name == pattern;
+  if (!name.consume_front(before) || !name.consume_back(after))
+    return false;
+  return !name.empty() && all_of(name, isDigit);
+}
+
+static void checkTensor(const Checkpoint &checkpoint,
+                        const CheckpointTensor &tensor, const TensorSpec &spec,
+                        Diagnostics &diags) {
+  StringRef file = checkpoint.filePath(tensor.file);
+  if (ArrayRef<int64_t>(tensor.shape) != ArrayRef<int64_t>(spec.shape))
+    diags.error(file, "tensor " + quoted(tensor.name),
+                "expected shape " + formatShape(spec.shape) + " for the " +
+                    tensorRoleName(spec.role) + ", found " +
+                    formatShape(tensor.shape));
+  if (!isFloatWeight(tensor.type))
+    diags.error(file, "tensor " + quoted(tensor.name),
+                "expected type f32, f16 or bf16, found " +
+                    dtypeName(tensor.type),
+                isBlocked(tensor.type)
+                    ? "quantized tensors cannot be imported: use an F32, F16 "
+                      "or BF16 file of the model"
+                    : "convert the tensor to one of them");
+}
+
+void validateTensors(const Checkpoint &checkpoint, const TensorTable &table,
+                     int64_t layers, Diagnostics &diags) {
+  StringMap<const TensorSpec *> expected;
+  for (const TensorSpec &spec : table.specs) {
+    int64_t count = isPerLayer(spec.role) ? layers : 1;
+    for (int64_t layer = 0; layer < count; ++layer) {
+      std::string name = spec.name(layer);
+      expected[name] = &spec;
+      if (const CheckpointTensor *tensor = checkpoint.find(name))
+        checkTensor(checkpoint, *tensor, spec, diags);
+      else
+        diags.error(checkpoint.path(), "tensor " + quoted(name),
+                    "expected the " + tensorRoleName(spec.role) +
+                        " with shape " + formatShape(spec.shape) +
+                        ", found no such tensor");
+    }
+  }
+  for (const CheckpointTensor &tensor : checkpoint.tensors()) {
+    bool ignored = expected.contains(tensor.name) ||
+                   any_of(table.ignored, [&](StringRef pattern) {
+                     return matches(tensor.name, pattern);
+                   });
+    if (!ignored)
+      diags.error(
+          checkpoint.filePath(tensor.file), "tensor " + quoted(tensor.name),
+          "expected no such tensor in this architecture, found " +
+              formatShape(tensor.shape) + " of " + dtypeName(tensor.type),
+          "the configuration does not describe these weights");
+  }
+}
+
+} // namespace adze
