@@ -83,6 +83,10 @@ enum adze_table_tag {
   ADZE_TABLE_PROOF = 12    /* UTF-8 JSON: what compression cost */
 };
 #define ADZE_TABLE_MUST_UNDERSTAND 1u
+/* flags >> 16: bytes per row of a table of structs, so that rows can grow at
+ * their end too; 0: the size that this header gives the row. */
+#define ADZE_TABLE_ROW_SHIFT 16
+#define ADZE_MAX_SYMBOLS 8u /* of one entry */
 
 typedef struct adze_table {
   uint32_t tag, flags;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#define _GNU_SOURCE
+#include "cpu.h"
+
+#include <stdio.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static uint64_t read_xcr0(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}
+static bool all(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
+
+/* Linux gives AMX tile data only to processes that ask for it. */
+static bool amx_permitted(void) {
+#ifdef SYS_arch_prctl
+  return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18) == 0;
+#else
+  return false;
+#endif
+}
+
+void adze_cpu_features(uint64_t have[2]) {
+  have[0] = have[1] = 0;
+  uint32_t a, b, c, d, a7, b7, c7, d7, a71 = 0, b71, c71, d71;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, 1u << 27)) /* osxsave */
+    return;
+  uint64_t xcr0 = read_xcr0();
+  if (!__get_cpuid_count(7, 0, &a7, &b7, &c7, &d7))
+    return;
+  if (a7 >= 1)
+    __get_cpuid_count(7, 1, &a71, &b71, &c71, &d71);
+  bool ymm = (xcr0 & 0x6) == 0x6, zmm = (xcr0 & 0xE6) == 0xE6;
+  bool tiles = (xcr0 & 0x60000) == 0x60000;
+  /* avx, fma, f16c; avx2 */
+  if (ymm && all(c, 1u << 28 | 1u << 12 | 1u << 29) && all(b7, 1u << 5)) {
+    have[0] |= ADZE_X86_AVX2;
+    if (all(a71, 1u << 4))
+      have[0] |= ADZE_X86_AVX_VNNI;
+  }
+  /* f, dq, cd, bw, vl */
+  if (zmm && all(b7, 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31)) {
+    have[0] |= ADZE_X86_AVX512;
+    if (all(c7, 1u << 11))
+      have[0] |= ADZE_X86_VNNI512;
+    if (all(a71, 1u << 5))
+      have[0] |= ADZE_X86_BF16_512;
+    if (all(c7, 1u << 6))
+      have[0] |= ADZE_X86_VBMI2;
+  }
+  /* amx tile, int8, bf16 */
+  if (tiles && all(d7, 1u << 24 | 1u << 25 | 1u << 22) && amx_permitted())
+    have[0] |= ADZE_X86_AMX;
+}
+
+static const struct {
+  uint64_t bit;
+  const char *name;
+} features[] = {{ADZE_X86_AVX2, "avx2 (with fma and f16c)"},
+                {ADZE_X86_AVX512, "avx512 (f, bw, dq, vl, cd)"},
+                {ADZE_X86_VNNI512, "avx512_vnni"},
+                {ADZE_X86_BF16_512, "avx512_bf16"},
+                {ADZE_X86_AVX_VNNI, "avx_vnni"},
+                {ADZE_X86_VBMI2, "avx512_vbmi2"},
+                {ADZE_X86_AMX, "amx"}};
+#else
+/* aarch64 variants beyond the base need HWCAP bits, which the ABI has yet to
+ * number; until then only a variant that needs nothing fits. */
+void adze_cpu_features(uint64_t have[2]) { have[0] = have[1] = 0; }
+
+static const struct {
+  uint64_t bit;
+  const char *name;
+} features[] = {{0, ""}};
+#endif
+
+void adze_cpu_feature_names(const uint64_t bits[2], char *out,
+                            size_t capacity) {
+  size_t at = 0;
+  uint64_t rest = bits[0];
+  if (capacity)
+    out[0] = 0;
+  for (unsigned i = 0; i < sizeof features / sizeof *features; ++i)
+    if (features[i].bit & rest) {
+      rest &= ~features[i].bit;
+      int wrote = snprintf(out + at, capacity - at, "%s%s", at ? ", " : "",
+                           features[i].name);
+      at += wrote > 0 ? (size_t)wrote : 0;
+      if (at >= capacity)
+        return;
+    }
+  if (rest || bits[1])
+    snprintf(out + at, capacity - at,
+             "%sfeature bits %#llx:%#llx that this runtime does not know",
+             at ? ", " : "", (unsigned long long)bits[1],
+             (unsigned long long)rest);
+}
