@@ -3,7 +3,7 @@
 """Make test/numerics/references: small random checkpoints and the logits that
 Hugging Face transformers computes from them.
 
-    pip install torch transformers safetensors numpy gguf
+    pip install -r test/scripts/models/requirements.txt
     python3 test/scripts/models/make_references.py
 
 The result is committed, so the tests need none of these packages. Each
@@ -25,6 +25,7 @@ import safetensors
 import torch
 import transformers
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 import reference_cases
@@ -74,22 +75,35 @@ def error(a, b):
     return float((np.abs(a - b).max(1) / np.abs(b).max(1)).max())
 
 
-def store(case, folder, checkpoint, model):
-    """Evaluate `checkpoint`, store tokens and logits, return the record."""
-    tokens = reference_cases.make_tokens(case)
+def store(folder, checkpoint, tokens):
+    """Evaluate `checkpoint`, store tokens and logits; what there is to say
+    about them."""
     expected = evaluate(checkpoint, tokens, torch.float64)
     in_float32 = evaluate(checkpoint, tokens, torch.float32)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "tokens.npy", tokens)
     np.save(folder / "expected_logits.npy", expected.astype(np.float32))
-    deviation = float(expected.std())
-    assert 0.5 < deviation < 5, f"{case.name}: logits of std {deviation}"
-    return {
-        "model": model, "architecture": case.config["architectures"][0],
-        "seed": case.seed, "dtype": case.dtype, "tokens": case.length,
-        "logits_std": round(deviation, 3),
-        "float32_error": float(f"{error(in_float32, expected):.2g}"),
-    }
+    return {"tokens": len(tokens),
+            "logits_std": round(float(expected.std()), 3),
+            "float32_error": float(f"{error(in_float32, expected):.2g}")}
+
+
+def store_case(case, dtype, folder, checkpoint, model):
+    record = store(folder, checkpoint, reference_cases.make_tokens(case))
+    assert 0.5 < record["logits_std"] < 5, f"{case.name}: {record}"
+    return {"model": model, "architecture": case.config["architectures"][0],
+            "seed": case.seed, "dtype": dtype, **record}
+
+
+def store_bard(folder):
+    """The model that ships in examples/models, where it already lies."""
+    model = HERE.parents[2] / "examples" / "models" / "bard"
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    ids = tokenizer.encode(reference_cases.BARD_TEXT).ids
+    record = store(folder, model, np.array(ids, np.int32))
+    return {"model": "../../../examples/models/bard",
+            "architecture": "LlamaForCausalLM", "dtype": "bfloat16",
+            "text": reference_cases.BARD_TEXT, **record}
 
 
 def main():
@@ -107,7 +121,8 @@ def main():
     for case in reference_cases.CASES:
         name = f"hf/{case.name}"
         write_checkpoint(case, out / name)
-        records[name] = store(case, out / name, out / name, name)
+        records[name] = store_case(case, case.dtype, out / name, out / name,
+                                   name)
 
     gguf_cases = [(case, kind) for case in reference_cases.GGUF_CASES
                   for kind in ("float32", "float16", "bfloat16")]
@@ -123,10 +138,9 @@ def main():
             write_checkpoint(case, checkpoint)
             save_file({n: torch.from_numpy(w) for n, w in weights.items()},
                       checkpoint / "model.safetensors", {"format": "pt"})
-            case.dtype = dtype
-            records[name] = store(case, out / name, checkpoint,
-                                  name + "/model.gguf")
-            case.dtype = "float32"
+            records[name] = store_case(case, dtype, out / name, checkpoint,
+                                       name + "/model.gguf")
+    records["bard"] = store_bard(out / "bard")
 
     (out / "manifest.json").write_text(json.dumps({
         "made_by": "test/scripts/models/make_references.py",
