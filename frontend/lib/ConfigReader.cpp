@@ -59,21 +59,15 @@ static std::optional<int64_t> asInteger(const json::Value &value) {
   return value.getAsInteger();
 }
 
-static std::string atMost(int64_t max) {
-  return max == maxDimension ? "" : " of at most " + std::to_string(max);
-}
-
 int64_t ConfigReader::positive(StringRef key, int64_t max) {
   const json::Value *value = get(key);
   std::optional<int64_t> number =
       value ? asInteger(*value) : std::optional<int64_t>();
   if (number && *number >= 1 && *number <= max)
     return *number;
-  bool tooLarge = number && *number > max;
-  mismatch(key,
-           "a positive integer" +
-               (tooLarge && max == maxDimension ? " below 2^31" : atMost(max)),
-           value);
+  std::string limit =
+      number && *number > max ? " of at most " + std::to_string(max) : "";
+  mismatch(key, "a positive integer" + limit, value);
   return 1;
 }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/ModelConfig.h"
+#include "adze/Frontend/ConfigReader.h"
 
 #include <cmath>
 #include <numbers>
@@ -48,10 +49,11 @@ void checkConsistency(const ModelConfig &config, StringRef file,
                 "expected a number of attention heads that the number of "
                 "key/value heads divides, found " +
                     Twine(config.heads) + " and " + Twine(config.kvHeads));
-  if (config.queryWidth() > INT32_MAX)
+  if (config.queryWidth() > maxDimension)
     diags.error(file, "",
-                "expected heads times head dimension below 2^31, found " +
-                    Twine(config.heads) + " x " + Twine(config.headDim));
+                "expected heads times head dimension of at most " +
+                    Twine(maxDimension) + ", found " + Twine(config.heads) +
+                    " x " + Twine(config.headDim));
   checkRope(config.rope, config.headDim, file, diags);
   if (!config.slidingLayers.empty() &&
       static_cast<int64_t>(config.slidingLayers.size()) != config.layers)

@@ -24,8 +24,8 @@
 
 namespace adze {
 
-/// Largest value of any one dimension: products of two fit in 64 bits.
-inline constexpr int64_t maxDimension = INT32_MAX;
+/// Largest value of any one dimension: the bytes of a matrix fit in 64 bits.
+inline constexpr int64_t maxDimension = int64_t(1) << 28;
 
 class ConfigReader {
 public:

@@ -28,6 +28,13 @@ llvm::Expected<std::string> buildTextTable(llvm::StringRef modelDirectory);
 /// Whether the directory has a file that buildTextTable would read.
 bool hasTokenizerFiles(llvm::StringRef modelDirectory);
 
+/// A token that tokenizer_config.json adds to a vocabulary.
+struct AddedTokenSetting {
+  int32_t id = 0;
+  std::string content;
+  bool special = false, lstrip = false, rstrip = false;
+};
+
 /// What configuration files say about a tokenizer, besides its own file. Fields
 /// left empty take the default of the vocabulary.
 struct TokenizerSettings {
@@ -37,6 +44,8 @@ struct TokenizerSettings {
   std::vector<int32_t> stopTokens;
   std::optional<int32_t> bosId, eosId;
   std::string chatTemplate;
+  /// added_tokens_decoder; tokenizer.json has its own list instead.
+  std::vector<AddedTokenSetting> addedTokens;
 };
 
 /// The three kinds of file, from memory. `name` stands for the file in errors.
