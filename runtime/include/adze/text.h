@@ -145,8 +145,8 @@ typedef struct adze_text_chunk {
 /// A stream turns tokens into text as they are made. `flags` as for
 /// adze_text_decode. `stop_strings` are `stop_count` zero terminated strings
 /// (copied; none may be empty); a stop string is found wherever its bytes
-/// appear, also when it spans tokens. If several match, the one that begins
-/// first wins, then the longest.
+/// appear, also when it spans tokens. If several match, the one complete first
+/// wins, then the longest.
 adze_text_status adze_text_stream_create(const adze_text *text, uint32_t flags,
                                          const char *const *stop_strings,
                                          size_t stop_count,
