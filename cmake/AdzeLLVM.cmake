@@ -52,3 +52,21 @@ function(adze_component name)
   endif()
   set_property(GLOBAL APPEND PROPERTY ADZE_COMPONENTS ${name})
 endfunction()
+
+# adze_shared_library(): libAdze.so from all components. One shared library, so
+# that tools and plug-ins see one TypeID per op, type and interface.
+function(adze_shared_library)
+  get_property(components GLOBAL PROPERTY ADZE_COMPONENTS)
+  add_library(Adze SHARED)
+  foreach(component IN LISTS components)
+    target_sources(Adze PRIVATE $<TARGET_OBJECTS:${component}>)
+    get_target_property(dirs ${component} INTERFACE_INCLUDE_DIRECTORIES)
+    target_include_directories(Adze PUBLIC "$<BUILD_INTERFACE:${dirs}>")
+  endforeach()
+  target_include_directories(Adze SYSTEM PUBLIC
+    $<BUILD_INTERFACE:${LLVM_INCLUDE_DIRS};${MLIR_INCLUDE_DIRS}>)
+  target_compile_definitions(Adze PUBLIC ${ADZE_LLVM_DEFINITIONS})
+  target_link_libraries(Adze PUBLIC MLIR LLVM)
+  set_target_properties(Adze PROPERTIES LINKER_LANGUAGE CXX
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+endfunction()

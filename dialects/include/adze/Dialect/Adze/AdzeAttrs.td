@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attributes: levels, weight formats and layouts, masks, head sinks.
+#ifndef ADZE_ATTRS_TD
+#define ADZE_ATTRS_TD
+
+include "adze/Dialect/Adze/AdzeDialect.td"
+include "adze/Dialect/Adze/AdzeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+
+def Adze_Level : I32EnumAttr<"Level", "level of the IR", [
+    I32EnumAttrCase<"Model", 0, "model">,
+    I32EnumAttrCase<"Fused", 1, "fused">,
+    I32EnumAttrCase<"Scheduled", 2, "scheduled">]> {
+  let cppNamespace = "::adze";
+  let genSpecializedAttr = 0;
+}
+def Adze_LevelAttr : EnumAttr<Adze_Dialect, Adze_Level, "level"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Adze_FloatFormatAttr : Adze_Attr<"FloatFormat", "float",
+    [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>]> {
+  let summary = "plain floating point weights";
+  let description = [{
+    Elements as they are, in f32, f16 or bf16.
+
+    Panel: `[K/kk][16][kk]` with kk = 1 (f32) or 2 (f16, bf16); K padded with
+    zeros to a multiple of kk.
+
+    ```mlir
+    adze.weight @w : !adze.weight<2048x2048, #adze.float<bf16>>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` $elementType `>`";
+  let genVerifyDecl = 1;
+}
+
+def Adze_LayoutKind : I32EnumAttr<"LayoutKind", "layout of a packed weight", [
+    I32EnumAttrCase<"Rows", 0, "rows">,
+    I32EnumAttrCase<"Panels", 1, "panels">]> {
+  let cppNamespace = "::adze";
+  let genSpecializedAttr = 0;
+}
+def Adze_LayoutAttr : EnumAttr<Adze_Dialect, Adze_LayoutKind, "layout"> {
+  let description = [{
+    * `rows`: row-major rows as the format stores them (vectors, tables).
+    * `panels`: panels of 16 output channels in lanes, `[N/16][K/kk][16][kk]`,
+      N padded with zero rows. One layout serves decode, prefill and every
+      variant of an architecture family.
+  }];
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Adze_MaskAttr : Adze_Attr<"Mask", "mask"> {
+  let summary = "which positions a query attends to";
+  let description = [{
+    `causal`: positions 0 .. p of a query at position p. With a window of W:
+    positions max(0, p - W + 1) .. p (Mistral's sliding window).
+
+    `#adze.mask<causal>`, `#adze.mask<causal, window = 4096>`
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$window);
+  let assemblyFormat = "`<` `causal` (`,` `window` `=` $window^)? `>`";
+  let genVerifyDecl = 1;
+}
+
+def Adze_HeadDest : I32EnumAttr<"HeadDest", "where a head sink puts a head", [
+    I32EnumAttrCase<"Store", 0, "store">,
+    I32EnumAttrCase<"Key", 1, "key">,
+    I32EnumAttrCase<"Value", 2, "value">]> {
+  let cppNamespace = "::adze";
+  let genSpecializedAttr = 0;
+}
+
+def Adze_HeadChainAttr : Adze_Attr<"HeadChain", "head"> {
+  let summary = "what happens to some heads of a linear's result";
+  let description = [{
+    A chain that runs on finished heads while they are in L1: optional RMS norm
+    over the head (weight symbol, epsilon), optional rotary embedding, then
+    either store to the result or append to the KV cache.
+
+    `#adze.head<32, norm = @l.qn, eps = 1.0e-6, rotary, store>`
+  }];
+  let parameters = (ins
+    "int64_t":$heads,
+    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$norm,
+    OptionalParameter<"::mlir::FloatAttr">:$eps,
+    DefaultValuedParameter<"bool", "false">:$rotary,
+    "::adze::HeadDest":$dest);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Adze_HeadSinkAttr : Adze_Attr<"HeadSink", "heads"> {
+  let summary = "a sink that runs head by head";
+  let description = [{
+    The output channels of the linear are, in order, the heads of each chain;
+    each head is `headDim` channels.
+
+    `#adze.heads<64, [#adze.head<32, rotary, store>, #adze.head<4, rotary, key>, #adze.head<4, value>]>`
+  }];
+  let parameters = (ins "int64_t":$headDim,
+                        ArrayRefParameter<"::adze::HeadChainAttr">:$chains);
+  let assemblyFormat = "`<` $headDim `,` `[` $chains `]` `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif // ADZE_ATTRS_TD

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Interfaces through which formats and ops are added, from outside too.
+#ifndef ADZE_INTERFACES_TD
+#define ADZE_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Adze_FormatAttrInterface : AttrInterface<"FormatAttrInterface"> {
+  let cppNamespace = "::adze";
+  let description = [{
+    How the elements of a weight are stored. One attribute, in one file, per
+    format; everything that reads or writes weights goes through this interface,
+    so there is no second definition of a format.
+
+    A *row* is one output channel: K consecutive elements of the logical matrix
+    `N x K`. `encodeRow` and `decodeRow` convert between float32 and the storage
+    of one unpacked row; `packPanel` brings 16 rows into the layout that kernels
+    read (see LayoutAttr).
+  }];
+  let methods = [
+    InterfaceMethod<"Short name used on command lines and in reports, such as bf16.",
+      "std::string", "getFormatName">,
+    InterfaceMethod<"Bytes of one unpacked row of `cols` elements.",
+      "int64_t", "getRowBytes", (ins "int64_t":$cols)>,
+    InterfaceMethod<"float32 -> storage of one row (round to nearest even).",
+      "void", "encodeRow",
+      (ins "::llvm::ArrayRef<float>":$values,
+           "::llvm::MutableArrayRef<uint8_t>":$row)>,
+    InterfaceMethod<"Storage of one row -> float32.",
+      "void", "decodeRow",
+      (ins "::llvm::ArrayRef<uint8_t>":$row,
+           "::llvm::MutableArrayRef<float>":$values)>,
+    InterfaceMethod<"Elements along K that one 32-bit lane holds (the kk of a "
+                    "panel): 1 for f32, 2 for bf16 and f16.",
+      "int64_t", "getPanelDepth">,
+    InterfaceMethod<"Bytes of one packed panel of 16 rows of `cols` elements.",
+      "int64_t", "getPanelBytes", (ins "int64_t":$cols)>,
+    InterfaceMethod<"Packs 16 unpacked rows (`rows`, each getRowBytes(cols) "
+                    "long, null: a row of zeros) into one panel.",
+      "void", "packPanel",
+      (ins "::llvm::ArrayRef<const uint8_t *>":$rows, "int64_t":$cols,
+           "::llvm::MutableArrayRef<uint8_t>":$panel)>,
+    InterfaceMethod<"Reads element (row, k) of a packed panel: the reference "
+                    "decode of the packed form.",
+      "float", "decodePanel",
+      (ins "::llvm::ArrayRef<uint8_t>":$panel, "int64_t":$cols,
+           "int64_t":$row, "int64_t":$k)>,
+  ];
+}
+
+def Adze_DecomposableOpInterface : OpInterface<"DecomposableOpInterface"> {
+  let cppNamespace = "::adze";
+  let description = [{
+    An op that can be written with upstream `linalg`, `tensor`, `arith` and
+    `math` ops. Export, gradients and the generic path use it. Attention may
+    assume that all rows belong to one sequence that starts at position 0.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Emits the op's meaning at the builder's insertion point and returns one
+        value per result. Weights are read with `adze.weight_tensor`.
+      }],
+      "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "decompose",
+      (ins "::mlir::OpBuilder &":$builder)>,
+  ];
+}
+
+#endif // ADZE_INTERFACES_TD

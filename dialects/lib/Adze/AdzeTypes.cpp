@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Custom syntax and verification of the adze types.
+
+#include "adze/Dialect/Adze/Adze.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace adze;
+
+//===-- !adze.weight<2560x2048, #adze.float<bf16>, panels> ----------------===//
+
+Type WeightType::parse(AsmParser &parser) {
+  SmallVector<int64_t> shape;
+  FormatAttrInterface format;
+  LayoutKind layout = LayoutKind::Rows;
+  auto loc = parser.getCurrentLocation();
+  if (parser.parseLess() ||
+      parser.parseDimensionList(shape, /*allowDynamic=*/false,
+                                /*withTrailingX=*/false) ||
+      parser.parseComma() || parser.parseAttribute(format))
+    return {};
+  if (succeeded(parser.parseOptionalComma())) {
+    StringRef word;
+    auto wordLoc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&word))
+      return {};
+    auto kind = symbolizeLayoutKind(word);
+    if (!kind) {
+      parser.emitError(wordLoc) << "expects a layout (rows or panels), got "
+                                << word;
+      return {};
+    }
+    layout = *kind;
+  }
+  if (parser.parseGreater())
+    return {};
+  return parser.getChecked<WeightType>(loc, parser.getContext(),
+                                       ArrayRef<int64_t>(shape), format,
+                                       layout);
+}
+
+void WeightType::print(AsmPrinter &printer) const {
+  printer << '<';
+  llvm::interleave(getShape(), printer.getStream(), "x");
+  printer << ", " << getFormat();
+  if (getLayout() != LayoutKind::Rows)
+    printer << ", " << stringifyLayoutKind(getLayout());
+  printer << '>';
+}
+
+LogicalResult
+WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
+                   ArrayRef<int64_t> shape, FormatAttrInterface format,
+                   LayoutKind layout) {
+  if (shape.empty() || shape.size() > 2)
+    return emitError() << "expects a weight of one or two dimensions, got "
+                       << shape.size();
+  for (int64_t dim : shape)
+    if (dim <= 0)
+      return emitError() << "expects positive dimensions, got " << dim;
+  if (!format)
+    return emitError() << "expects a weight format such as #adze.float<f32>";
+  if (layout == LayoutKind::Panels && shape.size() != 2)
+    return emitError() << "expects a matrix in the layout panels, got a vector";
+  return success();
+}
+
+int64_t WeightType::getStorageBytes() const {
+  if (isVector())
+    return getFormat().getRowBytes(getShape()[0]);
+  if (getLayout() == LayoutKind::Rows)
+    return getRows() * getFormat().getRowBytes(getCols());
+  return llvm::divideCeil(getRows(), kPanelRows) *
+         getFormat().getPanelBytes(getCols());
+}
+
+//===-- !adze.kv<4x64xbf16>, !adze.buffer<2048xf32> -----------------------===//
+
+Type KVType::parse(AsmParser &parser) {
+  SmallVector<int64_t> shape;
+  Type element;
+  auto loc = parser.getCurrentLocation();
+  if (parser.parseLess() ||
+      parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
+      parser.parseType(element) || parser.parseGreater())
+    return {};
+  if (shape.size() != 2) {
+    parser.emitError(loc) << "expects heads x head size x element type";
+    return {};
+  }
+  return parser.getChecked<KVType>(loc, parser.getContext(), shape[0], shape[1],
+                                   element);
+}
+
+void KVType::print(AsmPrinter &printer) const {
+  printer << '<' << getHeads() << 'x' << getHeadDim() << 'x'
+          << getElementType() << '>';
+}
+
+LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
+                             int64_t heads, int64_t headDim, Type element) {
+  if (heads <= 0 || headDim <= 0)
+    return emitError() << "expects positive heads and head size, got " << heads
+                       << " and " << headDim;
+  if (!element.isF32() && !element.isF16() && !element.isBF16())
+    return emitError() << "expects f32, f16 or bf16 keys and values, got "
+                       << element;
+  return success();
+}
+
+Type BufferType::parse(AsmParser &parser) {
+  SmallVector<int64_t> shape;
+  Type element;
+  auto loc = parser.getCurrentLocation();
+  if (parser.parseLess() ||
+      parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
+      parser.parseType(element) || parser.parseGreater())
+    return {};
+  if (shape.size() != 1) {
+    parser.emitError(loc) << "expects columns x element type";
+    return {};
+  }
+  return BufferType::get(parser.getContext(), shape[0], element);
+}
+
+void BufferType::print(AsmPrinter &printer) const {
+  printer << '<' << getCols() << 'x' << getElementType() << '>';
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The one readable list of what happens to a model, as textual pipelines with
+// named extension points, and the places a user's passes can go.
+#ifndef ADZE_TRANSFORMS_PIPELINES_H
+#define ADZE_TRANSFORMS_PIPELINES_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include <string>
+#include <vector>
+
+namespace adze {
+
+/// One step of the pipeline: a pass with its options, or an extension point
+/// (`pass` empty).
+struct PipelineStep {
+  std::string pass;
+  std::string extensionPoint;
+};
+
+struct PipelineOptions {
+  /// f32, bf16, f16, or empty: as the checkpoint has them.
+  std::string weights;
+  /// Passes left out, by name (for instance adze-merge-qkv).
+  std::vector<std::string> disabled;
+  /// `point:pass{options}`, in order; see extensionPoints().
+  std::vector<std::string> inserted;
+};
+
+/// after-import, after-compress, after-fuse, before-codegen.
+llvm::ArrayRef<llvm::StringLiteral> extensionPoints();
+
+/// The steps from an imported module to a fused, packed one: everything that
+/// does not depend on the target. Inserted passes stand after their point.
+/// Fails with a message on an unknown point or an unknown disabled pass.
+bool buildPipeline(const PipelineOptions &options,
+                   std::vector<PipelineStep> &steps, std::string &error);
+
+/// The steps as text that adze-opt's --pass-pipeline accepts.
+std::string pipelineText(llvm::ArrayRef<PipelineStep> steps);
+
+} // namespace adze
+
+#endif // ADZE_TRANSFORMS_PIPELINES_H

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Builds weights that are expressions over other weights.
+#ifndef ADZE_TRANSFORMS_WEIGHTEXPR_H
+#define ADZE_TRANSFORMS_WEIGHTEXPR_H
+
+#include "adze/Dialect/Adze/Adze.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace adze {
+
+/// Makes a weight `name` (or name.1, ... if taken) after the last of `inputs`,
+/// whose body is what `body` builds from one `adze.ref` per input. It is one
+/// weight per layer if any input is.
+WeightOp
+buildWeightExpr(llvm::ArrayRef<WeightOp> inputs, llvm::StringRef name,
+                llvm::function_ref<mlir::Value(mlir::OpBuilder &,
+                                               mlir::ValueRange)>
+                    body);
+
+/// The type of `type` with another number of rows, format or layout.
+WeightType withRows(WeightType type, int64_t rows);
+WeightType withFormat(WeightType type, FormatAttrInterface format);
+WeightType withLayout(WeightType type, LayoutKind layout);
+
+} // namespace adze
+
+#endif // ADZE_TRANSFORMS_WEIGHTEXPR_H

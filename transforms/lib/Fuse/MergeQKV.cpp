@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze-merge-qkv: linears with head sinks over the same input become one, with
+// the weights concatenated and the chains one after the other.
+
+#include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Remark.h"
+#include "adze/Transforms/WeightExpr.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace adze {
+#define GEN_PASS_DEF_MERGEQKV
+#include "adze/Transforms/Passes.h.inc"
+} // namespace adze
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+constexpr llvm::StringLiteral kPass = "adze-merge-qkv";
+
+struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      for (Block &block : func.getBody()) {
+        llvm::MapVector<Value, SmallVector<LinearOp>> groups;
+        for (auto op : block.getOps<LinearOp>())
+          if (op.getSink())
+            groups[op.getX()].push_back(op);
+        for (auto &[x, group] : groups)
+          if (group.size() > 1)
+            merge(group);
+      }
+  }
+
+  /// Why the group cannot become one linear; empty if it can.
+  static StringRef refusal(ArrayRef<LinearOp> group) {
+    LinearOp first = group.front(), last = group.back();
+    Value rope;
+    int64_t stores = 0;
+    for (LinearOp op : group) {
+      if (op.getLayer() != first.getLayer())
+        return "the projections are of different layers";
+      if (op.getSink()->getHeadDim() != first.getSink()->getHeadDim())
+        return "the heads differ in size";
+      if (bool(op.getBiasAttr()) != bool(first.getBiasAttr()))
+        return "only some of the projections have a bias";
+      WeightOp a = lookupWeight(op, op.getWeightAttr()),
+               b = lookupWeight(first, first.getWeightAttr());
+      if (withRows(a.getWeightType(), 1) != withRows(b.getWeightType(), 1))
+        return "the weights differ in format";
+      if (op.getRope() && rope && op.getRope() != rope)
+        return "the projections use different rotary tables";
+      if (op.getRope())
+        rope = op.getRope();
+      if (!op.getResult())
+        continue;
+      if (++stores > 1)
+        return "more than one of the projections has a result";
+      for (Operation *user : op.getResult().getUsers())
+        if (user->getBlock() != last->getBlock() ||
+            user->isBeforeInBlock(last))
+          return "a result is used between the projections";
+    }
+    return "";
+  }
+
+  FlatSymbolRefAttr concat(ArrayRef<LinearOp> group, bool bias) {
+    SmallVector<WeightOp> weights;
+    int64_t rows = 0;
+    for (LinearOp op : group) {
+      weights.push_back(
+          lookupWeight(op, bias ? op.getBiasAttr() : op.getWeightAttr()));
+      rows += weights.back().getWeightType().getRows();
+    }
+    std::string name = weights.front().getSymName().str();
+    for (WeightOp weight : ArrayRef(weights).drop_front())
+      name += "_" + weight.getSymName().rsplit('.').second.str();
+    WeightType type = withRows(weights.front().getWeightType(), rows);
+    WeightOp made = buildWeightExpr(
+        weights, name, [&](OpBuilder &b, ValueRange in) -> Value {
+          return ConcatOp::create(b, in.front().getLoc(), type, in);
+        });
+    return FlatSymbolRefAttr::get(&getContext(), made.getSymName());
+  }
+
+  void merge(SmallVector<LinearOp> &group) {
+    StringRef why = refusal(group);
+    if (!why.empty())
+      return reportMissed(group.front(), kPass, why);
+    Type result;
+    Value rope, batch;
+    FlatSymbolRefAttr cache;
+    SmallVector<HeadChainAttr> chains;
+    SmallVector<Location> locs;
+    for (LinearOp op : group) {
+      if (op.getResult())
+        result = op.getResult().getType();
+      rope = op.getRope() ? op.getRope() : rope;
+      batch = op.getBatch() ? op.getBatch() : batch;
+      cache = op.getCacheAttr() ? op.getCacheAttr() : cache;
+      llvm::append_range(chains, op.getSink()->getChains());
+      locs.push_back(op.getLoc());
+    }
+    LinearOp first = group.front(), last = group.back();
+    OpBuilder builder(last);
+    auto merged = LinearOp::create(
+        builder, builder.getFusedLoc(locs), result, first.getX(),
+        concat(group, false),
+        first.getBiasAttr() ? concat(group, true) : FlatSymbolRefAttr(),
+        first.getLayer(), ValueRange(), rope, batch, cache,
+        HeadSinkAttr::get(&getContext(), first.getSink()->getHeadDim(), chains),
+        builder.getI64IntegerAttr(1));
+    for (LinearOp op : group) {
+      if (op.getResult())
+        op.getResult().replaceAllUsesWith(merged.getResult());
+      op.erase();
+    }
+    reportFired(merged, kPass, "projections merged into one linear");
+  }
+};
+
+} // namespace

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The pipeline of a model, from import to packed weights; see the header.
+
+#include "adze/Transforms/Pipelines.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace adze;
+using llvm::StringRef;
+
+static constexpr llvm::StringLiteral kPoints[] = {
+    "after-import", "after-compress", "after-fuse", "before-codegen"};
+
+llvm::ArrayRef<llvm::StringLiteral> adze::extensionPoints() { return kPoints; }
+
+bool adze::buildPipeline(const PipelineOptions &options,
+                         std::vector<PipelineStep> &steps, std::string &error) {
+  std::vector<std::string> known;
+  auto point = [&](StringRef name) {
+    steps.push_back({"", name.str()});
+    for (StringRef inserted : options.inserted) {
+      auto [where, pass] = inserted.split(':');
+      if (where == name)
+        steps.push_back({pass.str(), ""});
+    }
+  };
+  auto pass = [&](StringRef text, StringRef whenDisabled = "") {
+    StringRef name = text.split('{').first;
+    known.push_back(name.str());
+    if (!llvm::is_contained(options.disabled, name))
+      steps.push_back({text.str(), ""});
+    else if (!whenDisabled.empty())
+      steps.push_back({whenDisabled.str(), ""});
+  };
+
+  for (StringRef inserted : options.inserted) {
+    auto [where, name] = inserted.split(':');
+    if (!llvm::is_contained(kPoints, where) || name.empty()) {
+      error = ("\"" + inserted +
+               "\" is no place to insert a pass: expected POINT:PASS{options} "
+               "with POINT one of " +
+               llvm::join(extensionPoints(), ", "))
+                  .str();
+      return false;
+    }
+  }
+
+  point("after-import");
+  if (!options.weights.empty())
+    pass("adze-convert-weights{format=" + options.weights + "}");
+  point("after-compress");
+  pass("adze-hoist-take-rows");
+  pass("adze-normalize-rotary");
+  pass("cse"); // equal norms become one
+  steps.push_back({"adze-split-attention", ""});
+  pass("adze-fuse-head-sinks");
+  pass("adze-merge-qkv");
+  pass("adze-merge-gate-up");
+  pass("adze-fuse-linear-regions");
+  // Elementwise ops need a kernel: without fusion each is a map of its own.
+  pass("adze-fuse-maps", "adze-fuse-maps{fuse=false}");
+  point("after-fuse");
+  steps.push_back({"adze-fuse-maps", ""}); // what a plug-in added
+  steps.push_back({"adze-pack-weights", ""});
+  pass("adze-eliminate-dead-weights");
+  point("before-codegen");
+  steps.push_back({"adze-assign-weight-offsets", ""});
+
+  for (StringRef name : options.disabled)
+    if (!llvm::is_contained(known, name)) {
+      error = ("\"" + name + "\" cannot be disabled: expected one of " +
+               llvm::join(known, ", "))
+                  .str();
+      return false;
+    }
+  return true;
+}
+
+std::string adze::pipelineText(llvm::ArrayRef<PipelineStep> steps) {
+  std::vector<std::string> passes;
+  for (const PipelineStep &step : steps)
+    if (!step.pass.empty())
+      passes.push_back(step.pass);
+  return "builtin.module(" + llvm::join(passes, ",") + ")";
+}

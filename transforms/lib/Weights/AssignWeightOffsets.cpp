@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze-assign-weight-offsets: where each weight lies in the artefact.
+//
+// Weights per layer lie layer by layer in the order of their declaration, so
+// that one layer's bytes are one stretch of the file: what decode streams, and
+// what prefetch and paging see, is in the order of use.
+//
+//   [emb][head] [layer 0: n1 qkv o n2 gateup down] [layer 1: ...] [norm]
+
+#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace adze {
+#define GEN_PASS_DEF_ASSIGNWEIGHTOFFSETS
+#include "adze/Transforms/Passes.h.inc"
+} // namespace adze
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+constexpr int64_t kAlign = 64; // ADZE_TENSOR_ALIGN
+
+struct AssignWeightOffsets
+    : adze::impl::AssignWeightOffsetsBase<AssignWeightOffsets> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    llvm::DenseSet<StringAttr> used;
+    for (auto func : module.getOps<func::FuncOp>())
+      func.walk([&](Operation *op) {
+        op->getAttrDictionary().walk(
+            [&](FlatSymbolRefAttr ref) { used.insert(ref.getAttr()); });
+      });
+    SmallVector<WeightOp> whole, layered;
+    for (auto weight : module.getOps<WeightOp>())
+      if (used.contains(weight.getSymNameAttr()))
+        (weight.isPerLayer() ? layered : whole).push_back(weight);
+
+    Builder builder(&getContext());
+    int64_t offset = 0;
+    auto place = [&](WeightOp weight) {
+      weight->setAttr("adze.offset", builder.getI64IntegerAttr(offset));
+      offset += llvm::alignTo(weight.getWeightType().getStorageBytes(), kAlign);
+    };
+    for (WeightOp weight : whole) {
+      place(weight);
+      weight->setAttr("adze.stride", builder.getI64IntegerAttr(0));
+    }
+    int64_t layers = 0, start = offset;
+    for (WeightOp weight : layered) {
+      place(weight);
+      layers = std::max(layers, weight.getLayers());
+    }
+    int64_t stride = offset - start;
+    for (WeightOp weight : layered)
+      weight->setAttr("adze.stride", builder.getI64IntegerAttr(stride));
+    module->setAttr("adze.weight_bytes",
+                    builder.getI64IntegerAttr(start + layers * stride));
+  }
+};
+
+} // namespace

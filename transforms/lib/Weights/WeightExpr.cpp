@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Helpers that make weight expressions; see the header.
+
+#include "adze/Transforms/WeightExpr.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace adze;
+
+WeightOp adze::buildWeightExpr(
+    ArrayRef<WeightOp> inputs, StringRef name,
+    function_ref<Value(OpBuilder &, ValueRange)> body) {
+  WeightOp first = inputs.front(), last = first;
+  int64_t layers = 0;
+  SmallVector<Location> locs;
+  for (WeightOp input : inputs) {
+    if (last->isBeforeInBlock(input))
+      last = input;
+    if (input.isPerLayer())
+      layers = input.getLayers();
+    locs.push_back(input.getLoc());
+  }
+  OpBuilder builder(last.getContext());
+  builder.setInsertionPointAfter(last);
+  Location loc = builder.getFusedLoc(locs);
+  // The type is known once the body is built; any type serves until then.
+  auto weight = WeightOp::create(builder, loc, name, "", layers,
+                                 first.getWeightType());
+  builder.createBlock(&weight.getBody());
+  SmallVector<Value> refs;
+  for (WeightOp input : inputs)
+    refs.push_back(RefOp::create(
+        builder, input.getLoc(), input.getType(),
+        FlatSymbolRefAttr::get(builder.getContext(), input.getSymName())));
+  Value result = body(builder, refs);
+  YieldOp::create(builder, loc, result);
+  weight.setType(cast<WeightType>(result.getType()));
+
+  Operation *module = weight->getParentOp();
+  weight->remove();
+  SymbolTable table(module);
+  table.insert(weight, std::next(Block::iterator(last)));
+  return weight;
+}
+
+WeightType adze::withRows(WeightType type, int64_t rows) {
+  SmallVector<int64_t> shape(type.getShape());
+  shape[0] = rows;
+  return WeightType::get(type.getContext(), shape, type.getFormat(),
+                         type.getLayout());
+}
+
+WeightType adze::withFormat(WeightType type, FormatAttrInterface format) {
+  return WeightType::get(type.getContext(), type.getShape(), format,
+                         type.getLayout());
+}
+
+WeightType adze::withLayout(WeightType type, LayoutKind layout) {
+  return WeightType::get(type.getContext(), type.getShape(), type.getFormat(),
+                         layout);
+}
