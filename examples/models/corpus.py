@@ -13,6 +13,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from tokenizers import (Regex, Tokenizer, decoders, models, pre_tokenizers,
                         processors, trainers)
 
@@ -120,17 +121,33 @@ def train_tokenizer(sources: list[Source], vocabulary: int,
 
 
 class Encoder:
-    """Documents to ids. With `dropout`, merges are skipped at random (BPE
-    dropout), so that a small corpus is spelled anew in each epoch."""
+    """Documents to ids, and ids to another spelling of the same text."""
 
-    def __init__(self, tokenizer: Tokenizer, dropout: float = 0.0):
-        self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
-        self.tokenizer.model.dropout = dropout or None
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer = tokenizer
         self.bos = tokenizer.token_to_id(BOS)
         self.eos = tokenizer.token_to_id(EOS)
+        # The two tokens that each token was merged from; -1 for the letters.
+        self.parts = np.full((tokenizer.get_vocab_size(), 2), -1)
+        for pair in json.loads(tokenizer.to_str())["model"]["merges"]:
+            self.parts[tokenizer.token_to_id("".join(pair))] = [
+                tokenizer.token_to_id(part) for part in pair]
 
-    def __call__(self, source: Source, documents: list[str]) -> list[list[int]]:
-        encoded = self.tokenizer.encode_batch(documents,
-                                              add_special_tokens=False)
+    def __call__(self, source: Source, documents: list[str]):
         end = [self.eos] if source.complete else []
-        return [[self.bos] + e.ids + end for e in encoded]
+        return [np.array([self.bos] + e.ids + end)
+                for e in self.tokenizer.encode_batch(
+                    documents, add_special_tokens=False)]
+
+    def respell(self, ids, probability: float, rng):
+        """Undo merges at random, so that a small corpus is spelled anew in
+        each epoch (the idea of BPE dropout, with random numbers of ours)."""
+        for _ in range(3):
+            halve = ((self.parts[ids, 0] >= 0)
+                     & (rng.random(len(ids)) < probability))
+            first = np.arange(len(ids)) + np.cumsum(halve) - halve
+            longer = np.repeat(ids, 1 + halve)
+            longer[first[halve]] = self.parts[ids[halve], 0]
+            longer[first[halve] + 1] = self.parts[ids[halve], 1]
+            ids = longer
+        return ids

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Train `bard`, the small Llama that ships with Adze.
 
-    pip install torch tokenizers safetensors numpy
+    pip install -r examples/models/requirements.txt
     nice python3 examples/models/train.py --data ../shared/data
 
 writes a Hugging Face directory (examples/models/bard) in well under an hour
@@ -11,7 +11,7 @@ text, the log and a checkpoint: a run that was interrupted continues where it
 stopped, with the same random numbers.
 
 The corpus is about 1.1 MB, so everything here is against overfitting: dropout,
-weight decay, a spelling of the text that changes in each epoch (BPE dropout),
+weight decay, a spelling of the text that changes in each epoch,
 an average over the last weights, and the version of those that was best on
 the held-out tenth. Training has two phases: short windows, respelled, which
 is most of the learning at less than half the cost of attention; then whole
@@ -24,10 +24,10 @@ import copy
 import json
 import math
 import os
-import random
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
@@ -61,7 +61,8 @@ def parse_arguments():
     p.add_argument("--rate", type=float, default=3e-3, help="learning rate")
     p.add_argument("--weight-decay", type=float, default=0.1)
     p.add_argument("--dropout", type=float, default=0.15)
-    p.add_argument("--bpe-dropout", type=float, default=0.1)
+    p.add_argument("--respell", type=float, default=0.15,
+                   help="probability of undoing a merge, first phase")
     p.add_argument("--story-copies", type=int, default=3,
                    help="how often an epoch sees each story")
     p.add_argument("--vocabulary", type=int, default=1024)
@@ -70,7 +71,9 @@ def parse_arguments():
     p.add_argument("--intermediate", type=int,
                    default=Config.intermediate_size)
     p.add_argument("--eval-every", type=int, default=200, help="in steps")
-    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--threads", type=int, default=2,
+                   help="no more than there are idle cores: waiting for a "
+                   "busy one costs more than it brings")
     return p.parse_args()
 
 
@@ -84,34 +87,35 @@ class Windows:
     """
 
     def __init__(self, sources, tokenizer, arguments):
-        self.sources = sources
-        self.respelled = corpus.Encoder(tokenizer, arguments.bpe_dropout)
-        self.canonical = corpus.Encoder(tokenizer)
-        self.copies = {"shakespeare": 1, "stories": arguments.story_copies}
+        self.encoder = corpus.Encoder(tokenizer)
+        copies = {"shakespeare": 1, "stories": arguments.story_copies}
+        self.documents = [ids for s in sources for ids in self.encoder(
+            s, s.train * copies[s.name])]
+        self.respell = arguments.respell
         self.short_steps = SHORT_PHASE * arguments.steps
         self.batch = arguments.batch
-        self.random = random.Random(arguments.seed)
+        self.rng = np.random.default_rng(arguments.seed)
         self.epoch = 0
         self.context = 0
-        self.queue = []
+        self.queue = np.empty((0, 0), np.int64)
 
     def state(self):
-        return (self.random, self.epoch, self.context, self.queue)
+        return (self.rng, self.epoch, self.context, self.queue)
 
     def restore(self, state):
-        self.random, self.epoch, self.context, self.queue = state
+        self.rng, self.epoch, self.context, self.queue = state
 
     def refill(self, short):
-        encoder = self.respelled if short else self.canonical
         self.context = SHORT_CONTEXT if short else CONTEXT
-        documents = [ids for s in self.sources
-                     for ids in encoder(s, s.train * self.copies[s.name])]
-        self.random.shuffle(documents)
-        stream = [i for document in documents for i in document]
-        start = self.random.randrange(self.context)
-        self.queue = [stream[i:i + self.context + 1] for i in
-                      range(start, len(stream) - self.context, self.context)]
-        self.random.shuffle(self.queue)
+        order = self.rng.permutation(len(self.documents))
+        stream = np.concatenate([self.documents[i] for i in order])
+        if short:
+            stream = self.encoder.respell(stream, self.respell, self.rng)
+        first = self.rng.integers(self.context)
+        starts = self.rng.permutation(
+            np.arange(first, len(stream) - self.context, self.context))
+        self.queue = np.stack([stream[i:i + self.context + 1]
+                               for i in starts])
         self.epoch += 1
 
     def next(self, step):
@@ -121,9 +125,9 @@ class Windows:
                 or short != (self.context == SHORT_CONTEXT)):
             self.refill(short)
         count = self.batch // self.context
-        windows = torch.tensor(self.queue[:count])
-        del self.queue[:count]
-        windows[:, 0] = self.canonical.bos
+        windows = torch.from_numpy(self.queue[:count].copy())
+        self.queue = self.queue[count:]
+        windows[:, 0] = self.encoder.bos
         return windows[:, :-1], windows[:, 1:]
 
 
@@ -131,12 +135,12 @@ class Windows:
 def evaluate(model, tokenizer, source, precision=contextlib.nullcontext):
     """Held-out nats per token and bits per byte: windows that do not overlap,
     BOS before each, BOS itself not scored (as `adze eval` does)."""
-    encoder = corpus.Encoder(tokenizer)
+    bos = tokenizer.token_to_id(corpus.BOS)
     separator = "\n\n" if source.complete else ""
     text = separator.join(source.held_out)
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     size = CONTEXT - 1
-    windows = [[encoder.bos] + ids[i:i + size]
+    windows = [[bos] + ids[i:i + size]
                for i in range(0, len(ids), size)]
     nats = 0.0
     model.eval()
