@@ -154,7 +154,7 @@ Expected<ModelConfig> readModelConfig(const json::Object &object,
   for (const Diagnostic &warning : found.all())
     diags.add(warning);
   if (error)
-    return std::move(error);
+    return error;
   return config;
 }
 
@@ -190,7 +190,7 @@ static Expected<ModelConfig> readGgufConfig(const Checkpoint &checkpoint,
   for (const Diagnostic &warning : found.all())
     diags.add(warning);
   if (error)
-    return std::move(error);
+    return error;
   return config;
 }
 
@@ -213,7 +213,7 @@ Expected<ModelDescription> describeModel(const Checkpoint &checkpoint,
   model.table = model.architecture->tensors(model.config, checkpoint.kind());
   validateTensors(checkpoint, model.table, model.config.layers, errors);
   if (Error error = errors.takeError())
-    return std::move(error);
+    return error;
   return model;
 }
 

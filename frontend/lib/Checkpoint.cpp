@@ -105,7 +105,7 @@ Expected<Checkpoint> Checkpoint::fromHuggingFace(
       errors.absorb(tensors.takeError());
   }
   if (Error error = errors.takeError())
-    return std::move(error);
+    return error;
   return checkpoint;
 }
 
@@ -121,7 +121,7 @@ static Expected<Checkpoint> openDirectory(StringRef path, Diagnostics &diags) {
   if (files->index)
     if (Error error = checkShardIndex(*checkpoint, *files->index,
                                       files->indexPath, diags))
-      return std::move(error);
+      return error;
   return checkpoint;
 }
 

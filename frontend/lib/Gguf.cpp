@@ -350,7 +350,7 @@ Error GgufReader::run() {
 Expected<GgufFile> readGguf(MemoryBufferRef buffer, Diagnostics &diags) {
   GgufReader reader(buffer, diags);
   if (Error error = reader.run())
-    return std::move(error);
+    return error;
   return std::move(reader.result);
 }
 

@@ -79,7 +79,7 @@ Expected<StringRef> GgufCursor::string(StringRef what) {
   if (!length)
     return length.takeError();
   if (Error error = need(*length, what))
-    return std::move(error);
+    return error;
   StringRef value = bytes.substr(pos, *length);
   pos += *length;
   return value;

@@ -57,7 +57,7 @@ public:
 
   template <typename T> llvm::Expected<T> number(llvm::StringRef what) {
     if (llvm::Error error = need(sizeof(T), what))
-      return std::move(error);
+      return error;
     T value = llvm::support::endian::read<T, llvm::endianness::little>(
         bytes.data() + pos);
     pos += sizeof(T);

@@ -99,7 +99,7 @@ Expected<HuggingFaceFiles> openHuggingFaceFiles(StringRef path) {
   }
   openWeights(path, files, diags);
   if (Error error = diags.takeError())
-    return std::move(error);
+    return error;
   return files;
 }
 

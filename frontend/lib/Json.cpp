@@ -128,7 +128,7 @@ Error JsonScanner::run() {
 
 Expected<json::Value> parseJson(StringRef text, StringRef file) {
   if (Error error = JsonScanner(text, file).run())
-    return std::move(error);
+    return error;
   // The parser gets a copy of its own that ends in NUL.
   std::string copy = text.str();
   Expected<json::Value> value = json::parse(copy);

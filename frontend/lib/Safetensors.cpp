@@ -242,7 +242,7 @@ readSafetensors(MemoryBufferRef buffer) {
   if (!reader.diags.hasErrors())
     reader.checkCoverage();
   if (Error error = reader.diags.takeError())
-    return std::move(error);
+    return error;
   return std::move(reader.tensors);
 }
 
@@ -276,7 +276,7 @@ Expected<ShardIndex> readShardIndex(MemoryBufferRef buffer) {
     index.shardOfTensor[key] = 0;
   }
   if (Error error = diags.takeError())
-    return std::move(error);
+    return error;
   for (StringRef shard : numbers.keys())
     index.shards.push_back(shard.str());
   llvm::sort(index.shards);

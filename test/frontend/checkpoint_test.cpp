@@ -184,3 +184,30 @@ TEST(RealModels, GgufVocabularies) {
   }
   EXPECT_GT(seen, 0u);
 }
+
+// Checkpoints that transformers itself wrote (and GGUF files of them): each is
+// understood without an error or a warning.
+TEST(ReferenceModels, AreUnderstood) {
+  size_t seen = 0;
+  for (llvm::StringRef kind : {"hf", "gguf"}) {
+    std::string root =
+        std::string(ADZE_SOURCE_DIR "/test/numerics/references/") + kind.str();
+    std::error_code code;
+    for (llvm::sys::fs::directory_iterator it(root, code), end;
+         it != end && !code; it.increment(code)) {
+      std::string path = it->path();
+      if (kind == "gguf")
+        path += "/model.gguf";
+      Diagnostics diags;
+      auto checkpoint = Checkpoint::open(path, diags);
+      if (!checkpoint) {
+        ADD_FAILURE() << failure(std::move(checkpoint));
+        continue;
+      }
+      EXPECT_EQ(failure(describeModel(*checkpoint, diags)), "") << path;
+      EXPECT_EQ(diags.str(), "") << path;
+      ++seen;
+    }
+  }
+  EXPECT_GT(seen, 20u);
+}

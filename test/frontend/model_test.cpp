@@ -220,8 +220,9 @@ TEST(Tensors, ListsAllThatIsWrong) {
   EXPECT_EQ(
       describeHuggingFace(fileOf(tensors)),
       "d/model.safetensors: tensor \"model.layers.0.self_attn.k_proj.weight\": "
-      "expected shape [4, 8] for the key, found [8, 8]\n"
-      "d: tensor \"model.layers.0.mlp.up_proj.weight\": expected the up with "
+      "expected shape [4, 8] for the key projection, found [8, 8]\n"
+      "d: tensor \"model.layers.0.mlp.up_proj.weight\": expected the up "
+      "projection with "
       "shape [12, 8], found no such tensor\n"
       "d: tensor \"model.norm.weight\": expected the final norm with shape "
       "[8], found no such tensor\n"
