@@ -181,7 +181,7 @@ static adze_status check_entry(const adze_desc *d, const char *name,
                (ull)adze_desc_count(d, ADZE_TABLE_ARGS));
   if (!adze_in_range(e->states0, e->n_states,
                      adze_desc_count(d, ADZE_TABLE_STATES)) ||
-      e->n_states > 16)
+      e->n_states > ADZE_MAX_STATES)
     return BAD("%s: entry %s: %u states at %u; STATES has %llu", name,
                entry_name, e->n_states, e->states0,
                (ull)adze_desc_count(d, ADZE_TABLE_STATES));
@@ -285,11 +285,13 @@ adze_status adze_desc_check(const adze_model_desc *head,
   if (status)
     return status;
   if (adze_desc_count(desc, ADZE_TABLE_ENTRIES) > 4096 ||
-      adze_desc_count(desc, ADZE_TABLE_VARIANTS) > 256)
-    return BAD("%s: %llu entries and %llu variants; at most 4096 and 256 are "
-               "possible", limits->name,
+      adze_desc_count(desc, ADZE_TABLE_VARIANTS) > 256 ||
+      adze_desc_count(desc, ADZE_TABLE_STATES) > ADZE_MAX_STATES)
+    return BAD("%s: %llu entries, %llu variants and %llu states; at most 4096, "
+               "256 and %u are possible", limits->name,
                (ull)adze_desc_count(desc, ADZE_TABLE_ENTRIES),
-               (ull)adze_desc_count(desc, ADZE_TABLE_VARIANTS));
+               (ull)adze_desc_count(desc, ADZE_TABLE_VARIANTS),
+               (ull)adze_desc_count(desc, ADZE_TABLE_STATES), ADZE_MAX_STATES);
   status = check_variants(desc, limits->name);
   if (!status)
     status = check_states(desc, limits->name);

@@ -16,6 +16,7 @@ typedef struct adze_rows {
 } adze_rows;
 
 #define ADZE_TABLE_KNOWN 13 /* tags below this */
+#define ADZE_MAX_STATES 16u
 
 typedef struct adze_desc {
   const adze_model_desc *head;

@@ -271,7 +271,7 @@ ADZE_API adze_status adze_sequence_fork(adze_session *, uint32_t from,
                                         uint32_t to);
 
 /* Appends `count` tokens to sequence 0. `rows` are indices into `tokens` whose
- * logits are wanted, in any order; *logits is then float [n_rows][vocabulary],
+ * logits are wanted, ascending; *logits is then float [n_rows][vocabulary],
  * the session's, valid until its next call. On failure the session is as it
  * was before. */
 ADZE_API adze_status adze_eval(adze_session *, const int32_t *tokens,
@@ -282,7 +282,7 @@ typedef struct adze_step_input {
   uint32_t size, sequence;
   const int32_t *tokens;
   size_t count;
-  const uint32_t *rows; /* indices into `tokens` */
+  const uint32_t *rows; /* indices into `tokens`, ascending */
   size_t n_rows;
 } adze_step_input;
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * A session: one thread's use of a model. Everything a step needs is allocated
+ * for its maxima when the session is made. */
+#ifndef ADZE_LIB_SESSION_H
+#define ADZE_LIB_SESSION_H
+
+#include "kv.h"
+#include "model.h"
+#include "pool.h"
+
+/* Symbols of the entries `step` and `hidden`, in the ABI's order. */
+enum { SYM_T, SYM_R, SYM_S, SYM_S1, SYM_P, N_SYMBOLS };
+
+/* What a session needs, worked out before anything is allocated. */
+typedef struct adze_plan {
+  uint32_t context, sequences, chunk, threads;
+  uint32_t pages, pages_per_sequence;
+  uint32_t vocabulary, hidden;    /* widths of the two entries' results */
+  int64_t step_entry, hidden_entry; /* -1: the model has none */
+  uint64_t arena_bytes, kv_bytes, kv_per_token, other_bytes;
+} adze_plan;
+
+typedef struct adze_candidate {
+  float logit;
+  int32_t token;
+} adze_candidate;
+
+/* Rows and tables of one step, as the entry's arguments. */
+typedef struct adze_step_buffers {
+  int32_t *tokens, *positions, *seqs; /* [chunk] */
+  int32_t *row_begin;                 /* [sequences + 2] */
+  int32_t *pages;                     /* [sequences + 1][pages] */
+  int32_t *rows;                      /* [chunk] */
+} adze_step_buffers;
+
+struct adze_session {
+  adze_memory_source memory;
+  adze_model *model;
+  adze_pool *pool;
+  adze_rt rt;
+  adze_tap_fn tap;
+  void *user;
+  adze_plan plan;
+  adze_kv kv;
+  /* `sequences` of the caller's, then one for adze_embed and one that keeps
+   * what adze_generate may have to put back */
+  adze_sequence *sequence;
+  adze_step_input *inputs; /* [sequences]: a caller's, as taken */
+  adze_step_buffers step;
+  uint8_t *arena;
+  uint64_t arena_bytes;
+  float *logits; /* [logits_rows][vocabulary] */
+  uint64_t logits_rows;
+  float *work; /* [vocabulary]: logits while they are sampled from */
+  adze_candidate *candidates; /* [vocabulary] */
+  uint32_t *seen, seen_mark;  /* [vocabulary]: repetition penalty */
+  void *block; /* what holds the small arrays */
+  uint64_t block_bytes;
+  atomic_uint stop;
+  atomic_uint busy;
+};
+
+adze_status adze_plan_make(const adze_model *, const adze_session_options *,
+                           uint32_t threads, adze_plan *);
+
+/* A call on the session begins and ends; a second one at the same time is an
+ * error. The end forgets a cancellation. */
+adze_status adze_session_enter(adze_session *);
+adze_status adze_session_leave(adze_session *, adze_status);
+
+/* Runs `entry` over all inputs in steps of at most `chunk` tokens, with its
+ * result rows in order at `out` (`width` floats each). `spare` may lose what
+ * lies beyond its first `spare_keep` positions where pages run out. On failure
+ * every sequence is as before. Allocates nothing. */
+typedef struct adze_work {
+  int64_t entry;
+  uint32_t width;
+  float *out;
+  adze_sequence *spare;
+  uint32_t spare_keep;
+} adze_work;
+adze_status adze_run_inputs(adze_session *, const adze_step_input *,
+                            size_t count, const adze_work *);
+
+/* Runs one entry over frames (run.c): arena, threads, tap and stop word. */
+adze_status adze_run_entry(adze_session *, uint64_t entry,
+                           const int64_t *symbols, void *const *args,
+                           bool stoppable);
+
+/* Sampling (sample.c). `draw` numbers the token. */
+adze_status adze_sampling_take(const adze_session *, const adze_sampling *,
+                               adze_sampling *);
+adze_status adze_sample_token(adze_session *, const float *logits,
+                              const adze_sampling *, const int32_t *history,
+                              size_t n_history, uint64_t draw, int32_t *token);
+/* Log-probabilities of the model's own distribution. */
+float adze_logprobs(const float *logits, uint32_t vocabulary, int32_t token,
+                    uint32_t n_top, adze_logprob *top);
+
+#endif
