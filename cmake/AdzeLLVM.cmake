@@ -66,7 +66,9 @@ function(adze_shared_library)
   target_include_directories(Adze SYSTEM PUBLIC
     $<BUILD_INTERFACE:${LLVM_INCLUDE_DIRS};${MLIR_INCLUDE_DIRS}>)
   target_compile_definitions(Adze PUBLIC ${ADZE_LLVM_DEFINITIONS})
-  target_link_libraries(Adze PUBLIC MLIR LLVM)
+  # Static libraries that a component needs, such as adze_text.
+  get_property(libraries GLOBAL PROPERTY ADZE_COMPONENT_LIBRARIES)
+  target_link_libraries(Adze PUBLIC MLIR LLVM PRIVATE ${libraries})
   set_target_properties(Adze PROPERTIES LINKER_LANGUAGE CXX
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 endfunction()

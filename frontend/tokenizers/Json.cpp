@@ -6,6 +6,10 @@
 
 #include "TextTableBuilder.h"
 
+#include "llvm/Support/ConvertUTF.h"
+
+#include <optional>
+
 using namespace llvm;
 
 namespace adze {
@@ -33,11 +37,52 @@ static bool nestsDeeperThan(StringRef text, unsigned limit) {
   return false;
 }
 
+/// The UTF-16 unit of an escape "\\uHHHH" at the start of `text`.
+static std::optional<unsigned> escapedUnit(StringRef text) {
+  unsigned unit;
+  if (text.size() < 6 || !text.starts_with("\\u") ||
+      text.substr(2, 4).getAsInteger(16, unit))
+    return std::nullopt;
+  return unit;
+}
+
+/// Replaces escaped surrogate pairs by the character itself. LLVM's parser
+/// joins the halves with "|" instead of "+", which is wrong beyond U+1FFFF.
+static std::string unescapeSurrogates(StringRef text) {
+  std::string result;
+  result.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      result.push_back(text[i]);
+      continue;
+    }
+    auto high = escapedUnit(text.substr(i));
+    auto low = high && *high >= 0xD800 && *high < 0xDC00
+                   ? escapedUnit(text.substr(i + 6))
+                   : std::nullopt;
+    if (low && *low >= 0xDC00 && *low < 0xE000) {
+      char bytes[UNI_MAX_UTF8_BYTES_PER_CODE_POINT], *end = bytes;
+      ConvertCodePointToUTF8(
+          0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00), end);
+      result.append(bytes, end);
+      i += 11;
+    } else {
+      result.append(text.substr(i, 2)); // an escape, which may be a backslash
+      ++i;
+    }
+  }
+  return result;
+}
+
 Expected<json::Value> parseJson(StringRef text, StringRef name) {
   constexpr unsigned limit = 64;
   if (nestsDeeperThan(text, limit))
     return tokenizerError(name, "JSON nested deeper than " + Twine(limit) +
                                     " levels");
+  std::string unescaped;
+  if (text.contains_insensitive("\\ud8") || text.contains_insensitive("\\ud9") ||
+      text.contains_insensitive("\\uda") || text.contains_insensitive("\\udb"))
+    text = unescaped = unescapeSurrogates(text);
   Expected<json::Value> value = json::parse(text);
   if (!value)
     return tokenizerError(name, "not JSON: " + toString(value.takeError()));

@@ -54,6 +54,9 @@ adze_text_status Decoder::push(int32_t id, uint64_t index,
                  (kind == ADZE_TT_UNKNOWN && table.unknownText.empty());
   if (special && !(flags & ADZE_TEXT_KEEP_SPECIAL))
     return ADZE_TEXT_OK;
+  // The space of what stands for an unknown token is no artefact.
+  if (kind == ADZE_TT_UNKNOWN)
+    spacesToStrip = 0;
   scratch.clear();
   if (!appendTokenBytes(table, static_cast<uint32_t>(id), first, scratch))
     return failOutOfMemory(error);
