@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Evaluates rows of weights. Without a cast the rows that a panel packs are the
+// bytes of the mapped file; with one, a row goes through f32 in a buffer of its
+// own. Nothing larger than the rows of a panel is ever held.
+
+#include "adze/Weights/Evaluator.h"
+#include "Expression.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
+#include <cstring>
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+using llvm::Error;
+using llvm::Expected;
+
+//===-- units -------------------------------------------------------------===//
+
+int64_t adze::numWeightUnits(WeightType type) {
+  return type.isVector() ? 1 : llvm::divideCeil(type.getRows(), kPanelRows);
+}
+
+int64_t adze::weightUnitOffset(WeightType type, int64_t unit) {
+  if (unit >= numWeightUnits(type))
+    return type.getStorageBytes();
+  if (type.getLayout() == LayoutKind::Panels)
+    return unit * type.getFormat().getPanelBytes(type.getCols());
+  return type.isVector()
+             ? 0
+             : unit * kPanelRows * type.getFormat().getRowBytes(type.getCols());
+}
+
+//===-- sources -----------------------------------------------------------===//
+
+namespace {
+
+std::string shapeText(StringRef dtype, ArrayRef<int64_t> shape) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << dtype << " [";
+  llvm::interleaveComma(shape, os);
+  os << "]";
+  return text;
+}
+
+std::string typeText(WeightType type) {
+  return shapeText(type.getFormat().getFormatName(), type.getShape());
+}
+
+/// The bytes of a source tensor, checked against the weight's declared type.
+Expected<const uint8_t *> bindSource(WeightOp weight, int64_t layer,
+                                     WeightSource &source) {
+  std::string name = weight.getSourceName(layer);
+  Expected<TensorView> view = source.lookup(name);
+  if (!view)
+    return view.takeError();
+  WeightType type = weight.getWeightType();
+  auto mismatch = [&](const Twine &expected, const Twine &found) {
+    return llvm::createStringError("tensor \"" + name + "\": weight @" +
+                                   weight.getSymName() + " expects " +
+                                   expected + ", found " + found);
+  };
+  if (view->dtype != type.getFormat().getFormatName() ||
+      ArrayRef<int64_t>(view->shape) != type.getShape())
+    return mismatch(typeText(type), shapeText(view->dtype, view->shape));
+  bool overflow = false;
+  uint64_t rows = type.isVector() ? 1 : type.getRows();
+  uint64_t bytes = llvm::SaturatingMultiply<uint64_t>(
+      rows, type.getFormat().getRowBytes(type.getCols()), &overflow);
+  if (overflow || view->bytes != bytes)
+    return mismatch(Twine(bytes) + " bytes", Twine(view->bytes) + " bytes");
+  return view->data;
+}
+
+bool isFiniteBits(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  return (bits & 0x7f800000) != 0x7f800000;
+}
+
+/// True if all values are finite. No early exit: the loop vectorises.
+bool allFinite(ArrayRef<float> values) {
+  uint32_t bad = 0;
+  for (float value : values) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bad |= (bits & 0x7f800000) == 0x7f800000;
+  }
+  return !bad;
+}
+
+/// One call's view of a weight: its leaves bound to the tensors of a layer, and
+/// buffers for one row.
+class BoundWeight {
+public:
+  static Expected<BoundWeight> create(const WeightProgram &program,
+                                      int64_t layer, WeightSource &source) {
+    WeightOp weight = program.weight;
+    if (layer < 0 || layer >= weight.getLayers())
+      return llvm::createStringError("weight @" + weight.getSymName() +
+                                     ": expected a layer below " +
+                                     Twine(weight.getLayers()) + ", got " +
+                                     Twine(layer));
+    BoundWeight bound(program, layer);
+    for (const ExprLeaf &leaf : program.leaves) {
+      WeightOp source_ = leaf.weight;
+      Expected<const uint8_t *> data =
+          bindSource(source_, source_.isPerLayer() ? layer : 0, source);
+      if (!data)
+        return data.takeError();
+      bound.data.push_back(*data);
+    }
+    return std::move(bound);
+  }
+
+  RowSource resolve(int64_t row) const { return program.resolve(row); }
+
+  /// True if rows of the leaf need no change of format.
+  bool isRaw(RowSource at) const {
+    return program.leaves[at.leaf].formats.size() == 1;
+  }
+  const uint8_t *rawRow(RowSource at) const {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
+    return data[at.leaf] +
+           at.row * leaf.formats.front().getRowBytes(columns());
+  }
+
+  /// The values of a row of a matrix in the result's format.
+  Error readRow(RowSource at, MutableArrayRef<float> out) {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
+    FormatAttrInterface format = leaf.formats.front();
+    format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))}, out);
+    return convert(at, out);
+  }
+
+  /// All values of a source vector in the result's format, read once.
+  Expected<ArrayRef<float>> readVector(unsigned index) {
+    const ExprLeaf &leaf = program.leaves[index];
+    vectors.resize(program.leaves.size());
+    std::vector<float> &values = vectors[index];
+    if (!values.empty())
+      return ArrayRef<float>(values);
+    WeightOp weight = leaf.weight;
+    int64_t n = weight.getWeightType().getRows();
+    values.resize(n);
+    FormatAttrInterface format = leaf.formats.front();
+    format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
+    if (Error error = convert({index, 0}, values))
+      return std::move(error);
+    return ArrayRef<float>(values);
+  }
+
+  /// A row of a matrix as the result's format stores it.
+  Error encodeRow(RowSource at, MutableArrayRef<uint8_t> out) {
+    values.resize(columns());
+    if (Error error = readRow(at, values))
+      return error;
+    type().getFormat().encodeRow(values, out);
+    return Error::success();
+  }
+
+  WeightType type() const {
+    WeightOp weight = program.weight;
+    return weight.getWeightType();
+  }
+  int64_t columns() const { return type().getCols(); }
+
+private:
+  BoundWeight(const WeightProgram &program, int64_t layer)
+      : program(program), layer(layer) {}
+
+  /// Rounds values to each format they pass through.
+  Error convert(RowSource at, MutableArrayRef<float> values) {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
+    for (FormatAttrInterface format :
+         ArrayRef(leaf.formats).drop_front()) {
+      encoded.resize(format.getRowBytes(values.size()));
+      format.encodeRow(values, encoded);
+      rounded.resize(values.size());
+      format.decodeRow(encoded, rounded);
+      if (!allFinite(rounded))
+        for (auto [i, before, after] : llvm::enumerate(values, rounded))
+          if (isFiniteBits(before) && !isFiniteBits(after))
+            return overflow(leaf, at.row, i, before, format);
+      llvm::copy(rounded, values.begin());
+    }
+    return Error::success();
+  }
+
+  Error overflow(const ExprLeaf &leaf, int64_t row, int64_t column,
+                 float value, FormatAttrInterface format) {
+    WeightOp source = leaf.weight;
+    return llvm::createStringError(
+        "tensor \"" + source.getSourceName(source.isPerLayer() ? layer : 0) +
+        "\": row " + Twine(row) + ", column " + Twine(column) + ": " +
+        std::to_string(value) + " is not finite in " + format.getFormatName() +
+        "; keep this weight in " + leaf.formats.front().getFormatName() +
+        ", or use bf16");
+  }
+
+  const WeightProgram &program;
+  int64_t layer;
+  SmallVector<const uint8_t *, 4> data; // of each leaf
+  std::vector<float> values, rounded;
+  std::vector<uint8_t> encoded;
+  std::vector<std::vector<float>> vectors; // of each leaf, vectors only
+};
+
+Error checkRange(WeightOp weight, StringRef what, int64_t begin, int64_t end,
+                 int64_t limit) {
+  if (begin >= 0 && begin <= end && end <= limit)
+    return Error::success();
+  return llvm::createStringError("weight @" + weight.getSymName() +
+                                 ": expected " + what + " within 0 to " +
+                                 Twine(limit) + ", got " + Twine(begin) +
+                                 " to " + Twine(end));
+}
+
+/// Rows [row, row + count) of a vector: its elements.
+Error readElements(BoundWeight &bound, int64_t row, int64_t count, float *out) {
+  for (int64_t i = 0; i < count; ++i) {
+    RowSource at = bound.resolve(row + i);
+    out[i] = 0;
+    if (at.leaf == RowSource::kZero)
+      continue;
+    Expected<ArrayRef<float>> values = bound.readVector(at.leaf);
+    if (!values)
+      return values.takeError();
+    out[i] = (*values)[at.row];
+  }
+  return Error::success();
+}
+
+Error evaluateVector(const WeightProgram &program, BoundWeight &bound,
+                     uint8_t *out) {
+  WeightType type = bound.type();
+  size_t bytes = type.getStorageBytes();
+  if (program.nodes.size() == 1 && bound.isRaw({0, 0})) {
+    std::memcpy(out, bound.rawRow({0, 0}), bytes);
+    return Error::success();
+  }
+  std::vector<float> values(type.getRows());
+  if (Error error = readElements(bound, 0, values.size(), values.data()))
+    return error;
+  type.getFormat().encodeRow(values, {out, bytes});
+  return Error::success();
+}
+
+Error evaluateRowBlock(BoundWeight &bound, int64_t first, uint8_t *out) {
+  WeightType type = bound.type();
+  int64_t rowBytes = type.getFormat().getRowBytes(type.getCols());
+  int64_t end = std::min(first + kPanelRows, type.getRows());
+  for (int64_t row = first; row < end; ++row, out += rowBytes) {
+    RowSource at = bound.resolve(row);
+    if (at.leaf == RowSource::kZero)
+      std::memset(out, 0, rowBytes);
+    else if (bound.isRaw(at))
+      std::memcpy(out, bound.rawRow(at), rowBytes);
+    else if (Error error = bound.encodeRow(at, {out, size_t(rowBytes)}))
+      return error;
+  }
+  return Error::success();
+}
+
+Error evaluatePanel(BoundWeight &bound, int64_t first,
+                    std::vector<uint8_t> &converted, uint8_t *out) {
+  WeightType type = bound.type();
+  FormatAttrInterface format = type.getFormat();
+  size_t rowBytes = format.getRowBytes(type.getCols());
+  const uint8_t *rows[kPanelRows] = {};
+  for (int64_t r = 0; r < kPanelRows && first + r < type.getRows(); ++r) {
+    RowSource at = bound.resolve(first + r);
+    if (at.leaf == RowSource::kZero)
+      continue;
+    if (bound.isRaw(at)) {
+      rows[r] = bound.rawRow(at);
+      continue;
+    }
+    converted.resize(kPanelRows * rowBytes);
+    uint8_t *row = converted.data() + r * rowBytes;
+    if (Error error = bound.encodeRow(at, {row, rowBytes}))
+      return error;
+    rows[r] = row;
+  }
+  format.packPanel(rows, type.getCols(),
+                   {out, size_t(format.getPanelBytes(type.getCols()))});
+  return Error::success();
+}
+
+} // namespace
+
+//===-- WeightEvaluator ---------------------------------------------------===//
+
+WeightEvaluator::WeightEvaluator(WeightSource &source) : source(source) {}
+WeightEvaluator::~WeightEvaluator() = default;
+
+Expected<std::unique_ptr<WeightEvaluator>>
+WeightEvaluator::create(ModuleOp module, WeightSource &source) {
+  std::unique_ptr<WeightEvaluator> result(new WeightEvaluator(source));
+  for (auto weight : module.getOps<WeightOp>()) {
+    auto program = compileWeight(weight);
+    if (!program)
+      return program.takeError();
+    result->programs[weight] = std::move(*program);
+  }
+  return std::move(result);
+}
+
+/// Only weights of the module it was made for have a program.
+static Expected<const WeightProgram *> findProgram(
+    const llvm::DenseMap<Operation *, std::unique_ptr<WeightProgram>> &programs,
+    WeightOp weight) {
+  auto it = programs.find(weight);
+  if (it == programs.end())
+    return llvm::createStringError("weight @" + weight.getSymName() +
+                                   " is not a weight of the evaluated module");
+  return it->second.get();
+}
+
+Error WeightEvaluator::readRows(WeightOp weight, int64_t layer, int64_t row,
+                                int64_t count, float *out) const {
+  WeightType type = weight.getWeightType();
+  if (Error error =
+          checkRange(weight, "rows", row, row + count, type.getRows()))
+    return error;
+  auto program = findProgram(programs, weight);
+  if (!program)
+    return program.takeError();
+  auto bound = BoundWeight::create(**program, layer, source);
+  if (!bound)
+    return bound.takeError();
+  if (type.isVector())
+    return readElements(*bound, row, count, out);
+  for (int64_t i = 0; i < count; ++i, out += type.getCols()) {
+    RowSource at = bound->resolve(row + i);
+    if (at.leaf == RowSource::kZero)
+      std::fill_n(out, type.getCols(), 0.0f);
+    else if (Error error = bound->readRow(at, {out, size_t(type.getCols())}))
+      return error;
+  }
+  return Error::success();
+}
+
+Error WeightEvaluator::evaluate(WeightOp weight, int64_t layer, int64_t begin,
+                                int64_t end, uint8_t *out) const {
+  WeightType type = weight.getWeightType();
+  if (Error error =
+          checkRange(weight, "units", begin, end, numWeightUnits(type)))
+    return error;
+  auto program = findProgram(programs, weight);
+  if (!program)
+    return program.takeError();
+  auto bound = BoundWeight::create(**program, layer, source);
+  if (!bound)
+    return bound.takeError();
+  if (begin == end)
+    return Error::success();
+  if (type.isVector())
+    return evaluateVector(**program, *bound, out);
+  std::vector<uint8_t> converted;
+  int64_t base = weightUnitOffset(type, begin);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    uint8_t *at = out + (weightUnitOffset(type, unit) - base);
+    Error error = type.getLayout() == LayoutKind::Panels
+                      ? evaluatePanel(*bound, unit * kPanelRows, converted, at)
+                      : evaluateRowBlock(*bound, unit * kPanelRows, at);
+    if (error)
+      return error;
+  }
+  return Error::success();
+}
+
+Error WeightEvaluator::checkSources() const {
+  constexpr size_t kMaxFindings = 50;
+  std::vector<std::string> findings;
+  size_t count = 0;
+  for (auto &[op, program] : programs) {
+    auto weight = cast<WeightOp>(op);
+    if (!weight.isSource())
+      continue;
+    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+      auto data = bindSource(weight, layer, source);
+      if (data)
+        continue;
+      std::string text = llvm::toString(data.takeError());
+      if (count++ < kMaxFindings)
+        findings.push_back(std::move(text));
+      if (count > 10 * kMaxFindings)
+        break; // a layer count by mistake
+    }
+  }
+  if (!count)
+    return Error::success();
+  llvm::sort(findings); // the map has no order
+  if (count > kMaxFindings)
+    findings.push_back("and " + std::to_string(count - kMaxFindings) +
+                       " more tensors");
+  return llvm::createStringError(llvm::join(findings, "\n"));
+}

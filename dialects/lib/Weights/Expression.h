@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A weight expression, compiled: a tree whose nodes say where each of their
+// rows comes from, so that any row of the result leads to one row of one source
+// tensor (or to zeros) without a temporary. Rows of a vector are its elements.
+// Private to lib/Weights.
+#ifndef ADZE_LIB_WEIGHTS_EXPRESSION_H
+#define ADZE_LIB_WEIGHTS_EXPRESSION_H
+
+#include "adze/Dialect/Adze/Adze.h"
+#include "llvm/Support/Error.h"
+
+namespace adze::detail {
+
+enum class ExprKind : uint8_t {
+  Source,
+  Concat,
+  Interleave,
+  PadHeads,
+  RotaryHalves,
+};
+
+/// Casts and packs change no row's place, so they are no nodes: casts are kept
+/// with the leaf they apply to, a pack shows in the type of the weight.
+struct ExprNode {
+  ExprKind kind = ExprKind::Source;
+  llvm::SmallVector<unsigned, 2> children; ///< indices of nodes
+  llvm::SmallVector<int64_t, 2> ends; ///< concat: rows up to each child's end
+  int64_t rows = 0;                   ///< of the first child
+  int64_t heads = 0;                  ///< pad_heads, rotary_halves
+  unsigned leaf = 0;                  ///< source
+};
+
+/// One occurrence of a source tensor in an expression.
+struct ExprLeaf {
+  WeightOp weight;
+  /// The formats its rows pass through, from the source's own to the result's;
+  /// one element when no cast changes the format.
+  llvm::SmallVector<FormatAttrInterface, 2> formats;
+};
+
+/// Where a row of the result comes from.
+struct RowSource {
+  static constexpr unsigned kZero = ~0u;
+  unsigned leaf = kZero; ///< index of a leaf, or kZero: a row of padding
+  int64_t row = 0;
+};
+
+struct WeightProgram {
+  WeightOp weight;
+  llvm::SmallVector<ExprNode, 4> nodes; ///< children before parents
+  llvm::SmallVector<ExprLeaf, 4> leaves;
+
+  RowSource resolve(int64_t row) const;
+};
+
+/// Compiles the expression of `weight`. Errors name the weight: an op that is
+/// not known here, a weight that depends on itself.
+llvm::Expected<std::unique_ptr<WeightProgram>> compileWeight(WeightOp weight);
+
+} // namespace adze::detail
+
+#endif // ADZE_LIB_WEIGHTS_EXPRESSION_H
