@@ -80,6 +80,7 @@ private:
   Buffer arenaBuffer(ArenaSpan span, Rows rows, int64_t cols, Type element);
   Buffer frameBuffer(int64_t index, int64_t cols, Type element, Rows rows);
   void defineResult(Operation *op, Value result);
+  bool isOccupied(ArenaSpan span, Operation *op);
   void releaseDead(Operation *op);
   bool diesAt(Value v, Operation *op);
 
@@ -216,8 +217,33 @@ bool FunctionScheduler::diesAt(Value v, Operation *op) {
   });
 }
 
+/// True if writing `span` at `op` would destroy a value that is still needed.
+/// An operand that `op` reads element by element may die in the same bytes.
+bool FunctionScheduler::isOccupied(ArenaSpan span, Operation *op) {
+  auto readByElement = [&](Value v) {
+    if (auto linear = dyn_cast<LinearOp>(op))
+      return linear.getX() != v && linear.getRope() != v;
+    return isa<MapOp>(op);
+  };
+  for (auto &[value, buffer] : buffers) {
+    if (!buffer.span || buffer.rows != Rows::Tokens ||
+        !buffer.span->overlaps(span))
+      continue;
+    bool usedLater = false, usedHere = false;
+    for (Operation *user : value.getUsers()) {
+      usedHere |= user == op;
+      usedLater |= op->isBeforeInBlock(user);
+    }
+    if (usedLater || (usedHere && !readByElement(value)))
+      return true;
+  }
+  return false;
+}
+
 void FunctionScheduler::defineResult(Operation *op, Value result) {
-  if (auto it = preassigned.find(result); it != preassigned.end()) {
+  if (auto it = preassigned.find(result);
+      it != preassigned.end() &&
+      !(it->second.span && isOccupied(*it->second.span, op))) {
     buffers[result] = it->second;
     return;
   }
@@ -633,11 +659,11 @@ LogicalResult FunctionScheduler::runOnLayer(LayerFrame &layerFrame) {
         return user->isBeforeInBlock(def);
       });
   if (carriedIsDead)
-    preassigned[result] = buffers[carried];
+    preassigned[result] = bufferOf(carried);
   if (failed(scheduleBody(body)))
     return failure();
   if (bufferOf(result).span->begin != layerFrame.args[0].begin)
-    copy(source.getLoc(), bufferOf(result), buffers[carried]);
+    copy(source.getLoc(), bufferOf(result), bufferOf(carried));
   barrier();
   func::ReturnOp::create(builder, source.getLoc());
   layerFrame.localEnd = tokenPlan.highWater();

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writes artefacts: the ELF shared object that the runtime opens (adze/abi.h).
+#ifndef ADZE_CODEGEN_ARTEFACT_H
+#define ADZE_CODEGEN_ARTEFACT_H
+
+#include "adze/Codegen/LowerSchedule.h"
+#include "adze/Codegen/TargetVariants.h"
+#include "adze/Weights/Evaluator.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <functional>
+
+namespace adze {
+
+/// The code of one variant.
+struct ArtefactVariant {
+  const TargetVariant *target = nullptr;
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects;
+  std::vector<LoweredEntry> entries; // in the order of the descriptor
+};
+
+/// An entry as callers see it, equal for all variants.
+struct ArtefactArg {
+  std::string name;
+  uint16_t dtype = 0;                  // adze_dtype
+  llvm::SmallVector<int64_t, 4> shape; // >= 0, or ~symbol
+};
+struct ArtefactEntry {
+  std::string name;
+  std::vector<std::string> symbols;
+  std::vector<ArtefactArg> args; // results last
+  uint32_t results = 0;
+};
+
+struct ArtefactInput {
+  /// Packed module with adze.offset on each weight: its weights and states.
+  mlir::ModuleOp module;
+  const WeightEvaluator *weights = nullptr;
+  std::vector<ArtefactVariant> variants; // best first
+  std::vector<ArtefactEntry> entries;
+  std::string meta;  // JSON
+  std::string text;  // tokenizer table, may be empty
+  std::string proof; // JSON, may be empty
+  unsigned threads = 0; // 0: as many as the machine has
+  /// Called now and then with bytes packed so far; true stops.
+  std::function<bool(uint64_t done, uint64_t total)> progress;
+};
+
+/// The descriptor as an object file for `triple`, referring to the entries'
+/// symbols; `hash` stays zero.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+buildDescriptorObject(const ArtefactInput &input,
+                      llvm::ArrayRef<uint64_t> weightHashes);
+
+/// Links objects into a shared object that exports the descriptor only. Runs
+/// lld in this process, one link at a time.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
+
+/// Packs, links and writes the artefact beside `path`, then renames: no
+/// half-written file is left. Returns the seconds that packing took.
+llvm::Expected<double> writeArtefact(const ArtefactInput &input,
+                                     llvm::StringRef path);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_ARTEFACT_H

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Entries and layers of a scheduled module, as functions of the LLVM dialect.
+#ifndef ADZE_CODEGEN_LOWERSCHEDULE_H
+#define ADZE_CODEGEN_LOWERSCHEDULE_H
+
+#include "adze/Codegen/KernelBuilder.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace adze {
+
+/// What the lowering knows of one entry.
+struct LoweredEntry {
+  std::string name;   // as the user calls it: "step"
+  std::string symbol; // of the emitted adze_entry_fn
+  int64_t bytesPerToken = 0, bytesPerRow = 0, scratchPerThread = 0;
+};
+
+/// Makes a module of the LLVM dialect with every function of `scheduled`, each
+/// symbol prefixed by `prefix`; kernels stay external, by the name they have
+/// with that prefix. Weights need adze.offset and adze.stride.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+lowerSchedule(mlir::ModuleOp scheduled, llvm::StringRef prefix,
+              const KernelTarget &target,
+              llvm::SmallVectorImpl<LoweredEntry> &entries);
+
+/// Bytes of one page of the KV pool, all layers; 0 without a cache.
+int64_t kvPageBytes(mlir::ModuleOp module);
+/// Bytes of one layer in a page.
+int64_t kvLayerBytes(StateOp state);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_LOWERSCHEDULE_H

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The artefact file: the linked image, then the packed weights as a section of
+// their own that the dynamic loader never sees.
+//
+//   [ELF image][pad][.adze.weights, page aligned][section names][sections]
+//
+// Weights are packed tensor by tensor in pieces of a few MB by all threads and
+// written by offset: memory does not grow with the model. Their hashes are in
+// the descriptor, which lies before them: it is patched last, as is the hash
+// over the rest of the file.
+
+#include "adze/Codegen/Artefact.h"
+#include "adze/abi.h"
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Object/ELF.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/Threading.h"
+#include "llvm/Support/xxhash.h"
+#include <atomic>
+#include <chrono>
+#include <fcntl.h>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+
+using namespace mlir;
+using namespace adze;
+using llvm::Error;
+using llvm::Expected;
+
+namespace {
+
+constexpr int64_t kPieceBytes = 4 << 20;
+
+Error systemError(const Twine &what) {
+  auto code = std::error_code(errno, std::generic_category());
+  return llvm::createStringError(code, what + ": " + code.message());
+}
+
+Error writeAt(int fd, const void *data, size_t size, uint64_t offset,
+              StringRef path) {
+  auto *p = static_cast<const char *>(data);
+  while (size) {
+    ssize_t n = ::pwrite(fd, p, size, off_t(offset));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return systemError("cannot write " + path);
+    p += n, size -= size_t(n), offset += uint64_t(n);
+  }
+  return Error::success();
+}
+
+/// A file that exists under its real name only once it is whole.
+class PendingFile {
+public:
+  explicit PendingFile(StringRef path)
+      : path(path.str()),
+        temporary((path + ".tmp" + Twine(::getpid())).str()) {}
+  ~PendingFile() {
+    if (fd >= 0)
+      ::close(fd);
+    if (!temporary.empty())
+      ::unlink(temporary.c_str());
+  }
+  Error open() {
+    fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
+                0755);
+    return fd < 0 ? systemError("cannot create " + temporary)
+                  : Error::success();
+  }
+  Error publish() {
+    if (::close(std::exchange(fd, -1)) != 0)
+      return systemError("cannot write " + temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+      return systemError("cannot rename " + temporary + " to " + path);
+    temporary.clear();
+    return Error::success();
+  }
+
+  std::string path, temporary;
+  int fd = -1;
+};
+
+/// One stretch of one layer of one weight.
+struct Piece {
+  WeightOp weight;
+  int64_t layer, begin, end; // units
+  uint64_t offset, bytes;    // in .adze.weights
+};
+
+struct PackedTensor {
+  uint64_t offset, bytes;
+};
+
+std::vector<Piece> planPieces(ModuleOp module,
+                              std::vector<PackedTensor> &tensors) {
+  std::vector<Piece> pieces;
+  for (auto weight : module.getOps<WeightOp>()) {
+    auto at = weight->getAttrOfType<IntegerAttr>("adze.offset");
+    if (!at)
+      continue;
+    int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
+    WeightType type = weight.getWeightType();
+    int64_t units = numWeightUnits(type);
+    int64_t unitBytes = std::max<int64_t>(weightUnitOffset(type, 1), 1);
+    int64_t step = std::max<int64_t>(kPieceBytes / unitBytes, 1);
+    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+      uint64_t base = uint64_t(at.getInt() + layer * stride);
+      tensors.push_back({base, uint64_t(type.getStorageBytes())});
+      for (int64_t u = 0; u < units; u += step) {
+        int64_t end = std::min(units, u + step);
+        uint64_t from = uint64_t(weightUnitOffset(type, u));
+        pieces.push_back({weight, layer, u, end, base + from,
+                          uint64_t(weightUnitOffset(type, end)) - from});
+      }
+    }
+  }
+  return pieces;
+}
+
+/// Runs `work(i)` for i < count on some threads; the first error wins.
+Error parallelFor(unsigned threads, size_t count,
+                  function_ref<Error(size_t, std::vector<uint8_t> &)> work) {
+  std::atomic<size_t> next{0};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  Error first = Error::success();
+  auto run = [&] {
+    std::vector<uint8_t> buffer;
+    for (size_t i; !failed && (i = next++) < count;)
+      if (Error e = work(i, buffer)) {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (failed.exchange(true))
+          llvm::consumeError(std::move(e));
+        else
+          first = std::move(e);
+      }
+  };
+  std::vector<std::thread> pool;
+  for (unsigned t = 1; t < threads; ++t)
+    pool.emplace_back(run);
+  run();
+  for (std::thread &thread : pool)
+    thread.join();
+  return first;
+}
+
+Error packWeights(const ArtefactInput &input, int fd, uint64_t start,
+                  StringRef path, unsigned threads, uint64_t total,
+                  std::vector<uint64_t> &hashes) {
+  std::vector<PackedTensor> tensors;
+  std::vector<Piece> pieces = planPieces(input.module, tensors);
+  std::atomic<uint64_t> done{0};
+  Error packed = parallelFor(
+      threads, pieces.size(),
+      [&](size_t i, std::vector<uint8_t> &buffer) -> Error {
+        Piece &piece = pieces[i];
+        if (buffer.size() < piece.bytes)
+          buffer.resize(piece.bytes);
+        if (Error e = input.weights->evaluate(piece.weight, piece.layer,
+                                              piece.begin, piece.end,
+                                              buffer.data()))
+          return e;
+        if (Error e = writeAt(fd, buffer.data(), piece.bytes,
+                              start + piece.offset, path))
+          return e;
+        uint64_t now = done += piece.bytes;
+        if (input.progress && input.progress(now, total))
+          return llvm::createStringError(std::errc::operation_canceled,
+                                         "cancelled while packing weights");
+        return Error::success();
+      });
+  if (packed)
+    return packed;
+  if (tensors.empty())
+    return Error::success();
+  std::error_code code;
+  llvm::sys::fs::mapped_file_region mapped(
+      llvm::sys::fs::convertFDToNativeFile(fd),
+      llvm::sys::fs::mapped_file_region::readonly, total, start, code);
+  if (code)
+    return llvm::createStringError(code, "cannot map " + path + ": " +
+                                             code.message());
+  hashes.resize(tensors.size());
+  return parallelFor(threads, tensors.size(),
+                     [&](size_t i, std::vector<uint8_t> &) -> Error {
+                       hashes[i] = llvm::xxHash64(ArrayRef<uint8_t>(
+                           reinterpret_cast<const uint8_t *>(mapped.data()) +
+                               tensors[i].offset,
+                           tensors[i].bytes));
+                       return Error::success();
+                     });
+}
+
+/// The image's section table with `.adze.weights` added.
+struct SectionTail {
+  std::string names, headers;
+  uint64_t descOffset = 0, descSize = 0;
+  unsigned count = 0;
+};
+
+Expected<SectionTail> extendSections(StringRef image, uint64_t weightsOffset,
+                                     uint64_t weightsBytes,
+                                     uint64_t tailOffset) {
+  using Ehdr = llvm::ELF::Elf64_Ehdr;
+  using Shdr = llvm::ELF::Elf64_Shdr;
+  Ehdr header;
+  std::memcpy(&header, image.data(), sizeof header);
+  std::vector<Shdr> sections(header.e_shnum);
+  std::memcpy(sections.data(), image.data() + header.e_shoff,
+              sections.size() * sizeof(Shdr));
+  SectionTail tail;
+  Shdr &names = sections[header.e_shstrndx];
+  tail.names = image.substr(names.sh_offset, names.sh_size).str();
+  for (const Shdr &section : sections)
+    if (StringRef(tail.names.c_str() + section.sh_name) ==
+        ADZE_DESC_SECTION) {
+      tail.descOffset = section.sh_offset;
+      tail.descSize = section.sh_size;
+    }
+  if (!tail.descSize)
+    return llvm::createStringError("the linked image has no section "
+                                   ADZE_DESC_SECTION);
+  Shdr weights{};
+  weights.sh_name = uint32_t(tail.names.size());
+  weights.sh_type = llvm::ELF::SHT_PROGBITS;
+  weights.sh_offset = weightsOffset;
+  weights.sh_size = weightsBytes;
+  weights.sh_addralign = ADZE_WEIGHTS_ALIGN;
+  tail.names += StringRef(ADZE_WEIGHTS_SECTION, sizeof(ADZE_WEIGHTS_SECTION));
+  names.sh_offset = tailOffset;
+  names.sh_size = tail.names.size();
+  tail.names.resize(llvm::alignTo(tail.names.size(), 8), '\0');
+  sections.push_back(weights);
+  tail.count = unsigned(sections.size());
+  tail.headers.assign(reinterpret_cast<const char *>(sections.data()),
+                      sections.size() * sizeof(Shdr));
+  return tail;
+}
+
+} // namespace
+
+Expected<double> adze::writeArtefact(const ArtefactInput &input,
+                                     StringRef path) {
+  unsigned threads =
+      input.threads ? input.threads
+                    : llvm::hardware_concurrency().compute_thread_count();
+  uint64_t weightsBytes = 0;
+  if (auto total =
+          input.module->getAttrOfType<IntegerAttr>("adze.weight_bytes"))
+    weightsBytes = uint64_t(total.getInt());
+
+  // The image has the same layout whatever the hashes: link once for its size,
+  // and patch the descriptor's hashes in once they are known.
+  auto link = [&](ArrayRef<uint64_t> hashes)
+      -> Expected<std::unique_ptr<llvm::MemoryBuffer>> {
+    auto desc = buildDescriptorObject(input, hashes);
+    if (!desc)
+      return desc.takeError();
+    std::vector<llvm::MemoryBufferRef> objects{(*desc)->getMemBufferRef()};
+    for (const ArtefactVariant &variant : input.variants)
+      for (const auto &object : variant.objects)
+        objects.push_back(object->getMemBufferRef());
+    return linkSharedObject(objects);
+  };
+  auto first = link({});
+  if (!first)
+    return first.takeError();
+  uint64_t imageSize = (*first)->getBufferSize();
+  uint64_t weightsOffset = llvm::alignTo(imageSize, ADZE_WEIGHTS_ALIGN);
+  uint64_t tailOffset = llvm::alignTo(weightsOffset + weightsBytes, 8);
+
+  PendingFile file(path);
+  if (Error e = file.open())
+    return std::move(e);
+  if (::ftruncate(file.fd, off_t(tailOffset)) != 0)
+    return systemError("cannot make room for " + Twine(tailOffset) +
+                       " bytes in " + path);
+  auto before = std::chrono::steady_clock::now();
+  std::vector<uint64_t> hashes;
+  if (Error e = packWeights(input, file.fd, weightsOffset, file.path, threads,
+                            weightsBytes, hashes))
+    return std::move(e);
+  std::chrono::duration<double> packing =
+      std::chrono::steady_clock::now() - before;
+
+  auto linked = hashes.empty() ? std::move(first) : link(hashes);
+  if (!linked)
+    return linked.takeError();
+  std::string image = (*linked)->getBuffer().str();
+  if (image.size() != imageSize)
+    return llvm::createStringError("the linked image changed its size; report "
+                                   "this as a defect of the compiler");
+  auto tail =
+      extendSections(image, weightsOffset, weightsBytes, tailOffset);
+  if (!tail)
+    return tail.takeError();
+  llvm::ELF::Elf64_Ehdr header;
+  std::memcpy(&header, image.data(), sizeof header);
+  header.e_shoff = tailOffset + tail->names.size();
+  header.e_shnum = uint16_t(tail->count);
+  std::memcpy(image.data(), &header, sizeof header);
+
+  // Hash of everything but these 32 bytes and the weights.
+  size_t hashAt = tail->descOffset + offsetof(adze_model_desc, hash);
+  std::string padding(weightsOffset - imageSize, '\0');
+  std::string gap(tailOffset - (weightsOffset + weightsBytes), '\0');
+  llvm::SHA256 sha;
+  sha.update(StringRef(image).take_front(hashAt));
+  sha.update(StringRef(image).drop_front(hashAt + 32));
+  for (StringRef part : {StringRef(padding), StringRef(gap),
+                         StringRef(tail->names), StringRef(tail->headers)})
+    sha.update(part);
+  auto digest = sha.final();
+  std::memcpy(image.data() + hashAt, digest.data(), digest.size());
+
+  std::string end = tail->names + tail->headers;
+  if (Error e = writeAt(file.fd, image.data(), image.size(), 0, file.path))
+    return std::move(e);
+  if (Error e =
+          writeAt(file.fd, end.data(), end.size(), tailOffset, file.path))
+    return std::move(e);
+  if (Error e = file.publish())
+    return std::move(e);
+  return packing.count();
+}

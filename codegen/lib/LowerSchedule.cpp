@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Scheduled functions -> LLVM dialect.
+//
+//   int32_t step(uint32_t tid, adze_frame *f)   builds a context on its stack
+//   int32_t layer(int64_t l, Context *c)        is called once per layer
+//
+// A launch becomes: this thread's part [lo, hi) of the domain, addresses of
+// buffers (arena + constant * T) and weights (base + offset + layer * stride),
+// and a call. A barrier becomes a call through the frame and a look at the stop
+// word, the same on every thread, that leaves the entry early with 1.
+
+#include "adze/Codegen/LowerSchedule.h"
+#include "adze/abi.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/AffineExpr.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <cstddef>
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+/// Slots of 8 bytes of the context that an entry hands to its layers. The batch
+/// comes first: kernels are given the address of the context as BatchView.
+enum Slot {
+  kBatchRows,
+  kBatchSequences,
+  kBatchPages,
+  kBatchPositions,
+  kBatchSeqs,
+  kBatchRowBegin,
+  kBatchPageTable,
+  kBatchPageBytes,
+  kBatchLayerBytes,
+  kTid,
+  kThreads,
+  kTokens,
+  kLogitRows,
+  kFrame,
+  kArena,
+  kScratch,
+  kWeights,
+  kCache,
+  kNumSlots
+};
+static_assert(sizeof(BatchView) == kTid * 8, "the batch is the first slots");
+
+class FunctionLowering {
+public:
+  FunctionLowering(ModuleOp scheduled, ModuleOp out, StringRef prefix,
+                   const KernelTarget &target, int64_t scratchBytes)
+      : scheduled(scheduled), out(out), prefix(prefix), target(target),
+        scratchBytes(scratchBytes), b(out.getContext()),
+        loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
+        i32(b.getI32Type()), i64(b.getI64Type()) {}
+
+  LogicalResult lowerLayer(func::FuncOp func);
+  LogicalResult lowerEntry(func::FuncOp func, LoweredEntry &entry);
+
+private:
+  Value constant(int64_t v) {
+    return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(v));
+  }
+  Value constant32(int32_t v) {
+    return LLVM::ConstantOp::create(b, loc, i32, b.getI32IntegerAttr(v));
+  }
+  Value offset(Value base, int64_t bytes) {
+    if (bytes == 0)
+      return base;
+    return LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), base,
+                               ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
+  }
+  Value offset(Value base, Value bytes) {
+    return LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), base,
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  }
+  Value load(Type type, Value base, int64_t bytes) {
+    return LLVM::LoadOp::create(b, loc, type, offset(base, bytes));
+  }
+  Value slot(Slot index) {
+    Type type = index == kBatchPositions || index == kBatchSeqs ||
+                        index == kBatchRowBegin || index == kBatchPageTable ||
+                        index >= kFrame
+                    ? Type(ptr)
+                    : Type(i64);
+    return load(type, context, index * 8);
+  }
+  void setSlot(Slot index, Value v) {
+    LLVM::StoreOp::create(b, loc, v, offset(context, index * 8));
+  }
+  Value mul(Value x, int64_t y) {
+    if (y == 1)
+      return x;
+    return LLVM::MulOp::create(b, loc, x, constant(y));
+  }
+  Value add(Value x, Value y) { return LLVM::AddOp::create(b, loc, x, y); }
+
+  /// Declares an external function once.
+  LLVM::LLVMFuncOp declare(StringRef name, Type result, ArrayRef<Type> args);
+  LLVM::LLVMFuncOp define(StringRef name, ArrayRef<Type> args);
+  /// Goes on in a new block unless `condition`, which leaves with 1.
+  void leaveIf(Value condition);
+  void finish();
+
+  LogicalResult lowerBody(Block &block);
+  LogicalResult lowerLaunch(LaunchOp op);
+  void lowerBarrier();
+  void lowerCallLayers(CallLayersOp op);
+  Value bufferAddress(Value buffer);
+  Value addressAt(AffineMap map);
+
+  ModuleOp scheduled, out;
+  StringRef prefix;
+  const KernelTarget &target;
+  int64_t scratchBytes;
+  OpBuilder b;
+  Location loc;
+  Type ptr, i32, i64;
+  LLVM::LLVMFuncOp function;
+  Block *exit = nullptr; // returns 1
+  Value context, layer;
+  DenseMap<Value, Value> addresses;
+};
+
+LLVM::LLVMFuncOp FunctionLowering::declare(StringRef name, Type result,
+                                           ArrayRef<Type> args) {
+  if (auto known = out.lookupSymbol<LLVM::LLVMFuncOp>(name))
+    return known;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(out.getBody());
+  return LLVM::LLVMFuncOp::create(b, loc, name,
+                                  LLVM::LLVMFunctionType::get(result, args));
+}
+
+LLVM::LLVMFuncOp FunctionLowering::define(StringRef name,
+                                          ArrayRef<Type> args) {
+  b.setInsertionPointToEnd(out.getBody());
+  auto func = LLVM::LLVMFuncOp::create(b, loc, name,
+                                       LLVM::LLVMFunctionType::get(i32, args));
+  func.setVisibility_(LLVM::Visibility::Hidden);
+  func.setDsoLocal(true);
+  b.setInsertionPointToStart(func.addEntryBlock(b));
+  return func;
+}
+
+void FunctionLowering::leaveIf(Value condition) {
+  if (!exit) {
+    OpBuilder::InsertionGuard guard(b);
+    exit = b.createBlock(&function.getBody(), function.getBody().end());
+    LLVM::ReturnOp::create(b, loc, constant32(1));
+  }
+  Block *go = new Block();
+  function.getBody().getBlocks().insert(
+      std::next(Region::iterator(b.getInsertionBlock())), go);
+  LLVM::CondBrOp::create(b, loc, condition, exit, go);
+  b.setInsertionPointToEnd(go);
+}
+
+void FunctionLowering::finish() {
+  LLVM::ReturnOp::create(b, loc, constant32(0));
+  addresses.clear();
+  exit = nullptr;
+}
+
+//===-- ops ---------------------------------------------------------------===//
+
+Value FunctionLowering::addressAt(AffineMap map) {
+  // base + t * T + r * R, read off the map by evaluating it.
+  auto at = [&](int64_t t, int64_t r) {
+    SmallVector<Attribute> result;
+    Attribute operands[] = {b.getIndexAttr(t), b.getIndexAttr(r)};
+    (void)map.constantFold(operands, result);
+    return cast<IntegerAttr>(result[0]).getInt();
+  };
+  int64_t base = at(0, 0), t = at(1, 0) - base, r = at(0, 1) - base;
+  Value bytes = constant(base);
+  if (t)
+    bytes = add(bytes, mul(slot(kTokens), t));
+  if (r)
+    bytes = add(bytes, mul(slot(kLogitRows), r));
+  return offset(slot(kArena), bytes);
+}
+
+Value FunctionLowering::bufferAddress(Value buffer) {
+  // Not remembered: a barrier starts a new block, and a load is one instruction.
+  if (auto arena = buffer.getDefiningOp<ArenaOp>())
+    return addressAt(arena.getOffset());
+  auto arg = buffer.getDefiningOp<FrameArgOp>();
+  Value args = load(ptr, slot(kFrame), offsetof(adze_frame, arg));
+  return load(ptr, args, int64_t(arg.getIndex()) * 8);
+}
+
+void FunctionLowering::lowerBarrier() {
+  Value frame = slot(kFrame);
+  Value rt = load(ptr, frame, offsetof(adze_frame, rt));
+  Value barrier = load(ptr, rt, offsetof(adze_rt, barrier));
+  Value tid = LLVM::TruncOp::create(b, loc, i32, slot(kTid));
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()), {ptr, i32});
+  LLVM::CallOp::create(b, loc, type, ValueRange{barrier, frame, tid});
+  auto stopped = LLVM::LoadOp::create(
+      b, loc, i32, offset(frame, offsetof(adze_frame, stopped)),
+      /*alignment=*/4, /*isVolatile=*/true);
+  leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
+                               constant32(0)));
+}
+
+void FunctionLowering::lowerCallLayers(CallLayersOp op) {
+  auto callee = declare((prefix + op.getCallee()).str(), i32, {i64, ptr});
+  callee.setVisibility_(LLVM::Visibility::Hidden);
+  if (op.getCount() == 0)
+    return;
+  Block *head = new Block();
+  head->addArgument(i64, loc);
+  function.getBody().getBlocks().insert(
+      std::next(Region::iterator(b.getInsertionBlock())), head);
+  LLVM::BrOp::create(b, loc, ValueRange{constant(op.getFirst())}, head);
+  b.setInsertionPointToEnd(head);
+  Value l = head->getArgument(0);
+  Value stopped =
+      LLVM::CallOp::create(b, loc, callee, ValueRange{l, context}).getResult();
+  leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
+                               constant32(0)));
+  Value next = add(l, constant(1));
+  Value more = LLVM::ICmpOp::create(
+      b, loc, LLVM::ICmpPredicate::slt, next,
+      constant(int64_t(op.getFirst()) + int64_t(op.getCount())));
+  Block *done = new Block();
+  function.getBody().getBlocks().insert(
+      std::next(Region::iterator(b.getInsertionBlock())), done);
+  LLVM::CondBrOp::create(b, loc, more, head, ValueRange{next}, done,
+                         ValueRange());
+  b.setInsertionPointToEnd(done);
+}
+
+LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
+  // The domain and this thread's part of it.
+  std::string kernelName = (prefix + op.getKernel()).str();
+  Value extent;
+  switch (op.getDomain()) {
+  case Domain::Tokens:
+    extent = slot(kTokens);
+    break;
+  case Domain::LogitRows:
+    extent = slot(kLogitRows);
+    break;
+  case Domain::Panels:
+    extent = constant(int64_t(op.getExtent()) / int64_t(op.getUnit()));
+    break;
+  case Domain::Attention: {
+    auto items = declare(kernelName + "_items", i64, {ptr});
+    extent = LLVM::CallOp::create(b, loc, items, ValueRange{context}).getResult();
+    break;
+  }
+  }
+  Value tid = slot(kTid), threads = slot(kThreads);
+  auto part = [&](Value index) -> Value {
+    Value product = LLVM::MulOp::create(b, loc, extent, index);
+    return LLVM::UDivOp::create(b, loc, product, threads);
+  };
+  SmallVector<Value> args{part(tid), part(add(tid, constant(1))),
+                          slot(kScratch), context};
+  for (Value buffer : op.getBuffers())
+    args.push_back(bufferAddress(buffer));
+  Value weights = slot(kWeights);
+  for (Attribute name : op.getWeights() ? op.getWeightsAttr().getValue()
+                                        : ArrayRef<Attribute>()) {
+    WeightOp weight = lookupWeight(op, cast<FlatSymbolRefAttr>(name));
+    auto at = weight ? weight->getAttrOfType<IntegerAttr>("adze.offset")
+                     : IntegerAttr();
+    if (!at)
+      return op.emitOpError()
+             << "reads " << name << ", which has no place in the artefact: run "
+                "adze-assign-weight-offsets first";
+    int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
+    Value bytes = constant(at.getInt());
+    if (stride && op.getLayer())
+      bytes = add(bytes, mul(layer, stride));
+    args.push_back(offset(weights, bytes));
+  }
+  if (op.getCacheAttr()) {
+    args.push_back(slot(kCache));
+    args.push_back(op.getLayer() ? layer : constant(0));
+  }
+  // rotary_table, kv_append and the like count rows by their domain alone.
+  KernelFamily family =
+      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
+          .getFamily();
+  if (family != KernelFamily::RotaryTable && family != KernelFamily::KVAppend)
+    args.push_back(op.getRows() == Domain::Tokens ? slot(kTokens)
+                                                  : slot(kLogitRows));
+  for (int64_t size : op.getSizes())
+    args.push_back(constant(size));
+  SmallVector<Type> types;
+  for (Value arg : args)
+    types.push_back(arg.getType());
+  auto kernel =
+      declare(kernelName, LLVM::LLVMVoidType::get(b.getContext()), types);
+  LLVM::CallOp::create(b, op.getLoc(), kernel, args);
+  return success();
+}
+
+LogicalResult FunctionLowering::lowerBody(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    LogicalResult ok =
+        TypeSwitch<Operation *, LogicalResult>(&op)
+            .Case([&](LaunchOp launch) { return lowerLaunch(launch); })
+            .Case([&](BarrierOp) { return lowerBarrier(), success(); })
+            .Case([&](CallLayersOp call) {
+              return lowerCallLayers(call), success();
+            })
+            .Case<ArenaOp, FrameArgOp>([](auto) { return success(); })
+            .Default([](Operation *other) {
+              return other->emitOpError()
+                     << "is no op of the scheduled level";
+            });
+    if (failed(ok))
+      return failure();
+  }
+  return success();
+}
+
+//===-- functions ---------------------------------------------------------===//
+
+LogicalResult FunctionLowering::lowerLayer(func::FuncOp func) {
+  std::string name = (prefix + func.getName()).str();
+  if (auto declared = out.lookupSymbol(name))
+    declared->erase();
+  function = define(name, {i64, ptr});
+  layer = function.getArgument(0);
+  context = function.getArgument(1);
+  if (failed(lowerBody(func.getBody().front())))
+    return failure();
+  finish();
+  return success();
+}
+
+LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
+                                           LoweredEntry &entry) {
+  entry.name = func.getName().str();
+  entry.symbol = (prefix + func.getName()).str();
+  auto arena = func->getAttrOfType<DenseI64ArrayAttr>("adze.arena");
+  entry.bytesPerToken = arena[0];
+  entry.bytesPerRow = arena[1];
+  entry.scratchPerThread = scratchBytes;
+
+  function = define(entry.symbol, {i32, ptr});
+  Value tid32 = function.getArgument(0), frame = function.getArgument(1);
+  context = LLVM::AllocaOp::create(b, loc, ptr, i64, constant(kNumSlots), 64);
+  Value tid = LLVM::ZExtOp::create(b, loc, i64, tid32);
+  Value threads = LLVM::ZExtOp::create(
+      b, loc, i64, load(i32, frame, offsetof(adze_frame, nthreads)));
+  setSlot(kTid, tid);
+  setSlot(kThreads, threads);
+  setSlot(kFrame, frame);
+  Value symbols = load(ptr, frame, offsetof(adze_frame, sym));
+  Value args = load(ptr, frame, offsetof(adze_frame, arg));
+  auto symbolNames =
+      llvm::to_vector(func->getAttrOfType<ArrayAttr>("adze.symbols")
+                          .getAsValueRange<StringAttr>());
+  auto symbol = [&](StringRef name) -> Value {
+    auto *it = llvm::find(symbolNames, name);
+    return it == symbolNames.end()
+               ? constant(0)
+               : load(i64, symbols, (it - symbolNames.begin()) * 8);
+  };
+  Value null = LLVM::ZeroOp::create(b, loc, ptr);
+  auto abi = func->getAttrOfType<ArrayAttr>("adze.abi");
+  auto argument = [&](StringRef name) -> Value {
+    for (auto [i, attr] : llvm::enumerate(abi))
+      if (cast<DictionaryAttr>(attr).getAs<StringAttr>("name") == name)
+        return load(ptr, args, i * 8);
+    return null;
+  };
+  Value t = symbol("T"), r = symbol("R");
+  setSlot(kTokens, t);
+  setSlot(kLogitRows, r);
+  setSlot(kBatchRows, t);
+  setSlot(kBatchSequences, symbol("S"));
+  setSlot(kBatchPages, symbol("P"));
+  setSlot(kBatchPositions, argument("positions"));
+  setSlot(kBatchSeqs, argument("seqs"));
+  setSlot(kBatchRowBegin, argument("row_begin"));
+  setSlot(kBatchPageTable, argument("pages"));
+  int64_t layerBytes = 0;
+  for (auto state : scheduled.getOps<StateOp>())
+    layerBytes = kvLayerBytes(state);
+  setSlot(kBatchPageBytes, constant(kvPageBytes(scheduled)));
+  setSlot(kBatchLayerBytes, constant(layerBytes));
+  Value arenaBase = load(ptr, frame, offsetof(adze_frame, arena));
+  setSlot(kArena, arenaBase);
+  // Per-thread scratch lies behind the buffers.
+  Value scratch = add(add(mul(t, entry.bytesPerToken),
+                          mul(r, entry.bytesPerRow)),
+                      mul(tid, scratchBytes));
+  setSlot(kScratch, offset(arenaBase, scratch));
+  setSlot(kWeights, load(ptr, frame, offsetof(adze_frame, weights)));
+  Value cache = null;
+  if (layerBytes)
+    cache = load(ptr, load(ptr, frame, offsetof(adze_frame, state)), 0);
+  setSlot(kCache, cache);
+
+  layer = Value();
+  if (failed(lowerBody(func.getBody().front())))
+    return failure();
+  finish();
+  return success();
+}
+
+} // namespace
+
+int64_t adze::kvLayerBytes(StateOp state) {
+  KVType type = state.getKVType();
+  return type.getHeads() *
+         kvHeadBytes(type.getHeadDim(), type.getElementType());
+}
+
+int64_t adze::kvPageBytes(ModuleOp module) {
+  int64_t bytes = 0;
+  for (auto state : module.getOps<StateOp>())
+    bytes += state.getLayers() * kvLayerBytes(state);
+  return bytes;
+}
+
+FailureOr<OwningOpRef<ModuleOp>>
+adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
+                    const KernelTarget &target,
+                    SmallVectorImpl<LoweredEntry> &entries) {
+  scheduled.getContext()->loadDialect<LLVM::LLVMDialect>();
+  int64_t scratch = 0;
+  for (auto kernel : scheduled.getOps<KernelOp>())
+    scratch = std::max(scratch, kernelScratchBytes(kernel, target));
+  scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
+  OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
+  FunctionLowering lowering(scheduled, *out, prefix, target, scratch);
+  for (auto func : scheduled.getOps<func::FuncOp>())
+    if (!func->hasAttr(kEntryAttrName) &&
+        failed(lowering.lowerLayer(func)))
+      return failure();
+  for (auto func : scheduled.getOps<func::FuncOp>())
+    if (func->hasAttr(kEntryAttrName) &&
+        failed(lowering.lowerEntry(func, entries.emplace_back())))
+      return failure();
+  return out;
+}
