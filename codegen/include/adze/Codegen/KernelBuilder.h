@@ -112,8 +112,14 @@ mlir::func::FuncOp buildAttentionItems(mlir::OpBuilder &builder,
                                        KernelOp kernel,
                                        const KernelTarget &target);
 
+/// Loads the dialects that built kernels are made of.
+void loadKernelDialects(mlir::MLIRContext &context);
+
 /// Builds the function of `kernel` at the builder's insertion point. A kernel
-/// outside what its builder implements is a diagnostic on the kernel.
+/// outside what its builder implements is a diagnostic on the kernel. Helper
+/// functions (@kernel.finish, @kernel.item, the tiles @adze.tile... that kernels
+/// of a module share) are private functions beside it: build into a module of
+/// its own, not beside the adze.kernel op.
 mlir::FailureOr<mlir::func::FuncOp> buildKernel(mlir::OpBuilder &builder,
                                                 KernelOp kernel,
                                                 const KernelTarget &target);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The BatchView and the KV pages, as emitted code reads and writes them.
+// Private to codegen/kernels.
+#ifndef ADZE_CODEGEN_KERNELS_BATCHREADER_H
+#define ADZE_CODEGEN_KERNELS_BATCHREADER_H
+
+#include "KernelEmitter.h"
+#include "adze/Codegen/KernelBuilder.h"
+
+namespace adze {
+
+/// Reads the fields of a BatchView.
+class BatchReader {
+public:
+  BatchReader(KernelEmitter &e, mlir::Value batch) : e(e), batch(batch) {}
+
+  mlir::Value sequences() { return field(offsetof(BatchView, sequences)); }
+  mlir::Value pageBytes() { return field(offsetof(BatchView, pageBytes)); }
+  mlir::Value layerBytes() { return field(offsetof(BatchView, layerBytes)); }
+  mlir::Value position(mlir::Value row) {
+    return element(offsetof(BatchView, positions), row);
+  }
+  mlir::Value sequence(mlir::Value row) {
+    return element(offsetof(BatchView, seqs), row);
+  }
+  mlir::Value rowBegin(mlir::Value sequence) {
+    return element(offsetof(BatchView, rowBegin), sequence);
+  }
+  /// Pool page of the `page`-th 64 positions of a sequence.
+  mlir::Value page(mlir::Value sequence, mlir::Value page);
+
+private:
+  mlir::Value field(int64_t offset) { return e.loadI64(e.at(batch, offset)); }
+  mlir::Value element(int64_t offset, mlir::Value i) {
+    return e.loadI32(e.at(e.loadPtr(e.at(batch, offset)), e.mul(i, 4)));
+  }
+
+  KernelEmitter &e;
+  mlir::Value batch;
+};
+
+/// The page of one layer and KV head. With kk elements in 32 bits:
+///   K block [64 / 16][Dk / kk][16][kk]  16 positions in lanes
+///   V block [Dv / 16][64 / kk][16][kk]  16 channels in lanes
+/// where Dk is the head size rounded up to kk and Dv to 16. A page is zeroed
+/// before reuse, so what no position has written is zero.
+struct KVLayout {
+  int64_t headDim;
+  mlir::Type element;
+
+  int64_t bytes() const { return KernelEmitter::bytesOf(element); }
+  int64_t depth() const { return 4 / bytes(); }
+  int64_t keyColumns() const { return llvm::alignTo(headDim, depth()); }
+  int64_t valueColumns() const { return llvm::alignTo(headDim, kLanes); }
+  /// 16 positions of a K block; 16 channels of a V block.
+  int64_t keyPanelBytes() const { return keyColumns() * kLanes * bytes(); }
+  int64_t valuePanelBytes() const;
+  int64_t keyBytes() const;
+  int64_t valueBytes() const;
+  int64_t headBytes() const { return keyBytes() + valueBytes(); }
+};
+
+/// Pointer to a head's K block in the page that holds `position` of `sequence`.
+mlir::Value headPage(KernelEmitter &e, BatchReader &batch,
+                     const KVLayout &layout, mlir::Value cache,
+                     mlir::Value layer, mlir::Value sequence,
+                     mlir::Value pageIndex, mlir::Value head);
+
+/// Writes one head of a key (`isKey`) or value to its position: `from` is
+/// headDim elements of the cache's type followed by zero up to keyColumns().
+void appendHead(KernelEmitter &e, const KVLayout &layout, bool isKey,
+                mlir::Value headPage, mlir::Value slot, mlir::Value from);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_BATCHREADER_H

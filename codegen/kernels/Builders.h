@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One builder per kernel family; see KernelBuilder.h for what each makes.
+#ifndef ADZE_CODEGEN_KERNELS_BUILDERS_H
+#define ADZE_CODEGEN_KERNELS_BUILDERS_H
+
+#include "adze/Codegen/KernelBuilder.h"
+
+namespace adze {
+
+#define ADZE_KERNEL_BUILDER(name)                                              \
+  mlir::FailureOr<mlir::func::FuncOp> build##name(                             \
+      mlir::OpBuilder &builder, KernelOp kernel, const KernelTarget &target);
+ADZE_KERNEL_BUILDER(Linear)
+ADZE_KERNEL_BUILDER(Attention)
+ADZE_KERNEL_BUILDER(RmsNorm)
+ADZE_KERNEL_BUILDER(Embed)
+ADZE_KERNEL_BUILDER(RotaryTable)
+ADZE_KERNEL_BUILDER(Rotary)
+ADZE_KERNEL_BUILDER(KVAppend)
+ADZE_KERNEL_BUILDER(TakeRows)
+ADZE_KERNEL_BUILDER(Map)
+#undef ADZE_KERNEL_BUILDER
+
+int64_t linearScratchBytes(KernelOp kernel, const KernelTarget &target);
+int64_t attentionScratchBytes(KernelOp kernel, const KernelTarget &target);
+int64_t rowScratchBytes(KernelOp kernel);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_BUILDERS_H

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a kernel's family to its builder.
+
+#include "adze/Codegen/KernelBuilder.h"
+#include "Builders.h"
+#include "KernelEmitter.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "adze/Dialect/AdzeKernel/AdzeKernel.h"
+
+using namespace mlir;
+using namespace adze;
+
+void adze::loadKernelDialects(MLIRContext &context) {
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, scf::SCFDialect,
+                      vector::VectorDialect, math::MathDialect,
+                      LLVM::LLVMDialect, kernel::AdzeKernelDialect>();
+}
+
+int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
+  int64_t bytes = 0;
+  switch (kernel.getFamily()) {
+  case KernelFamily::Linear:
+    bytes = linearScratchBytes(kernel, target);
+    break;
+  case KernelFamily::Attention:
+    bytes = attentionScratchBytes(kernel, target);
+    break;
+  case KernelFamily::KVAppend: {
+    auto headDim = kernel.getParams().getAs<IntegerAttr>("head_dim");
+    bytes = headDim ? (headDim.getInt() + kLanes) * 4 : 0;
+    break;
+  }
+  default:
+    bytes = rowScratchBytes(kernel);
+  }
+  return llvm::alignTo(bytes, kLineBytes);
+}
+
+FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
+                                          const KernelTarget &target) {
+  switch (kernel.getFamily()) {
+  case KernelFamily::Linear:
+    return buildLinear(builder, kernel, target);
+  case KernelFamily::Attention:
+    return buildAttention(builder, kernel, target);
+  case KernelFamily::RmsNorm:
+    return buildRmsNorm(builder, kernel, target);
+  case KernelFamily::Embed:
+    return buildEmbed(builder, kernel, target);
+  case KernelFamily::RotaryTable:
+    return buildRotaryTable(builder, kernel, target);
+  case KernelFamily::Rotary:
+    return buildRotary(builder, kernel, target);
+  case KernelFamily::KVAppend:
+    return buildKVAppend(builder, kernel, target);
+  case KernelFamily::TakeRows:
+    return buildTakeRows(builder, kernel, target);
+  case KernelFamily::Map:
+    return buildMap(builder, kernel, target);
+  }
+  llvm_unreachable("every family has a builder");
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The linear kernel: groups of panels outside, blocks of rows inside (a group's
+// panels stay in L2 while all rows pass), each tile accumulated in registers
+// over the whole of K, put into scratch and finished there. The finish is one
+// function per kernel, the tiles are shared by all kernels of a module.
+
+#include "Linear.h"
+#include "Builders.h"
+
+using namespace mlir;
+using namespace adze;
+
+LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
+    : params(kernel) {
+  types.panelType = params.floatFormat("format");
+  types.rowType = params.elementType("in");
+  if (types.rowType.isF16())
+    params.wrong("in", "f32 or bf16");
+  out = params.elementType("out");
+  kv = params.elementType("kv");
+  streams = params.integer("streams", 1);
+  if (streams != 1 && streams != 2)
+    params.wrong("streams", "1 or 2");
+  bias = params.flag("bias");
+  captures = params.elementTypes("captures");
+  hasRegion = !kernel.getBody().empty();
+  if (params.has("sink"))
+    sink = params.attribute<HeadSinkAttr>("sink", "a head sink (#adze.heads)");
+  if (sink && (hasRegion || streams != 1 || !captures.empty()))
+    params.wrong("sink", "absent in a linear with a region or two streams");
+  if (streams == 2 && !hasRegion)
+    params.wrong("streams", "1 in a linear without a region");
+  size_t arguments = size_t(streams) + captures.size();
+  if (!params.failed() &&
+      (hasRegion ? kernel.getBody().front().getNumArguments() != arguments
+                 : !captures.empty()))
+    params.wrong("captures", "as many as the region has arguments beside the "
+                             "accumulators");
+
+  shapes = tileShapes(target, types);
+  unitPanels = sink ? llvm::divideCeil(sink.getHeadDim(), kLanes) : streams;
+  wideUnits = std::max<int64_t>(1, shapes.panels / unitPanels);
+  smallUnits = std::max<int64_t>(1, shapes.smallPanels / unitPanels);
+  groupPanels = std::max(wideUnits, smallUnits) * unitPanels;
+}
+
+bool LinearPlan::rotates() const {
+  return sink && llvm::any_of(sink.getChains(), [](HeadChainAttr chain) {
+           return chain.getRotary();
+         });
+}
+bool LinearPlan::appends() const {
+  return sink && llvm::any_of(sink.getChains(), [](HeadChainAttr chain) {
+           return chain.getDest() != HeadDest::Store;
+         });
+}
+int64_t LinearPlan::storedColumns() const {
+  int64_t columns = 0;
+  if (sink)
+    for (HeadChainAttr chain : sink.getChains())
+      if (chain.getDest() == HeadDest::Store)
+        columns += chain.getHeads() * sink.getHeadDim();
+  return columns;
+}
+
+static int64_t countNorms(const LinearPlan &plan) {
+  if (!plan.sink)
+    return 0;
+  return llvm::count_if(plan.sink.getChains(), [](HeadChainAttr chain) {
+    return bool(chain.getNorm());
+  });
+}
+
+SmallVector<Type> LinearPlan::argumentTypes(KernelEmitter &e) const {
+  int64_t pointers = 3 + captures.size() + hasResult() + rotates() + 1 + bias +
+                     countNorms(*this);
+  SmallVector<Type> list(pointers, e.ptr);
+  if (appends())
+    list.append({e.ptr, e.index});
+  list.append(3, e.index);
+  return list;
+}
+
+LinearOperands::LinearOperands(const LinearPlan &plan, ValueRange arguments) {
+  size_t next = 0;
+  auto take = [&](bool present = true) {
+    return present ? arguments[next++] : Value();
+  };
+  scratch = take();
+  batch = take();
+  x = take();
+  for (size_t i = 0; i < plan.captures.size(); ++i)
+    captures.push_back(take());
+  result = take(plan.hasResult());
+  rope = take(plan.rotates());
+  panels = take();
+  bias = take(plan.bias);
+  for (int64_t i = countNorms(plan); i > 0; --i)
+    norms.push_back(take());
+  cache = take(plan.appends());
+  layer = take(plan.appends());
+  rows = take();
+  columns = take();
+  k = take();
+}
+
+namespace {
+
+class LinearEmitter {
+public:
+  LinearEmitter(KernelEmitter &e, const KernelTarget &target,
+                const LinearPlan &plan, func::FuncOp finish,
+                ValueRange arguments)
+      : e(e), target(target), plan(plan), finish(finish),
+        forwarded(arguments.drop_front(2)), ops(plan, forwarded) {}
+
+  void emit(Value lo, Value hi);
+
+private:
+  void emitUnits(Value lo, Value hi, bool small);
+  void emitRows(Value unit, int64_t units, bool small);
+
+  KernelEmitter &e;
+  const KernelTarget &target;
+  const LinearPlan &plan;
+  func::FuncOp finish;
+  ValueRange forwarded;
+  LinearOperands ops;
+};
+
+/// All rows of `units` units, in blocks of falling height.
+void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
+  int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
+  int64_t rowBytes = KernelEmitter::bytesOf(plan.types.rowType);
+  Value stride = e.mul(ops.k, rowBytes);
+  Value panelBytes =
+      e.mul(e.ceilDiv(ops.k, plan.types.depth()), kLineBytes);
+  Value first = e.at(ops.panels,
+                     e.mul(e.mul(unit, plan.unitPanels), panelBytes));
+  Value outBytes = e.constant(plan.tileRowBytes());
+  Value row = e.constant(0);
+  for (int64_t step : plan.shapes.rowSteps) {
+    if (small && step > plan.shapes.smallRows)
+      continue;
+    Value end = e.add(row, e.mul(e.div(e.sub(ops.rows, row), step), step));
+    e.loop(row, end, step, [&](Value m) {
+      Value x = e.at(ops.x, e.mul(m, stride));
+      int64_t panel = 0;
+      for (int64_t piece : splitPanels(units * plan.unitPanels, width)) {
+        func::FuncOp tile = getTile(e, target, plan.types, step, piece);
+        e.call(tile,
+               {x, stride, e.at(first, e.mul(panelBytes, panel)), panelBytes,
+                ops.k, e.at(ops.scratch, panel * kLineBytes), outBytes});
+        panel += piece;
+      }
+      SmallVector<Value> arguments = {m, e.constant(step), unit,
+                                      e.constant(units)};
+      llvm::append_range(arguments, forwarded);
+      e.call(finish, arguments);
+    });
+    row = end;
+  }
+}
+
+void LinearEmitter::emitUnits(Value lo, Value hi, bool small) {
+  int64_t group = small ? plan.smallUnits : plan.wideUnits;
+  Value whole = e.add(lo, e.mul(e.div(e.sub(hi, lo), group), group));
+  e.loop(lo, whole, group, [&](Value u) { emitRows(u, group, small); });
+  if (group > 1)
+    e.loop(whole, hi, 1, [&](Value u) { emitRows(u, 1, small); });
+}
+
+void LinearEmitter::emit(Value lo, Value hi) {
+  Value small = e.compare(arith::CmpIPredicate::sle, ops.rows,
+                          plan.shapes.smallRows);
+  e.ifElse(
+      small, {},
+      [&] {
+        emitUnits(lo, hi, true);
+        return KernelEmitter::Values();
+      },
+      [&] {
+        emitUnits(lo, hi, false);
+        return KernelEmitter::Values();
+      });
+}
+
+} // namespace
+
+FailureOr<func::FuncOp> adze::buildLinear(OpBuilder &builder, KernelOp kernel,
+                                          const KernelTarget &target) {
+  LinearPlan plan(kernel, target);
+  if (plan.params.failed())
+    return failure();
+  KernelEmitter e(builder, kernel.getLoc());
+  SmallVector<Type> operands = plan.argumentTypes(e);
+  std::string name = kernel.getSymName().str();
+
+  func::FuncOp finish;
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    SmallVector<Type> types(4, e.index);
+    llvm::append_range(types, operands);
+    finish = e.beginFunction(name + ".finish", types, {}, false);
+    ValueRange args = finish.getArguments();
+    LinearOperands ops(plan, args.drop_front(4));
+    if (failed(emitFinish(e, plan, kernel, ops, args[0], args[1], args[2],
+                          args[3])))
+      return failure();
+    e.ret();
+  }
+  builder.setInsertionPointAfter(finish);
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Type> types(2, e.index);
+  llvm::append_range(types, operands);
+  func::FuncOp func = e.beginFunction(name, types, {}, true);
+  ValueRange args = func.getArguments();
+  LinearEmitter(e, target, plan, finish, args).emit(args[0], args[1]);
+  e.ret();
+  return func;
+}
+
+int64_t adze::linearScratchBytes(KernelOp kernel, const KernelTarget &target) {
+  return LinearPlan(kernel, target).scratchBytes();
+}
+
+int64_t adze::linearUnitPanels(KernelOp kernel) {
+  return LinearPlan(kernel, KernelTarget()).unitPanels;
+}

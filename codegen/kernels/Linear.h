@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A linear's parameters, operands and scratch, shared by its main loop
+// (Linear.cpp) and by what runs on finished tiles (LinearSinks.cpp).
+#ifndef ADZE_CODEGEN_KERNELS_LINEAR_H
+#define ADZE_CODEGEN_KERNELS_LINEAR_H
+
+#include "KernelEmitter.h"
+#include "KernelParams.h"
+#include "MicroTile.h"
+
+namespace adze {
+
+struct LinearPlan {
+  LinearPlan(KernelOp kernel, const KernelTarget &target);
+
+  KernelParams params;
+  TileTypes types;
+  mlir::Type out, kv;
+  int64_t streams;
+  bool bias;
+  llvm::SmallVector<mlir::Type> captures;
+  HeadSinkAttr sink; // null without one
+  bool hasRegion;
+
+  /// Panels of one unit of the domain, and of a group of units whose tiles are
+  /// in scratch together.
+  int64_t unitPanels, wideUnits, smallUnits, groupPanels;
+  TileShapes shapes;
+
+  bool rotates() const;
+  bool appends() const;
+  /// Columns that the sink stores to the result.
+  int64_t storedColumns() const;
+  bool hasResult() const { return !sink || storedColumns() > 0; }
+
+  // Scratch, in bytes from its start.
+  int64_t tileRowBytes() const { return groupPanels * kLineBytes; }
+  int64_t stagingOffset() const {
+    return kMaxTileRows * tileRowBytes() + kLineBytes;
+  }
+  int64_t headOffset() const {
+    return stagingOffset() + int64_t(captures.size() + 1) * kLineBytes;
+  }
+  int64_t scratchBytes() const {
+    return headOffset() + (unitPanels + 1) * kLineBytes;
+  }
+
+  llvm::SmallVector<mlir::Type> argumentTypes(KernelEmitter &e) const;
+};
+
+/// The arguments of the kernel function by name, from `scratch` on.
+struct LinearOperands {
+  LinearOperands(const LinearPlan &plan, mlir::ValueRange arguments);
+
+  mlir::Value scratch, batch, x;
+  llvm::SmallVector<mlir::Value> captures;
+  mlir::Value result, rope, panels, bias;
+  llvm::SmallVector<mlir::Value> norms;
+  mlir::Value cache, layer, rows, columns, k;
+};
+
+/// Finishes tiles in scratch: `rows` rows from `row` on, `units` units from
+/// `unit` on. Bias, region and store, or the chains of a head sink.
+llvm::LogicalResult emitFinish(KernelEmitter &e, const LinearPlan &plan,
+                               KernelOp kernel, const LinearOperands &operands,
+                               mlir::Value row, mlir::Value rows,
+                               mlir::Value unit, mlir::Value units);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_LINEAR_H

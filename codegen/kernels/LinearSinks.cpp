@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What happens to finished tiles of a linear: bias, scalar region and store; or
+// head chains {norm, rotary, store or append}, each head while it is in L1.
+
+#include "BatchReader.h"
+#include "Linear.h"
+#include "RegionEmitter.h"
+#include "adze/abi.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+class Finisher {
+public:
+  Finisher(KernelEmitter &e, const LinearPlan &plan, KernelOp kernel,
+           const LinearOperands &ops)
+      : e(e), plan(plan), kernel(kernel), ops(ops) {}
+
+  LogicalResult columns(Value row, Value tile, Value unit);
+  void head(Value row, Value tile, Value unit);
+
+private:
+  Value accumulator(Value tile, Value unit, int64_t panel);
+  void chain(size_t which, Value row, Value tile, Value head);
+  void normalise(Value tile, Value weight, double eps);
+  void rotate(Value row, Value tile);
+  void storeHead(Value row, Value tile, Value column);
+  void append(bool isKey, Value row, Value tile, Value head);
+  int64_t lanesAt(int64_t channel) const {
+    return std::min(kLanes, plan.sink.getHeadDim() - channel);
+  }
+
+  KernelEmitter &e;
+  const LinearPlan &plan;
+  KernelOp kernel;
+  const LinearOperands &ops;
+};
+
+/// One panel of a finished tile, with the bias.
+Value Finisher::accumulator(Value tile, Value unit, int64_t panel) {
+  Value sum = e.loadLanes(e.f32, e.at(tile, panel * kLineBytes));
+  if (!plan.bias)
+    return sum;
+  Value place = e.mul(e.add(e.mul(unit, plan.unitPanels), panel), kLineBytes);
+  return e.addf(sum, e.loadLanes(e.f32, e.at(ops.bias, place)));
+}
+
+LogicalResult Finisher::columns(Value row, Value tile, Value unit) {
+  auto rowOf = [&](Value base, Type element) {
+    int64_t bytes = KernelEmitter::bytesOf(element);
+    return ColumnStream{e.at(base, e.mul(e.mul(row, ops.columns), bytes)),
+                        element};
+  };
+  SmallVector<ColumnStream> inputs;
+  for (auto [base, element] : llvm::zip(ops.captures, plan.captures))
+    inputs.push_back(rowOf(base, element));
+  Value staging = e.at(ops.scratch, plan.stagingOffset());
+  return emitColumns(
+      e, e.mul(unit, kLanes), ops.columns, inputs,
+      rowOf(ops.result, plan.out), staging,
+      [&](ValueRange captured) -> FailureOr<Value> {
+        SmallVector<Value> arguments;
+        for (int64_t s = 0; s < plan.streams; ++s)
+          arguments.push_back(accumulator(tile, unit, s));
+        if (!plan.hasRegion)
+          return arguments.front();
+        llvm::append_range(arguments, captured);
+        return emitRegion(e, kernel.getBody(), arguments);
+      });
+}
+
+/// Root mean square norm of a head in place. Channels beyond the head are zero.
+void Finisher::normalise(Value tile, Value weight, double eps) {
+  Value squares = e.splat(0);
+  for (int64_t p = 0; p < plan.unitPanels; ++p) {
+    Value v = e.loadLanes(e.f32, e.at(tile, p * kLineBytes));
+    squares = e.fma(v, v, squares);
+  }
+  Value mean = e.divf(e.reduceAdd(squares),
+                      e.constantF32(double(plan.sink.getHeadDim())));
+  Value root =
+      math::SqrtOp::create(e.b, e.loc, e.addf(mean, e.constantF32(eps)));
+  Value factor = e.broadcast(e.divf(e.constantF32(1), root));
+  for (int64_t p = 0; p < plan.unitPanels; ++p) {
+    Value place = e.at(tile, p * kLineBytes);
+    Value w = e.loadLanes(e.f32, e.at(weight, p * kLineBytes),
+                          lanesAt(p * kLanes));
+    e.storeLanes(e.mulf(e.mulf(e.loadLanes(e.f32, place), factor), w), e.f32,
+                 place);
+  }
+}
+
+/// Rotates the pairs (i, i + D/2) of a head in place.
+void Finisher::rotate(Value row, Value tile) {
+  int64_t headDim = plan.sink.getHeadDim(), half = headDim / 2;
+  Value table = e.at(ops.rope, e.mul(row, headDim * 4));
+  for (int64_t i = 0; i < half; i += kLanes) {
+    int64_t count = std::min(kLanes, half - i);
+    Value lowPlace = e.at(tile, i * 4), highPlace = e.at(tile, (half + i) * 4);
+    Value low = e.loadLanes(e.f32, lowPlace);
+    Value high = e.loadLanes(e.f32, highPlace);
+    Value cosine = e.loadLanes(e.f32, e.at(table, i * 4), count);
+    Value sine = e.loadLanes(e.f32, e.at(table, (half + i) * 4), count);
+    Value newLow = e.subf(e.mulf(low, cosine), e.mulf(high, sine));
+    Value newHigh = e.addf(e.mulf(high, cosine), e.mulf(low, sine));
+    e.storeLanes(newLow, e.f32, lowPlace, count);
+    e.storeLanes(newHigh, e.f32, highPlace, count);
+  }
+}
+
+void Finisher::storeHead(Value row, Value tile, Value column) {
+  int64_t bytes = KernelEmitter::bytesOf(plan.out);
+  Value place = e.add(e.mul(row, plan.storedColumns()), column);
+  Value to = e.at(ops.result, e.mul(place, bytes));
+  for (int64_t p = 0; p < plan.unitPanels; ++p)
+    e.storeLanes(e.loadLanes(e.f32, e.at(tile, p * kLineBytes)), plan.out,
+                 e.at(to, p * kLanes * bytes), lanesAt(p * kLanes));
+}
+
+void Finisher::append(bool isKey, Value row, Value tile, Value head) {
+  KVLayout layout{plan.sink.getHeadDim(), plan.kv};
+  Value converted = e.at(ops.scratch, plan.headOffset());
+  for (int64_t p = 0; p < plan.unitPanels; ++p)
+    e.storeLanes(e.loadLanes(e.f32, e.at(tile, p * kLineBytes)), plan.kv,
+                 e.at(converted, p * kLanes * layout.bytes()));
+  BatchReader batch(e, ops.batch);
+  Value position = batch.position(row);
+  Value page = e.div(position, ADZE_KV_PAGE_POSITIONS);
+  Value at = headPage(e, batch, layout, ops.cache, ops.layer,
+                      batch.sequence(row), page, head);
+  appendHead(e, layout, isKey, at, e.rem(position, ADZE_KV_PAGE_POSITIONS),
+             converted);
+}
+
+/// Chain `which` on head `head` (counted from the chain's first).
+void Finisher::chain(size_t which, Value row, Value tile, Value head) {
+  ArrayRef<HeadChainAttr> chains = plan.sink.getChains();
+  HeadChainAttr chain = chains[which];
+  int64_t norm = 0, column = 0;
+  for (HeadChainAttr before : chains.take_front(which)) {
+    norm += bool(before.getNorm());
+    if (before.getDest() == HeadDest::Store)
+      column += before.getHeads() * plan.sink.getHeadDim();
+  }
+  if (chain.getNorm())
+    normalise(tile, ops.norms[norm], chain.getEps() ? chain.getEps().getValueAsDouble() : 0);
+  if (chain.getRotary())
+    rotate(row, tile);
+  if (chain.getDest() != HeadDest::Store)
+    return append(chain.getDest() == HeadDest::Key, row, tile, head);
+  storeHead(row, tile,
+            e.add(e.mul(head, plan.sink.getHeadDim()), column));
+}
+
+void Finisher::head(Value row, Value tile, Value unit) {
+  if (plan.bias)
+    for (int64_t p = 0; p < plan.unitPanels; ++p)
+      e.storeLanes(accumulator(tile, unit, p), e.f32,
+                   e.at(tile, p * kLineBytes));
+  int64_t first = 0;
+  ArrayRef<HeadChainAttr> chains = plan.sink.getChains();
+  for (size_t i = 0; i < chains.size(); ++i) {
+    int64_t end = first + chains[i].getHeads();
+    Value within = arith::AndIOp::create(
+        e.b, e.loc, e.compare(arith::CmpIPredicate::sge, unit, first),
+        e.compare(arith::CmpIPredicate::slt, unit, end));
+    e.ifThen(within, [&] { chain(i, row, tile, e.sub(unit, first)); });
+    first = end;
+  }
+}
+
+} // namespace
+
+LogicalResult adze::emitFinish(KernelEmitter &e, const LinearPlan &plan,
+                               KernelOp kernel, const LinearOperands &operands,
+                               Value row, Value rows, Value unit,
+                               Value units) {
+  LogicalResult result = success();
+  Finisher finisher(e, plan, kernel, operands);
+  Value zero = e.constant(0);
+  e.loop(zero, rows, 1, [&](Value r) {
+    e.loop(zero, units, 1, [&](Value u) {
+      Value offset = e.add(e.mul(r, plan.tileRowBytes()),
+                           e.mul(u, plan.unitPanels * kLineBytes));
+      Value tile = e.at(operands.scratch, offset);
+      Value thisRow = e.add(row, r), thisUnit = e.add(unit, u);
+      if (plan.sink)
+        finisher.head(thisRow, tile, thisUnit);
+      else
+        result = finisher.columns(thisRow, tile, thisUnit);
+    });
+  });
+  return result;
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "MicroTile.h"
+#include "adze/Dialect/AdzeKernel/AdzeKernel.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace adze;
+
+TileShapes adze::tileShapes(const KernelTarget &target,
+                            const TileTypes &types) {
+  // 32 registers: 24 accumulators, 3 panels, the row by embedded broadcast.
+  if (target.registers >= 32)
+    return {{8, 4, 2, 1}, 3, 4, 4};
+  // 16 half-width registers: 6 x 1 is 12 accumulators, 2 halves of a panel and
+  // a broadcast. Expanding a 16-bit panel needs more beside: 4 x 1.
+  if (types.panelType.isF32())
+    return {{6, 4, 2, 1}, 1, 1, 4};
+  return {{4, 2, 1}, 1, 1, 2};
+}
+
+SmallVector<int64_t> adze::splitPanels(int64_t total, int64_t width) {
+  // Equal pieces rather than one thin rest: 4 panels as 2 + 2, not 3 + 1.
+  int64_t pieces = (total + width - 1) / width;
+  SmallVector<int64_t> sizes;
+  for (int64_t left = total; left > 0; --pieces) {
+    int64_t size = (left + pieces - 1) / pieces;
+    sizes.push_back(size);
+    left -= size;
+  }
+  return sizes;
+}
+
+namespace {
+
+/// Emits the body of one tile function.
+class TileEmitter {
+public:
+  TileEmitter(KernelEmitter &e, const KernelTarget &target,
+              const TileTypes &types, int64_t rows, int64_t panels)
+      : e(e), types(types), rows(rows), panels(panels),
+        dot(types.usesDot(target)) {}
+
+  void emit(ValueRange args, bool segmented);
+
+private:
+  using Values = KernelEmitter::Values;
+
+  /// Bytes of a row that one 32-bit unit of k covers.
+  int64_t rowUnitBytes() const {
+    return types.depth() * KernelEmitter::bytesOf(types.rowType);
+  }
+  int64_t unroll() const {
+    return std::clamp<int64_t>(llvm::PowerOf2Ceil(24 / (rows * panels) + 1), 1,
+                               8);
+  }
+  Values zeros() { return Values(rows * panels, e.splat(0)); }
+  Values units(ArrayRef<Value> x, ArrayRef<Value> w, Value begin, Value end,
+               int64_t step, ValueRange acc);
+  void unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc);
+  void oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc);
+  void accumulate(ArrayRef<Value> xs, ArrayRef<Value> ws, Values &acc);
+  Value lowHalf(Value line), highHalf(Value line);
+
+  KernelEmitter &e;
+  TileTypes types;
+  int64_t rows, panels;
+  bool dot;
+};
+
+/// Even (low) elements of 16 pairs of 16-bit floats, as f32.
+Value TileEmitter::lowHalf(Value line) {
+  if (types.panelType.isBF16()) {
+    Value bits = arith::ShLIOp::create(e.b, e.loc, line, e.splatI32(16));
+    return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
+  }
+  Value half = arith::TruncIOp::create(e.b, e.loc,
+                                       e.lanesOf(e.b.getI16Type()), line);
+  return e.toF32(arith::BitcastOp::create(
+      e.b, e.loc, e.lanesOf(types.panelType), half));
+}
+
+Value TileEmitter::highHalf(Value line) {
+  if (types.panelType.isBF16()) {
+    Value bits =
+        arith::AndIOp::create(e.b, e.loc, line, e.splatI32(int64_t(-65536)));
+    return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
+  }
+  return lowHalf(arith::ShRUIOp::create(e.b, e.loc, line, e.splatI32(16)));
+}
+
+/// acc[r][p] += xs[r] * ws[p]
+void TileEmitter::accumulate(ArrayRef<Value> xs, ArrayRef<Value> ws,
+                             Values &acc) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t p = 0; p < panels; ++p) {
+      Value &sum = acc[r * panels + p];
+      sum = dot ? Value(kernel::DotOp::create(e.b, e.loc, sum.getType(), sum,
+                                              ws[p], xs[r]))
+                : e.fma(xs[r], ws[p], sum);
+    }
+}
+
+/// One 32-bit unit of k: x and w point at it.
+void TileEmitter::unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
+  if (types.depth() == 1) {
+    Values ws, xs;
+    for (Value p : w)
+      ws.push_back(e.load(e.vf32, p, kLineBytes));
+    for (Value p : x)
+      xs.push_back(e.broadcast(e.loadScalar(types.rowType, p)));
+    return accumulate(xs, ws, acc);
+  }
+  if (dot) {
+    auto pairs = VectorType::get({2 * kLanes}, types.panelType);
+    Values ws, xs;
+    for (Value p : w)
+      ws.push_back(e.load(pairs, p, kLineBytes));
+    for (Value p : x) {
+      Value pair = e.broadcast(e.load(e.i32, p, 2));
+      xs.push_back(vector::BitCastOp::create(e.b, e.loc, pairs, pair));
+    }
+    return accumulate(xs, ws, acc);
+  }
+  // Two fused multiply-adds per unit, the even k first.
+  Values lines;
+  for (Value p : w)
+    lines.push_back(e.load(e.vi32, p, kLineBytes));
+  int64_t elementBytes = KernelEmitter::bytesOf(types.rowType);
+  for (bool high : {false, true}) {
+    Values ws, xs;
+    for (Value line : lines)
+      ws.push_back(high ? highHalf(line) : lowHalf(line));
+    for (Value p : x)
+      xs.push_back(e.broadcast(
+          e.loadScalar(types.rowType, e.at(p, high ? elementBytes : 0))));
+    accumulate(xs, ws, acc);
+  }
+}
+
+/// The last unit of an odd k: the row ends after its first element, and the
+/// second one of the panel is padding.
+void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
+  Values ws, xs;
+  if (dot) {
+    auto pairs = VectorType::get({2 * kLanes}, types.panelType);
+    Type i16 = e.b.getI16Type();
+    for (Value p : w)
+      ws.push_back(e.load(pairs, p, kLineBytes));
+    for (Value p : x) {
+      Value bits =
+          arith::ExtUIOp::create(e.b, e.loc, e.i32, e.load(i16, p, 2));
+      xs.push_back(
+          vector::BitCastOp::create(e.b, e.loc, pairs, e.broadcast(bits)));
+    }
+  } else {
+    for (Value p : w)
+      ws.push_back(lowHalf(e.load(e.vi32, p, kLineBytes)));
+    for (Value p : x)
+      xs.push_back(e.broadcast(e.loadScalar(types.rowType, p)));
+  }
+  accumulate(xs, ws, acc);
+}
+
+/// Units begin .. end of k, `step` of them per turn of the loop.
+KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
+                                         Value begin, Value end, int64_t step,
+                                         ValueRange acc) {
+  return e.loop(begin, end, step, acc, [&](Value u, ValueRange carried) {
+    Values sums(carried);
+    Value rowOffset = e.mul(u, rowUnitBytes()), line = e.mul(u, kLineBytes);
+    Values xs, ws;
+    for (Value p : x)
+      xs.push_back(e.at(p, rowOffset));
+    for (Value p : w)
+      ws.push_back(e.at(p, line));
+    for (int64_t i = 0; i < step; ++i) {
+      Values xi, wi;
+      for (Value p : xs)
+        xi.push_back(e.at(p, i * rowUnitBytes()));
+      for (Value p : ws)
+        wi.push_back(e.at(p, i * kLineBytes));
+      unit(xi, wi, sums);
+    }
+    return sums;
+  });
+}
+
+void TileEmitter::emit(ValueRange args, bool segmented) {
+  size_t next = 0;
+  Value x = args[next++], rowBytes = args[next++], base = args[next++];
+  Value segments = segmented ? args[next++] : Value();
+  Value offset = segmented ? args[next++] : Value();
+  Value panelBytes = args[next++], k = args[next++];
+  Value out = args[next++], outBytes = args[next++];
+
+  Values x0;
+  for (int64_t r = 0; r < rows; ++r)
+    x0.push_back(e.at(x, e.mul(rowBytes, r)));
+  auto panelPointers = [&](Value first) {
+    Values w;
+    for (int64_t p = 0; p < panels; ++p)
+      w.push_back(e.at(first, e.mul(panelBytes, p)));
+    return w;
+  };
+  Value zero = e.constant(0);
+  Value whole = e.div(k, types.depth());
+  int64_t step = unroll();
+  Values acc;
+  if (segmented) {
+    acc = e.loop(zero, segments, 1, zeros(), [&](Value s, ValueRange sums) {
+      Value first = e.at(e.loadPtr(e.at(base, e.mul(s, 8))), offset);
+      Value moved = e.mul(e.mul(s, whole), rowUnitBytes());
+      Values xs;
+      for (Value p : x0)
+        xs.push_back(e.at(p, moved));
+      return units(xs, panelPointers(first), zero, whole, step, sums);
+    });
+  } else {
+    Values w = panelPointers(base);
+    Value turns = e.mul(e.div(whole, step), step);
+    acc = units(x0, w, zero, turns, step, zeros());
+    if (step > 1)
+      acc = units(x0, w, turns, whole, 1, acc);
+    if (types.depth() == 2) {
+      Value odd = e.compare(arith::CmpIPredicate::ne, e.rem(k, 2), 0);
+      SmallVector<Type> accTypes(acc.size(), e.vf32);
+      acc = e.ifElse(
+          odd, accTypes,
+          [&] {
+            Value rowOffset = e.mul(whole, rowUnitBytes());
+            Value line = e.mul(whole, kLineBytes);
+            Values xs, ws, sums(acc);
+            for (Value p : x0)
+              xs.push_back(e.at(p, rowOffset));
+            for (Value p : w)
+              ws.push_back(e.at(p, line));
+            oddUnit(xs, ws, sums);
+            return sums;
+          },
+          [&] { return acc; });
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t p = 0; p < panels; ++p)
+      e.store(acc[r * panels + p],
+              e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes), kLineBytes);
+}
+
+func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
+                       const TileTypes &types, int64_t rows, int64_t panels,
+                       bool segmented) {
+  std::string name;
+  llvm::raw_string_ostream(name)
+      << (segmented ? "adze.tiles." : "adze.tile.") << types.rowType << "."
+      << types.panelType << "." << rows << "x" << panels;
+  Operation *symbols = SymbolTable::getNearestSymbolTable(
+      e.b.getInsertionBlock()->getParentOp());
+  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
+    return cast<func::FuncOp>(known);
+
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
+  Type index = e.index, ptr = e.ptr;
+  SmallVector<Type> arguments = {ptr, index, ptr};
+  if (segmented)
+    arguments.append({index, index});
+  arguments.append({index, index, ptr, index});
+  func::FuncOp func = e.beginFunction(name, arguments, {}, false);
+  // What a tile writes is scratch: nothing it reads can be there.
+  StringRef noalias = LLVM::LLVMDialect::getNoAliasAttrName();
+  for (unsigned i : {0u, 2u, unsigned(arguments.size() - 2)})
+    func.setArgAttr(i, noalias, e.b.getUnitAttr());
+  TileEmitter(e, target, types, rows, panels)
+      .emit(func.getArguments(), segmented);
+  e.ret();
+  return func;
+}
+
+} // namespace
+
+func::FuncOp adze::getTile(KernelEmitter &e, const KernelTarget &target,
+                           const TileTypes &types, int64_t rows,
+                           int64_t panels) {
+  return getOrEmit(e, target, types, rows, panels, false);
+}
+
+func::FuncOp adze::getSegmentedTile(KernelEmitter &e,
+                                    const KernelTarget &target,
+                                    const TileTypes &types, int64_t rows,
+                                    int64_t panels) {
+  return getOrEmit(e, target, types, rows, panels, true);
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The register tile that linears and attention share: MR rows times NR panels
+// of 16 channels, one accumulator chain per output in ascending k. A tile is a
+// private function of the module, made once per shape and pair of types, so
+// that all kernels of a module share its code.
+#ifndef ADZE_CODEGEN_KERNELS_MICROTILE_H
+#define ADZE_CODEGEN_KERNELS_MICROTILE_H
+
+#include "KernelEmitter.h"
+#include "adze/Codegen/KernelBuilder.h"
+
+namespace adze {
+
+/// What a tile multiplies. `rowType` is the element type of the rows in memory
+/// (f32 or bf16), `panelType` that of the panels (f32, bf16 or f16).
+struct TileTypes {
+  mlir::Type rowType, panelType;
+  /// Elements along k in one 32-bit lane of a panel.
+  int64_t depth() const { return 32 / panelType.getIntOrFloatBitWidth(); }
+  bool usesDot(const KernelTarget &target) const {
+    return target.hasBF16Dot && rowType.isBF16() && panelType.isBF16();
+  }
+};
+
+/// The tiles that a target runs well. Rows are processed in the steps of
+/// `rowSteps`; at most `smallRows` rows in all go by `smallPanels` wide tiles
+/// (decode: bound by memory, the chains of several panels hide latency).
+struct TileShapes {
+  llvm::SmallVector<int64_t> rowSteps;
+  int64_t panels;
+  int64_t smallRows, smallPanels;
+};
+TileShapes tileShapes(const KernelTarget &target, const TileTypes &types);
+
+/// Widest row step of any target: what scratch is laid out for.
+inline constexpr int64_t kMaxTileRows = 8;
+
+/// Cuts `total` panels into pieces of at most `width`.
+llvm::SmallVector<int64_t> splitPanels(int64_t total, int64_t width);
+
+/// The tile function
+///   (x, rowBytes, panels, panelBytes, k, out, outBytes):
+///   out[r][16 p + lane] = sum over k of x[r][k] * panel p [k][lane]
+/// x, panels and out are pointers, the rest is index. `out` is f32.
+mlir::func::FuncOp getTile(KernelEmitter &e, const KernelTarget &target,
+                           const TileTypes &types, int64_t rows,
+                           int64_t panels);
+
+/// The tile function over several segments of `k` elements each
+///   (x, rowBytes, bases, segments, offset, panelBytes, k, out, outBytes):
+/// segment s has its panels at bases[s] + offset and continues the same
+/// accumulators; k is a multiple of 8 * depth.
+mlir::func::FuncOp getSegmentedTile(KernelEmitter &e,
+                                    const KernelTarget &target,
+                                    const TileTypes &types, int64_t rows,
+                                    int64_t panels);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_MICROTILE_H

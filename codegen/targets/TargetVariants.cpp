@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "adze/Codegen/TargetVariants.h"
+#include "adze/abi.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+
+using namespace llvm;
+using namespace adze;
+
+static constexpr uint64_t kV4 = ADZE_X86_AVX2 | ADZE_X86_AVX512;
+
+static const TargetVariant kX86Variants[] = {
+    {"x86-64-v4+vnni+bf16", "x86_64-unknown-linux-gnu", "x86-64-v4",
+     "+avx512vnni,+avx512bf16", kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512,
+     {16, 32, true}},
+    {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "", kV4,
+     {16, 32, false}},
+    {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "", ADZE_X86_AVX2,
+     {8, 16, false}},
+};
+
+ArrayRef<TargetVariant> adze::x86Variants() { return kX86Variants; }
+
+/// LLVM feature names -> bits of the ABI.
+static uint64_t needBits(function_ref<bool(StringRef)> has) {
+  auto all = [&](std::initializer_list<StringRef> names) {
+    return llvm::all_of(names, has);
+  };
+  uint64_t bits = 0;
+  if (all({"avx2", "fma", "f16c"}))
+    bits |= ADZE_X86_AVX2;
+  if (all({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"}))
+    bits |= ADZE_X86_AVX512;
+  if (has("avx512vnni"))
+    bits |= ADZE_X86_VNNI512;
+  if (has("avx512bf16"))
+    bits |= ADZE_X86_BF16_512;
+  if (has("avxvnni"))
+    bits |= ADZE_X86_AVX_VNNI;
+  if (has("avx512vbmi2"))
+    bits |= ADZE_X86_VBMI2;
+  if (all({"amx-tile", "amx-bf16", "amx-int8"}))
+    bits |= ADZE_X86_AMX;
+  return bits;
+}
+
+uint64_t adze::hostNeedBits() {
+  StringMap<bool> features = sys::getHostCPUFeatures();
+  return needBits([&](StringRef name) { return features.lookup(name); });
+}
+
+static Error targetError(const Twine &message) {
+  return createStringError(message + "; give all, host, x86-64-v3, x86-64-v4, "
+                                     "x86-64-v4+vnni+bf16, the name of a CPU "
+                                     "(such as znver4), or a list of these "
+                                     "with commas");
+}
+
+/// The bits of a level or CPU with `+feature` after it.
+static Expected<uint64_t> parseTarget(StringRef item) {
+  if (item == "host")
+    return hostNeedBits();
+  SmallVector<StringRef> parts;
+  item.split(parts, '+');
+  StringRef cpu = parts.front().trim();
+  if (X86::parseArchX86(cpu, /*Only64Bit=*/true) == X86::CK_None)
+    return targetError("unknown target '" + cpu + "'");
+  SmallVector<StringRef> features;
+  X86::getFeaturesForCPU(cpu, features);
+  StringSet<> names;
+  for (StringRef feature : features)
+    names.insert(feature);
+  for (StringRef feature : ArrayRef(parts).drop_front()) {
+    StringRef full = StringSwitch<StringRef>(feature.trim())
+                         .Case("vnni", "avx512vnni")
+                         .Case("bf16", "avx512bf16")
+                         .Default(feature.trim());
+    if (!is_contained({"avx512vnni", "avx512bf16", "avxvnni", "avx512vbmi2",
+                       "amx-tile", "amx-bf16", "amx-int8"},
+                      full))
+      return targetError("unknown feature '" + feature + "' in target '" +
+                         item + "' (known: vnni, bf16, avxvnni, avx512vbmi2, "
+                                "amx-tile, amx-bf16, amx-int8)");
+    names.insert(full);
+  }
+  return needBits([&](StringRef name) { return names.contains(name); });
+}
+
+Expected<SmallVector<const TargetVariant *>>
+adze::resolveTargets(StringRef spec) {
+  SmallVector<bool> chosen(std::size(kX86Variants), false);
+  SmallVector<StringRef> items;
+  spec.split(items, ',');
+  for (StringRef item : items) {
+    item = item.trim();
+    if (item == "all") {
+      chosen.assign(chosen.size(), true);
+      continue;
+    }
+    if (item.empty())
+      return targetError("empty target");
+    Expected<uint64_t> have = parseTarget(item);
+    if (!have)
+      return have.takeError();
+    auto best = find_if(kX86Variants, [&](const TargetVariant &variant) {
+      return (variant.need & ~*have) == 0;
+    });
+    if (best == std::end(kX86Variants))
+      return targetError("target '" + item +
+                         "' has no AVX2 with FMA and F16C, which the least "
+                         "variant (x86-64-v3) needs");
+    chosen[best - kX86Variants] = true;
+  }
+  SmallVector<const TargetVariant *> variants;
+  for (auto [variant, take] : zip(kX86Variants, chosen))
+    if (take)
+      variants.push_back(&variant);
+  return variants;
+}
