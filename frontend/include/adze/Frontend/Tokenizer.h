@@ -66,15 +66,15 @@ struct GgufVocab {
   std::string model; ///< tokenizer.ggml.model: "llama" or "gpt2"
   std::string pre;   ///< tokenizer.ggml.pre, empty if absent
   std::vector<std::string> tokens;
-  std::vector<float> scores;        ///< empty, or one per token
-  std::vector<int32_t> types;       ///< token_type: empty, or one per token
-  std::vector<std::string> merges;  ///< "left right"
+  std::vector<float> scores;       ///< empty, or one per token
+  std::vector<int32_t> types;      ///< token_type: empty, or one per token
+  std::vector<std::string> merges; ///< "left right"
   std::optional<int32_t> bosId, eosId, unkId, padId; ///< *_token_id
   std::optional<int32_t> eotId, eomId;
-  std::optional<bool> addBos, addEos;     ///< add_bos_token, add_eos_token
-  std::optional<bool> addSpacePrefix;     ///< add_space_prefix
+  std::optional<bool> addBos, addEos; ///< add_bos_token, add_eos_token
+  std::optional<bool> addSpacePrefix; ///< add_space_prefix
   std::optional<bool> removeExtraWhitespaces;
-  std::string chatTemplate;               ///< tokenizer.chat_template
+  std::string chatTemplate; ///< tokenizer.chat_template
 };
 
 llvm::Expected<std::string> buildTextTable(const GgufVocab &vocab,

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//===- Importer.cpp - From a checkpoint to a model-level module -----------===//
+//
+// Checks what the builder of the IR relies on, and describes the model in the
+// module's attributes.
+//
+//===----------------------------------------------------------------------===//
+
+#include "adze/Frontend/Importer.h"
+#include "DecoderBuilder.h"
+#include "MlirDiagnostics.h"
+#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Frontend/Architecture.h"
+
+#include "mlir/IR/Verifier.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+
+namespace adze {
+
+/// The types of a table's tensors. One symbol stands for a role in all layers,
+/// so they must agree; every tensor that differs is an error.
+static std::vector<DType> tensorTypes(const Checkpoint &checkpoint,
+                                      const TensorTable &table, int64_t layers,
+                                      Diagnostics &diags) {
+  std::vector<DType> types;
+  for (const TensorSpec &spec : table.specs) {
+    const CheckpointTensor *first = checkpoint.find(spec.name(0));
+    types.push_back(first->type);
+    if (!isPerLayer(spec.role))
+      continue;
+    for (int64_t layer = 1; layer < layers; ++layer) {
+      const CheckpointTensor *tensor = checkpoint.find(spec.name(layer));
+      if (tensor->type != first->type)
+        diags.error(checkpoint.filePath(tensor->file),
+                    "tensor " + quoted(tensor->name),
+                    "expected type " + dtypeName(first->type) + " as " +
+                        quoted(first->name) + " has, found " +
+                        dtypeName(tensor->type),
+                    "convert the checkpoint so that a tensor has one type in "
+                    "all layers");
+    }
+  }
+  return types;
+}
+
+/// The last part of the checkpoint's path, also for "." and "model/".
+static std::string baseName(StringRef path) {
+  SmallString<256> absolute(path);
+  if (!sys::fs::make_absolute(absolute))
+    sys::path::remove_dots(absolute, /*remove_dot_dot=*/true);
+  return json::fixUTF8(sys::path::filename(absolute));
+}
+
+static std::string metadata(const Checkpoint &checkpoint,
+                            const ModelConfig &config, DType weights,
+                            DType cache) {
+  json::Array eos;
+  for (int64_t id : config.eosTokens)
+    if (id < config.vocab) // others cannot be made; reading warned of them
+      eos.push_back(id);
+  json::Object meta{{"architecture", config.architecture},
+                    {"context", config.context},
+                    {"vocab", config.vocab},
+                    {"hidden", config.hidden},
+                    {"intermediate", config.intermediate},
+                    {"layers", config.layers},
+                    {"heads", config.heads},
+                    {"kv_heads", config.kvHeads},
+                    {"head_dim", config.headDim},
+                    {"kv_dtype", dtypeName(cache)},
+                    {"weights", dtypeName(weights)},
+                    {"eos", std::move(eos)},
+                    {"source", baseName(checkpoint.path())},
+                    {"rope_theta", config.rope.theta}};
+  if (config.bosToken)
+    meta["bos"] = *config.bosToken;
+  if (config.slidingWindow)
+    meta["sliding_window"] = *config.slidingWindow;
+  std::string text;
+  raw_string_ostream(text) << json::Value(std::move(meta));
+  return text;
+}
+
+static Expected<DType> cacheType(const ImportOptions &options, DType weights) {
+  if (options.kvType.empty())
+    return weights == DType::F32 ? DType::F32 : DType::BF16;
+  std::optional<DType> type = dtypeFromName(options.kvType);
+  if (!type || !isFloatWeight(*type))
+    return makeError("", "type of the KV cache",
+                     "expected f32, bf16 or f16, found " +
+                         quoted(options.kvType));
+  return *type;
+}
+
+Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+importModel(mlir::MLIRContext &context, const Checkpoint &checkpoint,
+            const ImportOptions &options, Diagnostics &diags) {
+  Expected<ModelDescription> model = describeModel(checkpoint, diags);
+  if (!model)
+    return model.takeError();
+  const ModelConfig &config = model->config;
+  Diagnostics errors;
+  std::vector<DType> types =
+      tensorTypes(checkpoint, model->table, config.layers, errors);
+  if (Error error = errors.takeError())
+    return error;
+  // The projections are nearly all of a model; a query is in every one.
+  const TensorSpec *query = model->table.find(TensorRole::Query);
+  DType weights = types[query - model->table.specs.data()];
+  Expected<DType> cache = cacheType(options, weights);
+  if (!cache)
+    return cache.takeError();
+
+  auto module = buildDecoder(context, config, model->table, types,
+                             elementType(context, *cache));
+  module.get()->setAttr(kLevelAttrName,
+                        LevelAttr::get(&context, Level::Model));
+  module.get()->setAttr(
+      kMetaAttrName,
+      mlir::StringAttr::get(&context,
+                            metadata(checkpoint, config, weights, *cache)));
+  MlirDiagnostics listener(context, checkpoint.path(), errors);
+  if (mlir::succeeded(mlir::verify(*module)))
+    return module;
+  Error error = errors.takeError();
+  return error ? std::move(error)
+               : makeError(checkpoint.path(), "",
+                           "the imported module does not verify");
+}
+
+} // namespace adze
