@@ -44,9 +44,7 @@ bool CharacterSet::ignoreCase() {
     };
     addCase('a', 'A');
     addCase('A', 'a');
-    auto covers = [&](uint32_t c) {
-      return range.low <= c && c <= range.high;
-    };
+    auto covers = [&](uint32_t c) { return range.low <= c && c <= range.high; };
     // The two ASCII letters that characters beyond ASCII fold to.
     if (covers('s') || covers('S'))
       ranges.push_back({0x17F, 0x17F});
@@ -68,7 +66,7 @@ uint32_t CharacterSet::intern(PatternPrograms &programs) {
     else
       merged.push_back(range);
   }
-  uint32_t setFlags = flags | (complement ? ADZE_TT_SET_COMPLEMENT : 0u);
+  uint32_t setFlags = flags | flagIf(complement, ADZE_TT_SET_COMPLEMENT);
   auto sameRanges = [&](const adze_tt_set &set) {
     return set.range_count == merged.size() &&
            std::equal(merged.begin(), merged.end(),

@@ -57,22 +57,20 @@ static constexpr const char *kDeepSeekLlm[] = {
     R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)",
     R"(\p{N}+)"};
 static constexpr const char *kDeepSeekCoder[] = {
-    R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)",
-    R"(\p{N})"};
+    R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
+    R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)", R"(\p{N})"};
 static constexpr const char *kDefault[] = {
-    R"([\p{P}\$\+<=>\^~\|]+)", GPT2_PATTERN, R"(\p{N}+)",
-    R"([0-9][0-9][0-9])"};
+    R"([\p{P}\$\+<=>\^~\|]+)", GPT2_PATTERN, R"(\p{N}+)", R"([0-9][0-9][0-9])"};
 
-static constexpr const char *kGpt2Names[] = {"gpt-2", "gpt2", "phi-2", "mpt",
-                                             "olmo", "jais"};
+static constexpr const char *kGpt2Names[] = {"gpt-2", "gpt2", "phi-2",
+                                             "mpt",   "olmo", "jais"};
 static constexpr const char *kLlama3Names[] = {"llama3", "llama-v3",
                                                "llama-bpe"};
 static constexpr const char *kLlama3LikeNames[] = {"dbrx", "smaug-bpe"};
 static constexpr const char *kQwen2Names[] = {"qwen2", "deepseek-r1-qwen"};
 static constexpr const char *kStableLmNames[] = {"stablelm2"};
-static constexpr const char *kSmolLmNames[] = {"smollm", "starcoder", "refact",
-                                               "command-r", "codeshell",
-                                               "exaone"};
+static constexpr const char *kSmolLmNames[] = {
+    "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"};
 static constexpr const char *kDeepSeekLlmNames[] = {"deepseek-llm"};
 static constexpr const char *kDeepSeekCoderNames[] = {"deepseek-coder"};
 static constexpr const char *kDefaultNames[] = {"default"};

@@ -22,10 +22,17 @@ enum GgufTokenType { Normal = 1, Unknown, Control, UserDefined, Unused, Byte };
 
 /// Tokens that end a turn by their name, whatever the file's ids say: a chat
 /// model must stop at its end-of-turn token although eos is another one.
-constexpr const char *kEndTokens[] = {
-    "<|eot_id|>",  "<|im_end|>",      "<|end|>",  "<end_of_turn>",
-    "<|eom_id|>",  "<|endoftext|>",   "<EOT>",    "<|end_of_text|>",
-    "<|eot|>",     "<|end▁of▁sentence|>", "<｜end▁of▁sentence｜>"};
+constexpr const char *kEndTokens[] = {"<|eot_id|>",
+                                      "<|im_end|>",
+                                      "<|end|>",
+                                      "<end_of_turn>",
+                                      "<|eom_id|>",
+                                      "<|endoftext|>",
+                                      "<EOT>",
+                                      "<|end_of_text|>",
+                                      "<|eot|>",
+                                      "<|end▁of▁sentence|>",
+                                      "<｜end▁of▁sentence｜>"};
 
 class GgufVocabReader {
 public:
@@ -39,12 +46,12 @@ public:
                     "' is not supported; llama and gpt2 are (--tokens works "
                     "without a tokenizer)");
     if (Error error = checkCounts())
-      return std::move(error);
+      return error;
     Error error = vocab.model == "llama" ? readLlama() : readGpt2();
     if (error)
-      return std::move(error);
+      return error;
     if (Error idError = readIds())
-      return std::move(idError);
+      return idError;
     builder.chatTemplate = vocab.chatTemplate;
     return builder.write(name);
   }
@@ -60,15 +67,13 @@ private:
                                       Twine(ADZE_TT_MAX_VOCABULARY) +
                                       " are supported");
     if (!vocab.types.empty() && vocab.types.size() != count)
-      return tokenizerError(name, "tokenizer.ggml.token_type has " +
-                                      Twine(vocab.types.size()) +
-                                      " entries for " + Twine(count) +
-                                      " tokens");
+      return tokenizerError(
+          name, "tokenizer.ggml.token_type has " + Twine(vocab.types.size()) +
+                    " entries for " + Twine(count) + " tokens");
     if (!vocab.scores.empty() && vocab.scores.size() != count)
-      return tokenizerError(name, "tokenizer.ggml.scores has " +
-                                      Twine(vocab.scores.size()) +
-                                      " entries for " + Twine(count) +
-                                      " tokens");
+      return tokenizerError(
+          name, "tokenizer.ggml.scores has " + Twine(vocab.scores.size()) +
+                    " entries for " + Twine(count) + " tokens");
     return Error::success();
   }
 
@@ -109,7 +114,7 @@ private:
         token.kind == ADZE_TT_CONTROL || token.kind == ADZE_TT_UNKNOWN;
     if (special || token.kind == ADZE_TT_USER)
       builder.addedTokens.push_back({vocab.tokens[id], number,
-                                     special ? ADZE_TT_ADDED_SPECIAL : 0u,
+                                     flagIf(special, ADZE_TT_ADDED_SPECIAL),
                                      false});
     return Error::success();
   }
@@ -137,9 +142,8 @@ private:
     bool removeExtra = vocab.removeExtraWhitespaces.value_or(false);
     builder.normalizer.push_back(
         {ADZE_TT_SPM_NORMALIZE,
-         (prefix ? ADZE_TT_SPM_DUMMY_PREFIX : 0u) |
-             (removeExtra ? ADZE_TT_SPM_REMOVE_EXTRA : 0u) |
-             ADZE_TT_SPM_ESCAPE,
+         flagIf(prefix, ADZE_TT_SPM_DUMMY_PREFIX) |
+             flagIf(removeExtra, ADZE_TT_SPM_REMOVE_EXTRA) | ADZE_TT_SPM_ESCAPE,
          0, "", ""});
     builder.decoder.push_back(
         {ADZE_TT_REPLACE_TEXT, 0, 0, "\xE2\x96\x81", " "});
@@ -185,7 +189,7 @@ private:
         return tokenizerError(name, "tokenizer.ggml.merges: " +
                                         toString(std::move(error)));
     builder.model = ADZE_TT_BYTE_BPE;
-    builder.flags = pre->ignoreMerges ? ADZE_TT_IGNORE_MERGES : 0u;
+    builder.flags = flagIf(pre->ignoreMerges, ADZE_TT_IGNORE_MERGES);
     if (pre->nfc)
       builder.normalizer.push_back(
           {ADZE_TT_NORMAL_FORM, ADZE_TT_NFC, 0, "", ""});
@@ -203,8 +207,7 @@ private:
   }
 
   /// Writers mark an id that does not exist with 2^32 - 1.
-  Error setId(const std::optional<int32_t> &given, StringRef key,
-              int32_t &id) {
+  Error setId(const std::optional<int32_t> &given, StringRef key, int32_t &id) {
     if (!given)
       return Error::success();
     auto size = static_cast<int32_t>(builder.tokens.size());

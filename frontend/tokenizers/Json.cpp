@@ -80,7 +80,8 @@ Expected<json::Value> parseJson(StringRef text, StringRef name) {
     return tokenizerError(name, "JSON nested deeper than " + Twine(limit) +
                                     " levels");
   std::string unescaped;
-  if (text.contains_insensitive("\\ud8") || text.contains_insensitive("\\ud9") ||
+  if (text.contains_insensitive("\\ud8") ||
+      text.contains_insensitive("\\ud9") ||
       text.contains_insensitive("\\uda") || text.contains_insensitive("\\udb"))
     text = unescaped = unescapeSurrogates(text);
   Expected<json::Value> value = json::parse(text);

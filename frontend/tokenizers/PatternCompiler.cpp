@@ -246,8 +246,8 @@ bool Parser::parseSequence(Fragment &result, unsigned depth) {
       if (!parseCharacters(set) || !finishSet(set, index) ||
           !parseQuantifier(quantifier))
         return false;
-      uint32_t flags = (quantifier.lazy ? ADZE_TT_LAZY : 0u) |
-                       (quantifier.possessive ? ADZE_TT_POSSESSIVE : 0u);
+      uint32_t flags = flagIf(quantifier.lazy, ADZE_TT_LAZY) |
+                       flagIf(quantifier.possessive, ADZE_TT_POSSESSIVE);
       part = single({ADZE_TT_RUN, flags, index, quantifier.minimum,
                      quantifier.maximum, 0, 0});
     }
@@ -287,8 +287,8 @@ bool Parser::parseLookahead(Fragment &result, bool negated) {
     return false;
   if (!accept(')'))
     return fail("lookahead at more than one character");
-  result = single({ADZE_TT_LOOKAHEAD, negated ? ADZE_TT_NEGATED : 0u, index, 0,
-                   0, 0, 0});
+  result = single(
+      {ADZE_TT_LOOKAHEAD, flagIf(negated, ADZE_TT_NEGATED), index, 0, 0, 0, 0});
   return true;
 }
 
@@ -539,8 +539,7 @@ void Parser::makeFinalRunsPossessive() {
       succeeds[i] = succeeds[instruction.next] && instruction.minimum == 0;
       break;
     case ADZE_TT_ALTERNATIVE:
-      succeeds[i] =
-          succeeds[instruction.next] || succeeds[instruction.other];
+      succeeds[i] = succeeds[instruction.next] || succeeds[instruction.other];
       break;
     case ADZE_TT_JUMP:
       succeeds[i] = succeeds[instruction.next];
@@ -557,15 +556,14 @@ Expected<uint32_t> PatternPrograms::add(StringRef pattern) {
   SmallVector<UTF32> characters(pattern.size());
   const auto *source = reinterpret_cast<const UTF8 *>(pattern.begin());
   UTF32 *target = characters.data();
-  if (ConvertUTF8toUTF32(&source,
-                         reinterpret_cast<const UTF8 *>(pattern.end()), &target,
-                         characters.data() + characters.size(),
+  if (ConvertUTF8toUTF32(&source, reinterpret_cast<const UTF8 *>(pattern.end()),
+                         &target, characters.data() + characters.size(),
                          strictConversion) != conversionOK)
     return createStringError(inconvertibleErrorCode(),
                              "a split pattern is not UTF-8");
   characters.resize(target - characters.data());
   if (Error error = Parser(*this, characters).run())
-    return std::move(error);
+    return error;
   return static_cast<uint32_t>(patterns.size() - 1);
 }
 

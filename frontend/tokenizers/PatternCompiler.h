@@ -23,6 +23,11 @@
 
 namespace adze {
 
+/// `flag` of a bit set, or nothing.
+constexpr uint32_t flagIf(bool condition, uint32_t flag) {
+  return condition ? flag : 0;
+}
+
 struct PatternPrograms {
   std::vector<adze_tt_pattern> patterns;
   std::vector<adze_tt_instruction> instructions;

@@ -38,19 +38,18 @@ public:
     WireReader message(model);
     while (message.next()) {
       if (Error error = readField(message))
-        return std::move(error);
+        return error;
     }
     if (message.isMalformed() || builder.tokens.empty())
       return tokenizerError(name, "not a SentencePiece model, or truncated "
                                   "after " +
-                                      Twine(builder.tokens.size()) +
-                                      " pieces");
+                                      Twine(builder.tokens.size()) + " pieces");
     if (Error error = finish())
-      return std::move(error);
+      return error;
     if (Error error = addSettingsTokens(settings))
-      return std::move(error);
+      return error;
     if (Error error = applySettings(builder, settings, name))
-      return std::move(error);
+      return error;
     return builder.write(name);
   }
 
@@ -60,8 +59,7 @@ private:
       return Error::success();
     if (message.type != WireReader::Type::Bytes)
       return tokenizerError(name, "not a SentencePiece model: field " +
-                                      Twine(message.field) +
-                                      " is no message");
+                                      Twine(message.field) + " is no message");
     return message.field == 1   ? readPiece(message.bytes)
            : message.field == 2 ? readTrainer(message.bytes)
                                 : readNormalizer(message.bytes);
@@ -83,12 +81,11 @@ private:
     if (message.isMalformed())
       return tokenizerError(name, "piece " + Twine(id) + " is malformed");
     if (id >= ADZE_TT_MAX_VOCABULARY)
-      return tokenizerError(name, "more than " +
-                                      Twine(ADZE_TT_MAX_VOCABULARY) +
+      return tokenizerError(name, "more than " + Twine(ADZE_TT_MAX_VOCABULARY) +
                                       " pieces");
     if (token.text.empty() || !isUtf8(token.text))
-      return tokenizerError(name, "piece " + Twine(id) +
-                                      " is empty or not UTF-8");
+      return tokenizerError(name,
+                            "piece " + Twine(id) + " is empty or not UTF-8");
     switch (type) {
     case Normal:
       token.kind = ADZE_TT_NORMAL;
@@ -143,8 +140,7 @@ private:
         builder.eos = number;
       else if (message.field == 43 && isNumber)
         builder.pad = number;
-      else if (message.field == 44 &&
-               message.type == WireReader::Type::Bytes)
+      else if (message.field == 44 && message.type == WireReader::Type::Bytes)
         builder.unknownText = message.bytes.str();
     }
     if (message.isMalformed())
@@ -175,15 +171,15 @@ private:
   Error readCharsmap() {
     if (charsmap.empty())
       return Error::success();
-    uint64_t size = charsmap.size() < 4
-                        ? 0
-                        : support::endian::read32le(charsmap.data());
+    uint64_t size =
+        charsmap.size() < 4 ? 0 : support::endian::read32le(charsmap.data());
     if (size == 0 || size % 4 != 0 || size > charsmap.size() - 4)
       return tokenizerError(name, "normalizer_spec.precompiled_charsmap is "
                                   "truncated");
     StringRef trie = charsmap.substr(4, size);
     for (size_t i = 0; i < trie.size(); i += 4)
-      builder.charsmapTrie.push_back(support::endian::read32le(trie.data() + i));
+      builder.charsmapTrie.push_back(
+          support::endian::read32le(trie.data() + i));
     builder.charsmapText = charsmap.drop_front(4 + size).str();
     if (!isUtf8(builder.charsmapText))
       return tokenizerError(name, "normalizer_spec.precompiled_charsmap is "
@@ -207,20 +203,19 @@ private:
                                   "supported");
     auto size = static_cast<int32_t>(builder.tokens.size());
     for (int32_t *id : {&builder.bos, &builder.eos, &builder.pad})
-      if (*id < 0 || *id >= size ||
-          builder.tokens[*id].kind == ADZE_TT_NORMAL)
+      if (*id < 0 || *id >= size || builder.tokens[*id].kind == ADZE_TT_NORMAL)
         *id = -1;
     builder.unk = unknownId;
     builder.model = modelType == Bpe ? ADZE_TT_SPM_BPE : ADZE_TT_UNIGRAM;
     builder.flags = ADZE_TT_FUSE_UNKNOWN | ADZE_TT_REPLACEMENT_PER_BYTE |
-                    (byteFallback ? ADZE_TT_BYTE_FALLBACK : 0u);
+                    flagIf(byteFallback, ADZE_TT_BYTE_FALLBACK);
     if (Error error = readCharsmap())
       return error;
     builder.normalizer.push_back(
         {ADZE_TT_SPM_NORMALIZE,
-         (dummyPrefix ? ADZE_TT_SPM_DUMMY_PREFIX : 0u) |
-             (removeExtra ? ADZE_TT_SPM_REMOVE_EXTRA : 0u) |
-             (escapeSpaces ? ADZE_TT_SPM_ESCAPE : 0u),
+         flagIf(dummyPrefix, ADZE_TT_SPM_DUMMY_PREFIX) |
+             flagIf(removeExtra, ADZE_TT_SPM_REMOVE_EXTRA) |
+             flagIf(escapeSpaces, ADZE_TT_SPM_ESCAPE),
          0, "", ""});
     builder.decoder.push_back(
         {ADZE_TT_REPLACE_TEXT, 0, 0, "\xE2\x96\x81", " "});
@@ -233,7 +228,8 @@ private:
   Error addSettingsTokens(const TokenizerSettings &settings) {
     for (const AddedTokenSetting &added : settings.addedTokens) {
       auto id = static_cast<uint32_t>(added.id);
-      if (id < builder.tokens.size() && builder.tokens[id].text == added.content)
+      if (id < builder.tokens.size() &&
+          builder.tokens[id].text == added.content)
         continue;
       bool known = id < builder.tokens.size() &&
                    builder.tokens[id].kind != ADZE_TT_UNUSED;
@@ -245,9 +241,9 @@ private:
                                         " pieces");
       uint8_t kind = added.special ? ADZE_TT_CONTROL : ADZE_TT_USER;
       builder.tokens[id] = {added.content, kind, 0, false};
-      uint32_t flags = (added.special ? ADZE_TT_ADDED_SPECIAL : 0u) |
-                       (added.lstrip ? ADZE_TT_ADDED_LSTRIP : 0u) |
-                       (added.rstrip ? ADZE_TT_ADDED_RSTRIP : 0u);
+      uint32_t flags = flagIf(added.special, ADZE_TT_ADDED_SPECIAL) |
+                       flagIf(added.lstrip, ADZE_TT_ADDED_LSTRIP) |
+                       flagIf(added.rstrip, ADZE_TT_ADDED_RSTRIP);
       builder.addedTokens.push_back({added.content, id, flags, false});
     }
     return Error::success();

@@ -52,14 +52,14 @@ Error applySettings(TextTableBuilder &builder,
     builder.bos = *settings.bosId;
   if (settings.eosId && *settings.eosId >= 0 && *settings.eosId < size)
     builder.eos = *settings.eosId;
-  if (Error error = setToken(builder, settings.bosToken, "bos_token", name,
-                             builder.bos))
+  if (Error error =
+          setToken(builder, settings.bosToken, "bos_token", name, builder.bos))
     return error;
-  if (Error error = setToken(builder, settings.eosToken, "eos_token", name,
-                             builder.eos))
+  if (Error error =
+          setToken(builder, settings.eosToken, "eos_token", name, builder.eos))
     return error;
-  if (Error error = setToken(builder, settings.padToken, "pad_token", name,
-                             builder.pad))
+  if (Error error =
+          setToken(builder, settings.padToken, "pad_token", name, builder.pad))
     return error;
   // Where a text got the old bos, it gets the new one.
   std::replace(builder.prefixIds.begin(), builder.prefixIds.end(), oldBos,
@@ -102,13 +102,13 @@ public:
 
   Expected<TokenizerSettings> run() {
     if (Error error = readTokenizerConfig())
-      return std::move(error);
+      return error;
     if (Error error = readEndTokens("generation_config.json"))
-      return std::move(error);
+      return error;
     if (Error error = readEndTokens("config.json"))
-      return std::move(error);
+      return error;
     if (Error error = readChatTemplate())
-      return std::move(error);
+      return error;
     return std::move(settings);
   }
 
@@ -234,7 +234,8 @@ private:
     if (auto id = config->getInteger("bos_token_id"); id && !settings.bosId)
       settings.bosId = static_cast<int32_t>(*id);
     const json::Value *end = config->get("eos_token_id");
-    if (!end || end->kind() == json::Value::Null || !settings.stopTokens.empty())
+    if (!end || end->kind() == json::Value::Null ||
+        !settings.stopTokens.empty())
       return Error::success();
     std::vector<const json::Value *> ids;
     if (const json::Array *list = end->getAsArray())

@@ -78,9 +78,9 @@ public:
   Expected<std::string> run() {
     fillHeader();
     if (Error error = writeVocabulary())
-      return std::move(error);
+      return error;
     if (Error error = writeModel())
-      return std::move(error);
+      return error;
     writeRules();
     if (table.size() > std::numeric_limits<uint32_t>::max())
       return tokenizerError(name, "the text table would exceed 4 GiB");
@@ -175,8 +175,8 @@ private:
         unsigned value = 0;
         if (token.text.size() != 6 ||
             StringRef(token.text).substr(3, 2).getAsInteger(16, value))
-          return tokenizerError(name, "byte token " + Twine(id) + " has text '" +
-                                          token.text +
+          return tokenizerError(name, "byte token " + Twine(id) +
+                                          " has text '" + token.text +
                                           "', expected the form <0xHH>");
         byteTokens[value] = static_cast<int32_t>(id);
       }
@@ -208,9 +208,8 @@ private:
     std::vector<uint32_t> order(source.tokens.size()), ranks(order.size());
     std::iota(order.begin(), order.end(), 0);
     auto score = [&](uint32_t id) { return source.tokens[id].score; };
-    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      return score(a) > score(b);
-    });
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t a, uint32_t b) { return score(a) > score(b); });
     uint32_t rank = 0;
     for (size_t i = 0; i < order.size(); ++i) {
       rank += i > 0 && score(order[i]) != score(order[i - 1]);

@@ -99,10 +99,10 @@ Error TokenizerJsonReader::readModel() {
   if (model.type() != "BPE" &&
       !(model.type().empty() && model.object->get("merges")))
     return unsupported(model, "BPE");
-  if (Error error = checkKeys(
-          model, {"vocab", "merges", "dropout", "unk_token",
-                  "continuing_subword_prefix", "end_of_word_suffix",
-                  "fuse_unk", "byte_fallback", "ignore_merges"}))
+  if (Error error =
+          checkKeys(model, {"vocab", "merges", "dropout", "unk_token",
+                            "continuing_subword_prefix", "end_of_word_suffix",
+                            "fuse_unk", "byte_fallback", "ignore_merges"}))
     return error;
   for (StringRef key : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (auto text = model.object->getString(key); text && !text->empty())
@@ -120,9 +120,9 @@ Error TokenizerJsonReader::readModel() {
   if (byteLevel && fallback)
     return fail("model.byte_fallback", "contradicts a ByteLevel pre-tokenizer");
   builder.model = byteLevel ? ADZE_TT_BYTE_BPE : ADZE_TT_CHAR_BPE;
-  builder.flags |= (fuse ? ADZE_TT_FUSE_UNKNOWN : 0u) |
-                   (fallback ? ADZE_TT_BYTE_FALLBACK : 0u) |
-                   (ignore ? ADZE_TT_IGNORE_MERGES : 0u);
+  builder.flags |= flagIf(fuse, ADZE_TT_FUSE_UNKNOWN) |
+                   flagIf(fallback, ADZE_TT_BYTE_FALLBACK) |
+                   flagIf(ignore, ADZE_TT_IGNORE_MERGES);
   if (Error error = readVocabulary(model))
     return error;
   if (Error error = readMerges(model))
@@ -130,8 +130,8 @@ Error TokenizerJsonReader::readModel() {
   if (auto unknown = model.object->getString("unk_token")) {
     auto entry = vocabulary.find(*unknown);
     if (entry == vocabulary.end())
-      return fail("model.unk_token", "'" + *unknown +
-                                         "' is not in the vocabulary");
+      return fail("model.unk_token",
+                  "'" + *unknown + "' is not in the vocabulary");
     builder.unk = static_cast<int32_t>(entry->second);
   }
   return Error::success();
@@ -183,8 +183,8 @@ Error TokenizerJsonReader::readMerges(const JsonNode &model) {
       error = resolver.add(*text);
     } else {
       const json::Array *pair = entry.getAsArray();
-      auto left = pair && pair->size() == 2 ? (*pair)[0].getAsString()
-                                            : std::nullopt;
+      auto left =
+          pair && pair->size() == 2 ? (*pair)[0].getAsString() : std::nullopt;
       auto right = left ? (*pair)[1].getAsString() : std::nullopt;
       if (!right) {
         consumeError(std::move(error));
@@ -210,9 +210,8 @@ Error TokenizerJsonReader::readAddedTokens() {
   if (Error error = readNodes(top, "added_tokens", nodes))
     return error;
   for (const JsonNode &node : nodes) {
-    if (Error error =
-            checkKeys(node, {"id", "content", "single_word", "lstrip",
-                             "rstrip", "normalized", "special"}))
+    if (Error error = checkKeys(node, {"id", "content", "single_word", "lstrip",
+                                       "rstrip", "normalized", "special"}))
       return error;
     TextAddedToken token;
     bool single = false, left = false, right = false, special = false;
@@ -244,9 +243,9 @@ Error TokenizerJsonReader::readAddedTokens() {
     if (Error error = readBool(node, "normalized", token.normalized))
       return error;
     token.id = static_cast<uint32_t>(*id);
-    token.flags = (left ? ADZE_TT_ADDED_LSTRIP : 0u) |
-                  (right ? ADZE_TT_ADDED_RSTRIP : 0u) |
-                  (special ? ADZE_TT_ADDED_SPECIAL : 0u);
+    token.flags = flagIf(left, ADZE_TT_ADDED_LSTRIP) |
+                  flagIf(right, ADZE_TT_ADDED_RSTRIP) |
+                  flagIf(special, ADZE_TT_ADDED_SPECIAL);
     builder.addedTokens.push_back(std::move(token));
   }
   return Error::success();
@@ -320,7 +319,7 @@ Error TokenizerJsonReader::finishTokens() {
     bool special = added.flags & ADZE_TT_ADDED_SPECIAL;
     if (token.kind == ADZE_TT_UNUSED)
       setAddedText(token, added.text);
-    token.kind = special ? ADZE_TT_CONTROL
+    token.kind = special                      ? ADZE_TT_CONTROL
                  : token.kind == ADZE_TT_BYTE ? ADZE_TT_BYTE
                                               : ADZE_TT_USER;
   }
@@ -345,8 +344,8 @@ Error TokenizerJsonReader::guessSpecialTokens(
   if (builder.bos < 0 && !settings.bosToken)
     builder.bos = firstOf({"<s>", "<|begin_of_text|>", "<bos>"});
   if (builder.eos < 0 && !settings.eosToken)
-    builder.eos = firstOf({"</s>", "<|end_of_text|>", "<|im_end|>", "<eos>",
-                           "<|endoftext|>"});
+    builder.eos = firstOf(
+        {"</s>", "<|end_of_text|>", "<|im_end|>", "<eos>", "<|endoftext|>"});
   if (!builder.prefixIds.empty())
     builder.flags |= ADZE_TT_ADDS_BOS;
   if (!builder.suffixIds.empty())
@@ -368,25 +367,25 @@ TokenizerJsonReader::run(const TokenizerSettings &settings) {
       return fail(keyText, "is not supported");
   }
   if (Error error = readRules())
-    return std::move(error);
+    return error;
   if (Error error = readModel())
-    return std::move(error);
+    return error;
   if (Error error = readAddedTokens())
-    return std::move(error);
+    return error;
   if (Error error = finishTokens())
-    return std::move(error);
+    return error;
   JsonNode postProcessor;
   if (Error error = readNode(top, "post_processor", postProcessor))
-    return std::move(error);
+    return error;
   if (postProcessor.object)
     if (Error error = readPostProcessor(postProcessor))
-      return std::move(error);
+      return error;
   if (Error error = guessSpecialTokens(settings))
-    return std::move(error);
+    return error;
   if (Error error = applySettings(builder, settings, name))
-    return std::move(error);
+    return error;
   if (Error error = normalizeAddedTokens())
-    return std::move(error);
+    return error;
   return builder.write(name);
 }
 

@@ -43,8 +43,7 @@ Error TokenizerJsonReader::readPattern(const JsonNode &node, std::string &text,
   if (!pattern.object)
     return fail(node.path + ".pattern", "is missing");
   isRegex = pattern.object->get("Regex") != nullptr;
-  if (Error error =
-          readString(pattern, isRegex ? "Regex" : "String", text))
+  if (Error error = readString(pattern, isRegex ? "Regex" : "String", text))
     return error;
   return text.empty() ? fail(pattern.path, "is empty") : Error::success();
 }
@@ -93,8 +92,8 @@ Error TokenizerJsonReader::readNormalizer(const JsonNode &node) {
       return error;
     if (Error error = readBool(node, "strip_right", right))
       return error;
-    return add({ADZE_TT_STRIP, (left ? 1u : 0u) | (right ? 2u : 0u), 0, "",
-                ""});
+    return add(
+        {ADZE_TT_STRIP, (left ? 1u : 0u) | (right ? 2u : 0u), 0, "", ""});
   }
   if (type == "Replace") {
     std::string pattern, content;
@@ -179,7 +178,7 @@ Error TokenizerJsonReader::readSplit(const JsonNode &node) {
   for (uint32_t behavior = 0; behavior < std::size(behaviors); ++behavior)
     if (behaviorName == behaviors[behavior])
       return addSplit(node, isRegex ? pattern : quotePattern(pattern),
-                      behavior | (invert ? ADZE_TT_SPLIT_INVERT : 0u));
+                      behavior | flagIf(invert, ADZE_TT_SPLIT_INVERT));
   return fail(node.path + ".behavior", "'" + behaviorName +
                                            "' is not supported; supported: "
                                            "Isolated, Removed, "
@@ -230,8 +229,9 @@ Error TokenizerJsonReader::readMetaspace(const JsonNode &node) {
                                     ""});
   else if (scheme != "never")
     return fail(node.path + ".prepend_scheme",
-                "'" + scheme + "' is not supported; supported: always, first, "
-                               "never");
+                "'" + scheme +
+                    "' is not supported; supported: always, first, "
+                    "never");
   return split ? addSplit(node, quotePattern(replacement),
                           ADZE_TT_SPLIT_MERGED_WITH_NEXT)
                : Error::success();
@@ -368,9 +368,8 @@ Error TokenizerJsonReader::readDecoderStep(const JsonNode &node, bool &fused) {
   if (type == "Metaspace" && !fused) {
     std::string replacement, scheme = "always";
     bool legacyPrefix = true;
-    if (Error error = checkKeys(node, {"replacement", "prepend_scheme",
-                                       "split", "add_prefix_space",
-                                       "str_rep"}))
+    if (Error error = checkKeys(node, {"replacement", "prepend_scheme", "split",
+                                       "add_prefix_space", "str_rep"}))
       return error;
     if (Error error = readString(node, "replacement", replacement))
       return error;

@@ -44,8 +44,7 @@ static Error readVocabulary(StringRef text, StringRef name,
     entry.text = bytes ? std::move(*bytes) : written.str();
     if (written.starts_with("<|") && written.ends_with("|>")) {
       entry.kind = ADZE_TT_CONTROL;
-      builder.addedTokens.push_back({written.str(),
-                                     static_cast<uint32_t>(*id),
+      builder.addedTokens.push_back({written.str(), static_cast<uint32_t>(*id),
                                      ADZE_TT_ADDED_SPECIAL, false});
     }
     vocabulary[written] = static_cast<uint32_t>(*id);
@@ -60,7 +59,7 @@ buildTextTableFromVocabAndMerges(StringRef vocabJson, StringRef merges,
   TextTableBuilder builder;
   StringMap<uint32_t> vocabulary;
   if (Error error = readVocabulary(vocabJson, name, builder, vocabulary))
-    return std::move(error);
+    return error;
   MergeResolver resolver(vocabulary, builder.merges);
   bool first = true;
   for (StringRef line : split(merges, '\n')) {
@@ -80,7 +79,7 @@ buildTextTableFromVocabAndMerges(StringRef vocabJson, StringRef merges,
       {ADZE_TT_SPLIT, ADZE_TT_SPLIT_ISOLATED, *pattern, "", ""});
   builder.eos = builder.bos = findToken(builder, "<|endoftext|>");
   if (Error error = applySettings(builder, settings, name))
-    return std::move(error);
+    return error;
   return builder.write(name);
 }
 

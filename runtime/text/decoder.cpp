@@ -23,8 +23,8 @@ bool appendTokenBytes(const Table &table, uint32_t id, bool first,
   for (uint32_t at = 0; at < text.size;) {
     const adze_tt_step *applies = nullptr;
     for (const adze_tt_step &step : table.decoderSteps)
-      if (!applies && startsWith(text.slice(at, text.size - at),
-                                 table.string(step.a)))
+      if (!applies &&
+          startsWith(text.slice(at, text.size - at), table.string(step.a)))
         applies = &step;
     bool appended = applies ? drop || bytes.append(table.string(applies->b))
                             : bytes.append(&text[at], 1);
@@ -42,13 +42,12 @@ void Decoder::reset() {
   first = !continues;
 }
 
-adze_text_status Decoder::push(int32_t id, uint64_t index,
-                               Array<uint8_t> &text, adze_text_error *error) {
+adze_text_status Decoder::push(int32_t id, uint64_t index, Array<uint8_t> &text,
+                               adze_text_error *error) {
   if (id < 0 || static_cast<uint32_t>(id) >= table.vocabularySize())
     return fail(error, ADZE_TEXT_TOKEN_OUT_OF_RANGE, index,
-                "token id %d at index %llu is outside the vocabulary of %u",
-                id, static_cast<unsigned long long>(index),
-                table.vocabularySize());
+                "token id %d at index %llu is outside the vocabulary of %u", id,
+                static_cast<unsigned long long>(index), table.vocabularySize());
   uint8_t kind = table.tokenKinds[id];
   bool special = kind == ADZE_TT_CONTROL ||
                  (kind == ADZE_TT_UNKNOWN && table.unknownText.empty());

@@ -37,10 +37,10 @@ public:
     for (size_t i = 0; i < segments.size(); ++i) {
       const Segment &segment = segments[i];
       adze_text_status status =
-          segment.id >= 0
-              ? emit(segment.id)
-              : encodeRaw(text.slice(segment.begin, segment.end - segment.begin),
-                          segment.begin == 0);
+          segment.id >= 0 ? emit(segment.id)
+                          : encodeRaw(text.slice(segment.begin,
+                                                 segment.end - segment.begin),
+                                      segment.begin == 0);
       if (status != ADZE_TEXT_OK)
         return status;
     }

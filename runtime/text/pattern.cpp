@@ -25,7 +25,8 @@ bool containsSlowly(const Table &table, const adze_tt_set &set,
   bool complement = (set.flags & ADZE_TT_SET_COMPLEMENT) != 0;
   if (set.categories >> generalCategory(character) & 1)
     return !complement;
-  constexpr uint32_t spaces = ADZE_TT_SET_WITH_SPACE | ADZE_TT_SET_WITH_NON_SPACE;
+  constexpr uint32_t spaces =
+      ADZE_TT_SET_WITH_SPACE | ADZE_TT_SET_WITH_NON_SPACE;
   if (set.flags & spaces) {
     uint32_t flag = isWhiteSpace(character) ? ADZE_TT_SET_WITH_SPACE
                                             : ADZE_TT_SET_WITH_NON_SPACE;

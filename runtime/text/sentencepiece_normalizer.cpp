@@ -37,8 +37,7 @@ Bytes mapPrefix(const Table &table, Bytes text, uint32_t *length) {
       break;
     uint32_t unit = trie[node];
     node ^= childOffset(unit);
-    bool betweenCharacters =
-        i + 1 == text.size || (text[i + 1] & 0xC0) != 0x80;
+    bool betweenCharacters = i + 1 == text.size || (text[i + 1] & 0xC0) != 0x80;
     if (!hasLeaf(unit) || node >= trie.size || !betweenCharacters)
       continue;
     uint32_t begin = leafValue(trie[node]);
@@ -76,8 +75,8 @@ bool normalizeSentencePiece(const Tokenizer &tokenizer, uint32_t flags,
   bool removeExtra = (flags & ADZE_TT_SPM_REMOVE_EXTRA) != 0;
   bool escape = (flags & ADZE_TT_SPM_ESCAPE) != 0;
   static const uint8_t plainSpace = ' ';
-  Bytes space = escape ? Bytes{kSpaceSymbol, sizeof kSpaceSymbol}
-                       : Bytes{&plainSpace, 1};
+  Bytes space =
+      escape ? Bytes{kSpaceSymbol, sizeof kSpaceSymbol} : Bytes{&plainSpace, 1};
   auto rest = [&](uint32_t at) { return text.slice(at, text.size - at); };
 
   uint32_t at = 0, length;

@@ -256,7 +256,8 @@ private:
       return normalizes && step.argument <= 7;
     case ADZE_TT_SPLIT:
       return !normalizes && step.pattern < table.patterns.size &&
-             (step.argument & ~ADZE_TT_SPLIT_INVERT) <= ADZE_TT_SPLIT_CONTIGUOUS;
+             (step.argument & ~ADZE_TT_SPLIT_INVERT) <=
+                 ADZE_TT_SPLIT_CONTIGUOUS;
     case ADZE_TT_ENSURE_PREFIX:
       return !normalizes && step.argument <= 1;
     default:

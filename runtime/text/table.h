@@ -16,9 +16,8 @@ namespace adze::text {
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif
-adze_text_status
-fail(adze_text_error *error, adze_text_status status, uint64_t offset,
-     const char *format, ...);
+adze_text_status fail(adze_text_error *error, adze_text_status status,
+                      uint64_t offset, const char *format, ...);
 
 adze_text_status failOutOfMemory(adze_text_error *error);
 

@@ -93,8 +93,7 @@ adze_text_status adze_text_encode(const adze_text *text, const char *utf8,
   Array<int32_t> made;
   Bytes bytes = {reinterpret_cast<const uint8_t *>(utf8),
                  static_cast<uint32_t>(length)};
-  adze_text_status status =
-      encode(text->tokenizer, bytes, flags, made, error);
+  adze_text_status status = encode(text->tokenizer, bytes, flags, made, error);
   if (status != ADZE_TEXT_OK)
     return status;
   *count = made.size();

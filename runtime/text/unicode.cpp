@@ -129,8 +129,9 @@ bool isInert(Bytes text, uint32_t form) {
 }
 
 bool decompose(Bytes text, bool compatible, Array<int32_t> &characters) {
-  auto options = static_cast<utf8proc_option_t>(
-      UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0));
+  auto options =
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
+                                     (compatible ? UTF8PROC_COMPAT : 0));
   for (uint32_t at = 0; at < text.size;) {
     auto character =
         static_cast<utf8proc_int32_t>(decodeCharacter(text, at, &at));

@@ -27,8 +27,8 @@ static void useTable(Expected<std::string> table) {
   static const char input[] = "Hello  world \n\n e\xCC\x81 123 'll <s>[X]";
   int32_t *ids = nullptr;
   size_t count = 0;
-  adze_text_encode(text, input, sizeof input - 1, ADZE_TEXT_PARSE_SPECIAL,
-                   &ids, &count, nullptr);
+  adze_text_encode(text, input, sizeof input - 1, ADZE_TEXT_PARSE_SPECIAL, &ids,
+                   &count, nullptr);
   char *utf8 = nullptr;
   size_t length = 0;
   adze_text_decode(text, ids, count, 0, &utf8, &length, nullptr);
@@ -50,8 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     break;
   case 2: {
     auto [vocabulary, merges] = input.split('\0');
-    useTable(adze::buildTextTableFromVocabAndMerges(vocabulary, merges,
-                                                    "fuzz"));
+    useTable(
+        adze::buildTextTableFromVocabAndMerges(vocabulary, merges, "fuzz"));
     break;
   }
   default: {

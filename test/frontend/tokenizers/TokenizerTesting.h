@@ -70,9 +70,8 @@ public:
     char *utf8 = nullptr;
     size_t length = 0;
     adze_text_error error = {};
-    EXPECT_EQ(ADZE_TEXT_OK,
-              adze_text_decode(text, ids.data(), ids.size(), flags, &utf8,
-                               &length, &error))
+    EXPECT_EQ(ADZE_TEXT_OK, adze_text_decode(text, ids.data(), ids.size(),
+                                             flags, &utf8, &length, &error))
         << error.message;
     std::string result(utf8, length);
     adze_text_free(utf8);

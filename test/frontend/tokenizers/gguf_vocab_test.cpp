@@ -57,8 +57,8 @@ TEST_P(GgufVocabIds, EqualThoseOfLlamaCpp) {
   ASSERT_GT(texts.size(), 30u);
   ASSERT_GE(expected.size(), texts.size());
   for (size_t i = 0; i < texts.size(); ++i)
-    EXPECT_EQ(expected[i], table.encode(texts[i])) << "text '" << texts[i]
-                                                   << "'";
+    EXPECT_EQ(expected[i], table.encode(texts[i]))
+        << "text '" << texts[i] << "'";
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, GgufVocabIds,
@@ -66,8 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Files, GgufVocabIds,
                                            "deepseek-llm"));
 
 TEST(GgufVocab, UnsupportedModelIsNamed) {
-  std::string path =
-      dataPath("tokenizers/vocab_gguf/ggml-vocab-bert-bge.gguf");
+  std::string path = dataPath("tokenizers/vocab_gguf/ggml-vocab-bert-bge.gguf");
   ADZE_NEED_DATA(path);
   std::string message = messageOf(buildTextTable(readVocab(path), "bge.gguf"));
   EXPECT_NE(std::string::npos, message.find("bge.gguf")) << message;
@@ -110,8 +109,9 @@ TEST(GgufVocab, ContradictionsAreErrors) {
             messageOf(buildTextTable(vocab, "x.gguf")).find("token 'c'"));
   vocab = makeSmallVocab();
   vocab.merges = {"ab"};
-  EXPECT_NE(std::string::npos, messageOf(buildTextTable(vocab, "x.gguf"))
-                                   .find("is not two tokens"));
+  EXPECT_NE(
+      std::string::npos,
+      messageOf(buildTextTable(vocab, "x.gguf")).find("is not two tokens"));
   vocab = makeSmallVocab();
   vocab.eosId = 4;
   EXPECT_NE(std::string::npos,
@@ -120,8 +120,9 @@ TEST(GgufVocab, ContradictionsAreErrors) {
   vocab = makeSmallVocab();
   vocab.model = "llama";
   vocab.pre = "";
-  EXPECT_NE(std::string::npos, messageOf(buildTextTable(vocab, "x.gguf"))
-                                   .find("tokenizer.ggml.scores"));
+  EXPECT_NE(
+      std::string::npos,
+      messageOf(buildTextTable(vocab, "x.gguf")).find("tokenizer.ggml.scores"));
 }
 
 TEST(GgufVocab, EndOfTurnTokensStop) {

@@ -59,9 +59,9 @@ TEST_P(References, EncodeAndDecodeAlike) {
     const json::Object &entry = *value.getAsObject();
     Ids ids = asIds(*entry.getArray("ids"));
     if (auto text = entry.getString("text")) {
-      uint32_t flags =
-          entry.getBoolean("special").value_or(false) ? ADZE_TEXT_PARSE_SPECIAL
-                                                      : 0;
+      uint32_t flags = entry.getBoolean("special").value_or(false)
+                           ? ADZE_TEXT_PARSE_SPECIAL
+                           : 0;
       EXPECT_EQ(ids, table.encode(*text, flags)) << "text " << show(value);
       if (const json::Array *around = entry.getArray("around"))
         EXPECT_EQ(asIds(*around),

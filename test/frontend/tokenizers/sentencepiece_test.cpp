@@ -21,8 +21,8 @@ static Ids readNpyIds(StringRef path) {
   bool wide = description.contains("<i8");
   Ids ids;
   for (size_t at = 0; at < values.size(); at += wide ? 8 : 4)
-    ids.push_back(static_cast<int32_t>(
-        support::endian::read32le(values.data() + at)));
+    ids.push_back(
+        static_cast<int32_t>(support::endian::read32le(values.data() + at)));
   return ids;
 }
 
@@ -43,9 +43,8 @@ static void expectStories(const OpenTable &table) {
 TEST(SentencePiece, StoriesModelFile) {
   std::string directory = dataPath(kModelDirectory);
   ADZE_NEED_DATA(directory);
-  OpenTable table(
-      buildTextTableFromSentencePiece(readFile(directory + "/tokenizer.model"),
-                                      "tokenizer.model"));
+  OpenTable table(buildTextTableFromSentencePiece(
+      readFile(directory + "/tokenizer.model"), "tokenizer.model"));
   expectStories(table);
   EXPECT_EQ(512, table.info().vocabulary_size);
   EXPECT_EQ(2, table.info().eos);
@@ -59,9 +58,8 @@ TEST(SentencePiece, StoriesGgufVocabularyGivesTheSameIds) {
   ADZE_NEED_DATA(directory);
   OpenTable gguf(
       buildTextTable(GgufVocabFile::read(readFile(path)), "stories.gguf"));
-  OpenTable model(
-      buildTextTableFromSentencePiece(readFile(directory + "/tokenizer.model"),
-                                      "tokenizer.model"));
+  OpenTable model(buildTextTableFromSentencePiece(
+      readFile(directory + "/tokenizer.model"), "tokenizer.model"));
   expectStories(gguf);
   for (StringRef text : {"Once upon a time", "Lily's mom said, \"Go!\"\n",
                          "caf\xC3\xA9 \xF0\x9F\x9A\x80", "x"})
@@ -75,7 +73,8 @@ TEST(SentencePiece, BrokenFilesAreErrors) {
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromSentencePiece("{\"a\": 1}", "j.model"))
                 .find("j.model: "));
-  std::string path = dataPath(kModelDirectory) + std::string("/tokenizer.model");
+  std::string path =
+      dataPath(kModelDirectory) + std::string("/tokenizer.model");
   ADZE_NEED_DATA(path);
   std::string whole = readFile(path);
   for (size_t length = 0; length < 200; ++length) {

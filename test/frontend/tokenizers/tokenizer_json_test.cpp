@@ -31,12 +31,14 @@ struct Parts {
 
   std::string json() const {
     return R"({"version": "1.0", "truncation": null, "padding": null,
-      "added_tokens": [)" + added + R"(], "normalizer": )" + normalizer +
-           R"(, "pre_tokenizer": )" + preTokenizer +
-           R"(, "post_processor": )" + postProcessor + R"(, "decoder": )" +
-           decoder + extra + R"(, "model": {"type": "BPE", )" + model +
+      "added_tokens": [)" +
+           added + R"(], "normalizer": )" + normalizer +
+           R"(, "pre_tokenizer": )" + preTokenizer + R"(, "post_processor": )" +
+           postProcessor + R"(, "decoder": )" + decoder + extra +
+           R"(, "model": {"type": "BPE", )" + model +
            R"("vocab": {"a": 0, "b": 1, "c": 2, "ab": 3, "abc": 4},
-               "merges": )" + merges + "}}";
+               "merges": )" +
+           merges + "}}";
   }
   Expected<std::string> build(const TokenizerSettings &settings = {}) const {
     return buildTextTableFromTokenizerJson(json(), "t.json", settings);
@@ -117,8 +119,8 @@ TEST(TokenizerJson, BrokenFilesAreErrors) {
             messageOf(buildTextTableFromTokenizerJson("[]", "t.json"))
                 .find("expected a JSON object"));
   EXPECT_NE(std::string::npos,
-            messageOf(buildTextTableFromTokenizerJson(
-                          std::string(100000, '['), "t.json"))
+            messageOf(buildTextTableFromTokenizerJson(std::string(100000, '['),
+                                                      "t.json"))
                 .find("nested deeper than 64"));
   Parts parts;
   parts.merges = R"(["a x"])";
@@ -141,7 +143,8 @@ TEST(TokenizerJson, EscapedSurrogatesBeyondTheFirstPlanes) {
   Parts parts;
   parts.added += R"(, {"id": 7, "content": "\uD841\uDF0E"})";
   OpenTable table(parts.build());
-  EXPECT_EQ(Ids({0, 7, 1}), table.encode("a\xF0\xA0\x9C\x8E" "b"));
+  EXPECT_EQ(Ids({0, 7, 1}), table.encode("a\xF0\xA0\x9C\x8E"
+                                         "b"));
   EXPECT_EQ("a\xF0\xA0\x9C\x8E", table.decode({0, 7}));
 }
 
@@ -165,11 +168,12 @@ TEST(TokenizerJson, SpecialTokensOfConfigurations) {
                {"Sequence": {"id": "A", "type_id": 0}}],
     "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [5],
     "tokens": ["<s>"]}}})";
-  EXPECT_EQ(Ids({5, 0}), OpenTable(parts.build()).encode(
-                             "a", ADZE_TEXT_ADD_SPECIAL));
+  EXPECT_EQ(Ids({5, 0}),
+            OpenTable(parts.build()).encode("a", ADZE_TEXT_ADD_SPECIAL));
   settings.addBos = false;
-  EXPECT_EQ(Ids({0}), OpenTable(parts.build(settings))
-                          .encode("a", ADZE_TEXT_ADD_SPECIAL));
+  EXPECT_EQ(
+      Ids({0}),
+      OpenTable(parts.build(settings)).encode("a", ADZE_TEXT_ADD_SPECIAL));
   settings.eosToken = "<none>";
   EXPECT_NE(std::string::npos,
             messageOf(parts.build(settings)).find("eos_token '<none>'"));
@@ -215,8 +219,8 @@ TEST(ModelDirectory, FilesAndConfigurations) {
   EXPECT_EQ(6, info.eos);
   EXPECT_EQ("{{ hello }}",
             std::string(info.chat_template, info.chat_template_length));
-  EXPECT_EQ(Ids({4, 6}), Ids(info.stop_tokens,
-                             info.stop_tokens + info.stop_token_count));
+  EXPECT_EQ(Ids({4, 6}),
+            Ids(info.stop_tokens, info.stop_tokens + info.stop_token_count));
 
   directory.write("generation_config.json", R"({"eos_token_id": "six"})");
   message = messageOf(buildTextTable(directory.path.str()));

@@ -52,8 +52,9 @@ inline GgufVocab makeSpmVocab() {
   }
   vocab.scores.assign(vocab.tokens.size(), 0);
   float score = 0;
-  for (const char *piece : {"\xE2\x96\x81", "a", "b", "ab", "\xE2\x96\x81\x61",
-                            "aa", "aaaa", "\xC3\xA9", "\xE2\x96\x81\xE2\x96\x81"}) {
+  for (const char *piece :
+       {"\xE2\x96\x81", "a", "b", "ab", "\xE2\x96\x81\x61", "aa", "aaaa",
+        "\xC3\xA9", "\xE2\x96\x81\xE2\x96\x81"}) {
     vocab.tokens.push_back(piece);
     vocab.types.push_back(1);
     vocab.scores.push_back(score -= 1);

@@ -67,18 +67,18 @@ TEST(TextEncode, TokenBytes) {
   OpenTable table(buildTextTable(makeSpmVocab(), "spm"));
   char buffer[8];
   size_t length = 0;
-  EXPECT_EQ(ADZE_TEXT_OK, adze_text_token_bytes(table.get(), 3 + 0xE4, buffer,
-                                                sizeof buffer, &length,
-                                                nullptr));
+  EXPECT_EQ(ADZE_TEXT_OK,
+            adze_text_token_bytes(table.get(), 3 + 0xE4, buffer, sizeof buffer,
+                                  &length, nullptr));
   ASSERT_EQ(1u, length);
   EXPECT_EQ('\xE4', buffer[0]);
-  EXPECT_EQ(ADZE_TEXT_OK, adze_text_token_bytes(table.get(), 263, buffer,
-                                                sizeof buffer, &length,
-                                                nullptr));
+  EXPECT_EQ(ADZE_TEXT_OK,
+            adze_text_token_bytes(table.get(), 263, buffer, sizeof buffer,
+                                  &length, nullptr));
   EXPECT_EQ(" a", std::string(buffer, length));
-  EXPECT_EQ(ADZE_TEXT_BUFFER_TOO_SMALL,
-            adze_text_token_bytes(table.get(), 263, buffer, 1, &length,
-                                  nullptr));
+  EXPECT_EQ(
+      ADZE_TEXT_BUFFER_TOO_SMALL,
+      adze_text_token_bytes(table.get(), 263, buffer, 1, &length, nullptr));
   EXPECT_EQ(2u, length);
 }
 
@@ -117,8 +117,8 @@ TEST(TextEncode, AMegabyteOfOneThingIsNotQuadratic) {
       {"marks of two classes", "a" + repeat("\xCC\x95\xCC\x96", size)},
   };
   OpenTable spm(buildTextTable(makeSpmVocab(), "spm"));
-  for (const char *pre : {"llama-bpe", "qwen2", "deepseek-llm", "gpt-2",
-                          "default", "smollm"}) {
+  for (const char *pre :
+       {"llama-bpe", "qwen2", "deepseek-llm", "gpt-2", "default", "smollm"}) {
     GgufVocab vocab = makeByteVocab();
     vocab.pre = pre;
     OpenTable table(buildTextTable(vocab, pre));

@@ -28,8 +28,7 @@ public:
 
   std::string push(int32_t id) {
     adze_text_chunk chunk = {};
-    EXPECT_EQ(ADZE_TEXT_OK,
-              adze_text_stream_push(stream, id, &chunk, nullptr));
+    EXPECT_EQ(ADZE_TEXT_OK, adze_text_stream_push(stream, id, &chunk, nullptr));
     return take(chunk);
   }
   std::string pushText(const char *text) {
@@ -84,7 +83,9 @@ TEST(TextStream, InvalidBytesBecomeReplacementCharacters) {
   EXPECT_EQ("\xEF\xBF\xBD", stream.push(0x80));
   EXPECT_EQ("", stream.push(0xE4));
   EXPECT_EQ("", stream.push(0xBD));
-  EXPECT_EQ("\xEF\xBF\xBD" "A", stream.push('A'));
+  EXPECT_EQ("\xEF\xBF\xBD"
+            "A",
+            stream.push('A'));
   EXPECT_EQ("", stream.push(0xED)); // a surrogate is no character
   EXPECT_EQ("\xEF\xBF\xBD\xEF\xBF\xBD", stream.push(0xA0));
 }
@@ -145,9 +146,9 @@ TEST(TextStream, RefusesBadArguments) {
             adze_text_stream_create(table.get(), 0, empty, 1, &stream, &error));
   EXPECT_EQ(nullptr, stream);
   const char *broken[] = {"\xFF"};
-  EXPECT_EQ(ADZE_TEXT_INVALID_UTF8,
-            adze_text_stream_create(table.get(), 0, broken, 1, &stream,
-                                    &error));
+  EXPECT_EQ(
+      ADZE_TEXT_INVALID_UTF8,
+      adze_text_stream_create(table.get(), 0, broken, 1, &stream, &error));
   Stream good(table);
   adze_text_chunk chunk;
   EXPECT_EQ(ADZE_TEXT_TOKEN_OUT_OF_RANGE,

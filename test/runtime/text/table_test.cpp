@@ -40,7 +40,8 @@ bool exercise(const std::string &bytes) {
     EXPECT_NE('\0', error.message[0]);
     return false;
   }
-  const char input[] = "the aaaa  <|end|>\n\n[tool]caf\xC3\xA9 e\xCC\x81 123 ab";
+  const char input[] =
+      "the aaaa  <|end|>\n\n[tool]caf\xC3\xA9 e\xCC\x81 123 ab";
   for (uint32_t flags : {0u, 3u}) {
     int32_t *ids = nullptr;
     size_t count = 0;
@@ -97,8 +98,8 @@ TEST(TextTable, MutatedTablesNeverReadOutOfBounds) {
         size_t range = random() % 2 ? sizeof(adze_tt_header) : mutated.size();
         size_t at = random() % range;
         static const uint8_t values[] = {0, 1, 0x7F, 0x80, 0xFF};
-        mutated[at] = static_cast<char>(
-            random() % 2 ? values[random() % 5] : random());
+        mutated[at] =
+            static_cast<char>(random() % 2 ? values[random() % 5] : random());
       }
       ++(exercise(mutated) ? opened : refused);
     }

@@ -19,13 +19,13 @@ TEST(TextNormalForm, NfcOfSingleCases) {
   vocab.pre = "qwen2"; // normalises to NFC
   OpenTable table(buildTextTable(vocab, "nfc"));
   const std::pair<const char *, const char *> cases[] = {
-      {"e\xCC\x81", "\xC3\xA9"},                            // composed
-      {"\xE2\x84\xAB", "\xC3\x85"},                         // Angstrom sign
-      {"\xE1\xB8\x8B\xCC\xA3", "\xE1\xB8\x8D\xCC\x87"},     // reordered
-      {"q\xCC\x87\xCC\xA3", "q\xCC\xA3\xCC\x87"},           // no composite
+      {"e\xCC\x81", "\xC3\xA9"},                                // composed
+      {"\xE2\x84\xAB", "\xC3\x85"},                             // Angstrom sign
+      {"\xE1\xB8\x8B\xCC\xA3", "\xE1\xB8\x8D\xCC\x87"},         // reordered
+      {"q\xCC\x87\xCC\xA3", "q\xCC\xA3\xCC\x87"},               // no composite
       {"\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8", "\xEA\xB0\x81"}, // Hangul
-      {"\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC"},         // excluded
-      {"\xEF\xAC\x81", "\xEF\xAC\x81"},                     // compatibility
+      {"\xE0\xA5\x98", "\xE0\xA4\x95\xE0\xA4\xBC"},             // excluded
+      {"\xEF\xAC\x81", "\xEF\xAC\x81"},                         // compatibility
       {"plain", "plain"},
   };
   for (const auto &[text, expected] : cases)
