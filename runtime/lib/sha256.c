@@ -107,15 +107,14 @@ static int has_sha_ni(void) {
 }
 #endif
 
-static void hash_blocks(uint32_t state[8], const uint8_t *data,
-                        size_t blocks) {
+static void hash_blocks(adze_sha256 *h, const uint8_t *data, size_t blocks) {
 #if defined(__x86_64__)
-  if (blocks && has_sha_ni()) {
-    blocks_sha_ni(state, data, blocks);
+  if (h->has_instructions) {
+    blocks_sha_ni(h->state, data, blocks);
     return;
   }
 #endif
-  adze_sha256_blocks_portable(state, data, blocks);
+  adze_sha256_blocks_portable(h->state, data, blocks);
 }
 
 void adze_sha256_init(adze_sha256 *h) {
@@ -124,6 +123,11 @@ void adze_sha256_init(adze_sha256 *h) {
                                     0x1f83d9ab, 0x5be0cd19};
   memcpy(h->state, start, sizeof start);
   h->length = 0;
+#if defined(__x86_64__)
+  h->has_instructions = has_sha_ni();
+#else
+  h->has_instructions = 0;
+#endif
 }
 
 void adze_sha256_update(adze_sha256 *h, const void *data, size_t bytes) {
@@ -137,9 +141,9 @@ void adze_sha256_update(adze_sha256 *h, const void *data, size_t bytes) {
     bytes -= part;
     if (held + part < 64)
       return;
-    hash_blocks(h->state, h->block, 1);
+    hash_blocks(h, h->block, 1);
   }
-  hash_blocks(h->state, in, bytes / 64);
+  hash_blocks(h, in, bytes / 64);
   if (bytes % 64)
     memcpy(h->block, in + bytes / 64 * 64, bytes % 64);
 }

@@ -12,6 +12,7 @@ typedef struct adze_sha256 {
   uint32_t state[8];
   uint64_t length; /* bytes so far */
   uint8_t block[64];
+  int has_instructions; /* asked for once: CPUID is slow on virtual machines */
 } adze_sha256;
 
 void adze_sha256_init(adze_sha256 *);
