@@ -77,6 +77,7 @@ static LogicalResult lowerToLLVMDialect(ModuleOp module) {
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
   populateFuncToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*context);
+  target.addLegalOp<ModuleOp>();
   return applyFullConversion(module, target, std::move(patterns));
 }
 

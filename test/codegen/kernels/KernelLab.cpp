@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "KernelLab.h"
+#include "adze/Codegen/KernelBuilder.h"
+#include "adze/Codegen/KernelLowering.h"
+#include "adze/Codegen/ObjectEmitter.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace adze;
+using namespace adze::test;
+using namespace mlir;
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Memory::Memory(size_t bytes) : bytes(bytes) {
+  size_t page = sysconf(_SC_PAGESIZE);
+  mapped = (bytes + page - 1) / page * page + page;
+  base = static_cast<uint8_t *>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (base == MAP_FAILED)
+    llvm::report_fatal_error("no memory for the test");
+  madvise(base, mapped, MADV_HUGEPAGE);
+  mprotect(base + mapped - page, page, PROT_NONE);
+  begin = base + mapped - page - bytes;
+}
+Memory::Memory(Memory &&other) noexcept
+    : bytes(other.bytes), mapped(other.mapped), base(other.base),
+      begin(other.begin) {
+  other.base = nullptr;
+}
+Memory::~Memory() {
+  if (base)
+    munmap(base, mapped);
+}
+
+const char *test::nameOf(Stored type) {
+  return type == Stored::F32 ? "f32" : type == Stored::F16 ? "f16" : "bf16";
+}
+size_t test::bytesOf(Stored type) { return type == Stored::F32 ? 4 : 2; }
+double test::roundingOf(Stored type) {
+  return type == Stored::F32 ? 6e-8 : type == Stored::F16 ? 4.9e-4 : 3.95e-3;
+}
+
+// APFloat is a conversion of its own, beside those of the product.
+float test::get(const void *memory, Stored type, size_t index) {
+  auto *bytes = static_cast<const uint8_t *>(memory);
+  if (type == Stored::F32) {
+    float value;
+    std::memcpy(&value, bytes + 4 * index, 4);
+    return value;
+  }
+  uint16_t half;
+  std::memcpy(&half, bytes + 2 * index, 2);
+  if (type == Stored::BF16)
+    return llvm::bit_cast<float>(uint32_t(half) << 16);
+  llvm::APFloat value(llvm::APFloat::IEEEhalf(), llvm::APInt(16, half));
+  bool lost;
+  value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven,
+                &lost);
+  return value.convertToFloat();
+}
+
+void test::set(void *memory, Stored type, size_t index, float value) {
+  auto *bytes = static_cast<uint8_t *>(memory);
+  if (type == Stored::F32) {
+    std::memcpy(bytes + 4 * index, &value, 4);
+    return;
+  }
+  llvm::APFloat rounded(value);
+  bool lost;
+  rounded.convert(type == Stored::BF16 ? llvm::APFloat::BFloat()
+                                       : llvm::APFloat::IEEEhalf(),
+                  llvm::APFloat::rmNearestTiesToEven, &lost);
+  uint16_t half = rounded.bitcastToAPInt().getZExtValue();
+  std::memcpy(bytes + 2 * index, &half, 2);
+}
+
+void Matrix::fill(std::mt19937 &random, float scale) {
+  std::uniform_real_distribution<float> uniform(-scale, scale);
+  for (int64_t i = 0; i < rows * cols; ++i)
+    set(memory.data(), type, i, uniform(random));
+}
+
+std::vector<uint8_t> Matrix::rowBytes(int64_t r) const {
+  const uint8_t *row = memory.data() + r * cols * bytesOf(type);
+  return {row, row + cols * bytesOf(type)};
+}
+
+//===----------------------------------------------------------------------===//
+// Compiling and calling
+//===----------------------------------------------------------------------===//
+
+CompiledKernel::CompiledKernel() = default;
+CompiledKernel::~CompiledKernel() = default;
+CompiledKernel::CompiledKernel(CompiledKernel &&) noexcept = default;
+
+void CompiledKernel::operator()(int64_t lo, int64_t hi, const void *batch,
+                                std::vector<uint64_t> a) {
+  a.resize(16); // words that a kernel does not take are not looked at
+  using W = uint64_t;
+  reinterpret_cast<void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+                            W, W, W)>(function)(
+      lo, hi, word(*scratch), word(batch), a[0], a[1], a[2], a[3], a[4], a[5],
+      a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
+}
+
+int64_t CompiledKernel::items(const void *batch) {
+  return reinterpret_cast<int64_t (*)(const void *)>(itemsFunction)(batch);
+}
+
+KernelLab::KernelLab() {
+  context.loadDialect<AdzeDialect>();
+  loadLoweringDialects(context);
+}
+
+std::unique_ptr<CompiledKernel>
+KernelLab::compile(const std::string &text, const TargetVariant &variant) {
+  errors.clear();
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    errors += diagnostic.str() + "\n";
+    return success();
+  });
+  auto source = parseSourceString<ModuleOp>(text, &context);
+  if (!source)
+    return nullptr;
+  KernelOp kernel = *source->getOps<KernelOp>().begin();
+  OwningOpRef<ModuleOp> module(ModuleOp::create(kernel.getLoc()));
+  OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
+  if (failed(buildKernel(builder, kernel, variant.kernel)))
+    return nullptr;
+  bool isAttention = kernel.getFamily() == KernelFamily::Attention;
+  if (isAttention) {
+    builder.setInsertionPointToEnd(module->getBody());
+    buildAttentionItems(builder, kernel, variant.kernel);
+  }
+  if (failed(module->verify()) || failed(lowerKernelsToLLVM(*module, variant)))
+    return nullptr;
+  auto object = emitModule(*module, variant, {});
+  if (failed(object))
+    return nullptr;
+
+  std::unique_ptr<CompiledKernel> compiled(new CompiledKernel());
+  compiled->objectFile = std::move(*object);
+  compiled->jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+  llvm::cantFail(compiled->jit->addObjectFile(
+      llvm::MemoryBuffer::getMemBufferCopy(compiled->object())));
+  std::string name = kernel.getSymName().str();
+  compiled->function =
+      llvm::cantFail(compiled->jit->lookup(name)).toPtr<void *>();
+  if (isAttention)
+    compiled->itemsFunction =
+        llvm::cantFail(compiled->jit->lookup(name + ".items")).toPtr<void *>();
+  compiled->scratch =
+      std::make_unique<Memory>(kernelScratchBytes(kernel, variant.kernel));
+  return compiled;
+}
+
+Memory KernelLab::pack(const Matrix &weight) {
+  Type element = weight.type == Stored::F32 ? Type(Float32Type::get(&context))
+                 : weight.type == Stored::F16
+                     ? Type(Float16Type::get(&context))
+                     : Type(BFloat16Type::get(&context));
+  auto format = FloatFormatAttr::get(&context, element);
+  int64_t panels = (weight.rows + kPanelRows - 1) / kPanelRows;
+  int64_t panelBytes = format.getPanelBytes(weight.cols);
+  Memory packed(panels * panelBytes);
+  for (int64_t p = 0; p < panels; ++p) {
+    std::vector<const uint8_t *> rows;
+    for (int64_t r = p * kPanelRows; r < (p + 1) * kPanelRows; ++r)
+      rows.push_back(r < weight.rows ? weight.memory.data() +
+                                           r * weight.cols *
+                                               bytesOf(weight.type)
+                                     : nullptr);
+    format.packPanel(rows, weight.cols,
+                     {packed.data() + p * panelBytes, size_t(panelBytes)});
+  }
+  return packed;
+}
+
+std::vector<const TargetVariant *> test::runnableVariants() {
+  std::vector<const TargetVariant *> variants;
+  uint64_t have = hostNeedBits();
+  for (const TargetVariant &variant : x86Variants())
+    if ((variant.need & ~have) == 0)
+      variants.push_back(&variant);
+  return variants;
+}
