@@ -164,6 +164,7 @@ struct Sampling {
   std::vector<adze_logit_bias> bias;
   uint32_t logprobs = 0;
   bool ignoreEos = false;
+  bool evaluateOnly = false; ///< evaluate the prompt, make nothing
   /// May change the logits of the next token.
   std::function<void(const int32_t *ids, size_t count, float *logits,
                      size_t vocabulary)>
@@ -242,7 +243,8 @@ public:
     o.bias = sampling.bias.data();
     o.n_bias = sampling.bias.size();
     o.logprobs = sampling.logprobs;
-    o.flags = sampling.ignoreEos ? ADZE_SAMPLING_IGNORE_EOS : 0;
+    o.flags = (sampling.ignoreEos ? ADZE_SAMPLING_IGNORE_EOS : 0) |
+              (sampling.evaluateOnly ? ADZE_SAMPLING_EVALUATE_ONLY : 0);
     if (sampling.filter) {
       o.filter = callFilter;
       o.filter_user = const_cast<Sampling *>(&sampling);
