@@ -7,6 +7,7 @@
 #include "TextTableBuilder.h"
 
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/ConvertUTF.h"
 
 #include <algorithm>
 #include <cmath>
@@ -76,6 +77,8 @@ public:
   }
 
   Expected<std::string> run() {
+    if (Error error = checkTexts())
+      return error;
     fillHeader();
     if (Error error = writeVocabulary())
       return error;
@@ -96,6 +99,22 @@ private:
     header.sections[number] = {static_cast<uint32_t>(table.size()),
                                static_cast<uint32_t>(bytes.size())};
     table.append(bytes.begin(), bytes.end());
+  }
+
+  /// Whatever is matched in or put into a text has to be text itself.
+  Error checkTexts() {
+    auto isUtf8 = [](StringRef text) {
+      const auto *at = reinterpret_cast<const UTF8 *>(text.begin());
+      return isLegalUTF8String(&at, reinterpret_cast<const UTF8 *>(text.end()));
+    };
+    for (const auto *list : {&source.addedTokens, &source.userSymbols})
+      for (const TextAddedToken &token : *list)
+        if (!isUtf8(token.text))
+          return tokenizerError(name, "special token " + Twine(token.id) +
+                                          " is not UTF-8");
+    if (!isUtf8(source.unknownText))
+      return tokenizerError(name, "the text for unknown tokens is not UTF-8");
+    return Error::success();
   }
 
   void fillHeader() {
@@ -173,8 +192,9 @@ private:
               static_cast<int32_t>(id);
       } else if (token.kind == ADZE_TT_BYTE) {
         unsigned value = 0;
-        if (token.text.size() != 6 ||
-            StringRef(token.text).substr(3, 2).getAsInteger(16, value))
+        StringRef digits = token.text;
+        if (!digits.consume_front("<0x") || !digits.consume_back(">") ||
+            digits.size() != 2 || digits.getAsInteger(16, value))
           return tokenizerError(name, "byte token " + Twine(id) +
                                           " has text '" + token.text +
                                           "', expected the form <0xHH>");

@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/SmallVector.h"
 
+#include <cstdio>
 #include <cstdlib>
 
 using namespace llvm;
@@ -22,8 +23,10 @@ static void useTable(Expected<std::string> table) {
   adze_text *text = nullptr;
   adze_text_error error = {};
   if (adze_text_open(table->data(), table->size(), &text, &error) !=
-      ADZE_TEXT_OK)
+      ADZE_TEXT_OK) {
+    std::fprintf(stderr, "%s\n", error.message);
     std::abort();
+  }
   static const char input[] = "Hello  world \n\n e\xCC\x81 123 'll <s>[X]";
   int32_t *ids = nullptr;
   size_t count = 0;

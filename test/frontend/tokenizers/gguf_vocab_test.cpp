@@ -125,6 +125,21 @@ TEST(GgufVocab, ContradictionsAreErrors) {
       messageOf(buildTextTable(vocab, "x.gguf")).find("tokenizer.ggml.scores"));
 }
 
+TEST(GgufVocab, WhatTheRuntimeWouldRefuseIsRefusedHere) {
+  GgufVocab vocab = makeSmallVocab();
+  vocab.tokens[3] = "<\xFF>";
+  EXPECT_NE(std::string::npos, messageOf(buildTextTable(vocab, "x.gguf"))
+                                   .find("special token 3 is not UTF-8"));
+  vocab = makeSmallVocab();
+  vocab.model = "llama";
+  vocab.pre = "";
+  vocab.scores = {0, 0, 0, 0};
+  vocab.tokens[0] = "<1x0A>";
+  vocab.types[0] = 6;
+  EXPECT_NE(std::string::npos, messageOf(buildTextTable(vocab, "x.gguf"))
+                                   .find("expected the form <0xHH>"));
+}
+
 TEST(GgufVocab, EndOfTurnTokensStop) {
   OpenTable table(buildTextTable(makeSmallVocab(), "x.gguf"));
   EXPECT_TRUE(adze_text_is_stop_token(table.get(), 3));
