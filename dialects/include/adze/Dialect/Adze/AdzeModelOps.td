@@ -191,7 +191,7 @@ def Adze_AttentionOp : Adze_Op<"attention", [AttrSizedOperandSegments,
 
     ```mlir
     %a = adze.attention %q, %k, %v cache @kv[%l] at %b heads 8 kv_heads 4
-      scale 0.35 #adze.mask<causal>
+      scale 0.35 mask <causal>
       : tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>
     ```
   }];
@@ -202,7 +202,7 @@ def Adze_AttentionOp : Adze_Op<"attention", [AttrSizedOperandSegments,
   let results = (outs Adze_Rows:$result);
   let assemblyFormat = [{
     $q (`,` $k^ `,` $v)? `cache` $cache (`[` $layer^ `]`)? `at` $batch
-    `heads` $heads `kv_heads` $kv_heads `scale` $scale $mask attr-dict
+    `heads` $heads `kv_heads` $kv_heads `scale` $scale `mask` $mask attr-dict
     `:` type($q) (`,` type($k)^ `,` type($v))?
   }];
   let hasVerifier = 1;

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Weight expressions against the same rows gathered by hand, in every format
+// and layout.
+
+#include "TestModule.h"
+#include "llvm/Support/MathExtras.h"
+#include <thread>
+
+using namespace adze;
+using namespace adze::test;
+
+namespace {
+
+using Matrix = std::vector<std::vector<float>>;
+
+/// A module of weights and its evaluator.
+struct Weights {
+  explicit Weights(llvm::StringRef text) : m(text) {
+    if (!m)
+      return;
+    addRandomWeights(m.get(), m.weights, 17);
+    auto made = WeightEvaluator::create(m.get(), m.weights);
+    if (made)
+      evaluator = std::move(*made);
+    else
+      error = llvm::toString(made.takeError());
+  }
+
+  WeightOp weight(llvm::StringRef name) {
+    return m.get().lookupSymbol<WeightOp>(name);
+  }
+
+  /// All logical rows; of a vector, one element each.
+  Matrix rows(llvm::StringRef name, int64_t layer = 0) {
+    WeightType type = weight(name).getWeightType();
+    int64_t cols = type.isVector() ? 1 : type.getCols();
+    Matrix result;
+    for (int64_t row = 0; row < type.getRows(); ++row) {
+      result.emplace_back(cols);
+      llvm::Error failed = evaluator->readRows(weight(name), layer, row, 1,
+                                               result.back().data());
+      EXPECT_FALSE(bool(failed)) << llvm::toString(std::move(failed));
+    }
+    return result;
+  }
+
+  std::vector<uint8_t> bytes(llvm::StringRef name, int64_t layer = 0) {
+    WeightType type = weight(name).getWeightType();
+    std::vector<uint8_t> result(type.getStorageBytes(), 0xcd);
+    llvm::Error failed =
+        evaluator->evaluate(weight(name), layer, 0, numWeightUnits(type),
+                            result.data());
+    EXPECT_FALSE(bool(failed)) << llvm::toString(std::move(failed));
+    return result;
+  }
+
+  std::string readError(llvm::StringRef name, int64_t layer = 0) {
+    std::vector<float> out(1000);
+    return llvm::toString(
+        evaluator->readRows(weight(name), layer, 0, 1, out.data()));
+  }
+
+  TestModule m;
+  std::unique_ptr<WeightEvaluator> evaluator;
+  std::string error;
+};
+
+/// The weight's storage decodes to its logical rows, and padding is zero.
+void expectStorageIsRows(Weights &w, llvm::StringRef name) {
+  WeightType type = w.weight(name).getWeightType();
+  FormatAttrInterface format = type.getFormat();
+  Matrix rows = w.rows(name);
+  std::vector<uint8_t> bytes = w.bytes(name);
+  int64_t cols = type.getCols();
+  if (type.getLayout() == LayoutKind::Rows) {
+    std::vector<float> flat;
+    for (const auto &row : rows)
+      flat.insert(flat.end(), row.begin(), row.end());
+    EXPECT_EQ(bytes, encode(format, flat, type.isVector() ? flat.size() : cols));
+    return;
+  }
+  int64_t panelBytes = format.getPanelBytes(cols);
+  int64_t padded = llvm::alignTo(type.getRows(), kPanelRows);
+  for (int64_t row = 0; row < padded; ++row)
+    for (int64_t k = 0; k < cols; ++k) {
+      llvm::ArrayRef<uint8_t> panel(bytes);
+      panel = panel.slice(row / kPanelRows * panelBytes, panelBytes);
+      float expected = row < type.getRows() ? rows[row][k] : 0.0f;
+      ASSERT_EQ(format.decodePanel(panel, cols, row % kPanelRows, k), expected)
+          << "row " << row << " column " << k;
+    }
+}
+
+/// A module with sources @a and @b of `rows` x `cols` and an expression @e.
+std::string expression(llvm::StringRef format, int64_t rows, int64_t cols,
+                       int64_t outRows, llvm::StringRef op, bool pack) {
+  auto type = [&](int64_t n, llvm::StringRef layout = "") {
+    return ("!adze.weight<" + llvm::Twine(n) + "x" + llvm::Twine(cols) +
+            ", #adze.float<" + format + ">" + layout + ">")
+        .str();
+  };
+  std::string in = type(rows), out = type(outRows);
+  std::string final = type(outRows, pack ? ", panels" : "");
+  std::string text = "adze.weight @a from \"a\" : " + in +
+                     "\nadze.weight @b from \"b\" : " + in +
+                     "\nadze.weight @e : " + final +
+                     " {\n%a = adze.ref @a : " + in +
+                     "\n%b = adze.ref @b : " + in + "\n%e = " + op.str();
+  auto replace = [&](llvm::StringRef from, const std::string &to) {
+    for (size_t at; (at = text.find(from.str())) != std::string::npos;)
+      text.replace(at, from.size(), to);
+  };
+  replace("$in", in);
+  replace("$out", out);
+  if (pack)
+    text += "\n%p = adze.pack %e : " + out + " -> " + final;
+  text += std::string("\nadze.yield ") + (pack ? "%p" : "%e") + " : " + final +
+          "\n}";
+  return text;
+}
+
+struct Shape {
+  const char *format;
+  int64_t rows, cols;
+  bool pack;
+};
+void PrintTo(const Shape &s, std::ostream *os) {
+  *os << s.format << " " << s.rows << "x" << s.cols
+      << (s.pack ? " panels" : " rows");
+}
+
+class WeightExpressions : public testing::TestWithParam<Shape> {};
+
+TEST_P(WeightExpressions, Concat) {
+  Shape s = GetParam();
+  Weights w(expression(s.format, s.rows, s.cols, 2 * s.rows,
+                       "adze.concat %b, %a : ($in, $in) -> $out", s.pack));
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  Matrix a = w.rows("a"), expected = w.rows("b");
+  expected.insert(expected.end(), a.begin(), a.end());
+  EXPECT_EQ(w.rows("e"), expected);
+  expectStorageIsRows(w, "e");
+}
+
+TEST_P(WeightExpressions, Interleave) {
+  Shape s = GetParam();
+  int64_t padded = llvm::alignTo(s.rows, 16);
+  Weights w(expression(s.format, s.rows, s.cols, 2 * padded,
+                       "adze.interleave %a, %b : $in -> $out", s.pack));
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  Matrix a = w.rows("a"), b = w.rows("b"), expected;
+  a.resize(padded, std::vector<float>(s.cols));
+  b.resize(padded, std::vector<float>(s.cols));
+  for (int64_t block = 0; block < padded; block += 16)
+    for (Matrix *from : {&a, &b})
+      expected.insert(expected.end(), from->begin() + block,
+                      from->begin() + block + 16);
+  EXPECT_EQ(w.rows("e"), expected);
+  expectStorageIsRows(w, "e");
+}
+
+TEST_P(WeightExpressions, PadHeads) {
+  Shape s = GetParam();
+  int64_t heads = s.rows % 3 ? 1 : 3, size = s.rows / heads;
+  int64_t padded = llvm::alignTo(size, 16);
+  Weights w(expression(s.format, s.rows, s.cols, heads * padded,
+                       "adze.pad_heads %a heads " + std::to_string(heads) +
+                           " : $in -> $out",
+                       s.pack));
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  Matrix a = w.rows("a"), expected;
+  for (int64_t h = 0; h < heads; ++h) {
+    expected.insert(expected.end(), a.begin() + h * size,
+                    a.begin() + (h + 1) * size);
+    expected.resize((h + 1) * padded, std::vector<float>(s.cols));
+  }
+  EXPECT_EQ(w.rows("e"), expected);
+  expectStorageIsRows(w, "e");
+}
+
+TEST_P(WeightExpressions, RotaryHalves) {
+  Shape s = GetParam();
+  if (s.rows % 6)
+    GTEST_SKIP() << "rows are no multiple of 2 * 3 heads";
+  Weights w(expression(s.format, s.rows, s.cols, s.rows,
+                       "adze.rotary_halves %a heads 3 : $in -> $out", s.pack));
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  Matrix a = w.rows("a"), expected(s.rows);
+  int64_t size = s.rows / 3;
+  for (int64_t h = 0; h < 3; ++h)
+    for (int64_t i = 0; i < size / 2; ++i) {
+      expected[h * size + i] = a[h * size + 2 * i];
+      expected[h * size + i + size / 2] = a[h * size + 2 * i + 1];
+    }
+  EXPECT_EQ(w.rows("e"), expected);
+  expectStorageIsRows(w, "e");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, WeightExpressions,
+    testing::Values(Shape{"f32", 6, 3, false}, Shape{"f32", 18, 5, true},
+                    Shape{"bf16", 48, 16, true}, Shape{"bf16", 54, 7, true},
+                    Shape{"bf16", 1, 1, true}, Shape{"f16", 31, 33, true},
+                    Shape{"f16", 6, 2, false}, Shape{"f32", 96, 64, true}));
+
+TEST(WeightEvaluator, CastRoundsToNearestEven) {
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<1x4, #adze.float<f32>>
+    adze.weight @e : !adze.weight<1x4, #adze.float<bf16>> {
+      %a = adze.ref @a : !adze.weight<1x4, #adze.float<f32>>
+      %e = adze.cast %a : !adze.weight<1x4, #adze.float<f32>>
+        -> !adze.weight<1x4, #adze.float<bf16>>
+      adze.yield %e : !adze.weight<1x4, #adze.float<bf16>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  float u = 0x1p-7f; // one step of bf16 above 1
+  w.m.add("a", {1, 4}, {1 + u / 2, 1 + 3 * u / 2, -1 - u / 4, INFINITY});
+  EXPECT_EQ(w.rows("e"), (Matrix{{1, 1 + 2 * u, -1, INFINITY}}));
+  expectStorageIsRows(w, "e");
+}
+
+TEST(WeightEvaluator, CastsOfCastsRoundTwice) {
+  Weights w(R"(
+    adze.weight @a from "a.{}" x 2 : !adze.weight<1x1, #adze.float<f32>>
+    adze.weight @h x 2 : !adze.weight<1x1, #adze.float<bf16>> {
+      %a = adze.ref @a : !adze.weight<1x1, #adze.float<f32>>
+      %e = adze.cast %a : !adze.weight<1x1, #adze.float<f32>>
+        -> !adze.weight<1x1, #adze.float<bf16>>
+      adze.yield %e : !adze.weight<1x1, #adze.float<bf16>>
+    }
+    adze.weight @e x 2 : !adze.weight<1x1, #adze.float<f32>, panels> {
+      %a = adze.ref @h : !adze.weight<1x1, #adze.float<bf16>>
+      %e = adze.cast %a : !adze.weight<1x1, #adze.float<bf16>>
+        -> !adze.weight<1x1, #adze.float<f32>>
+      %p = adze.pack %e : !adze.weight<1x1, #adze.float<f32>>
+        -> !adze.weight<1x1, #adze.float<f32>, panels>
+      adze.yield %p : !adze.weight<1x1, #adze.float<f32>, panels>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("a.0", {1, 1}, {1});
+  w.m.add("a.1", {1, 1}, {1.005f});
+  EXPECT_EQ(w.rows("e", 0), (Matrix{{1}}));
+  EXPECT_EQ(w.rows("e", 1), (Matrix{{1.0078125f}}));
+}
+
+TEST(WeightEvaluator, CastThatOverflowsNamesTensorAndRow) {
+  Weights w(R"(
+    adze.weight @a from "model.a" : !adze.weight<2x2, #adze.float<f32>>
+    adze.weight @e : !adze.weight<2x2, #adze.float<f16>> {
+      %a = adze.ref @a : !adze.weight<2x2, #adze.float<f32>>
+      %e = adze.cast %a : !adze.weight<2x2, #adze.float<f32>>
+        -> !adze.weight<2x2, #adze.float<f16>>
+      adze.yield %e : !adze.weight<2x2, #adze.float<f16>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("model.a", {2, 2}, {1, 2, 3, -70000});
+  EXPECT_EQ(w.readError("e"), ""); // row 0 is fine
+  std::vector<uint8_t> out(8);
+  std::string error =
+      llvm::toString(w.evaluator->evaluate(w.weight("e"), 0, 0, 1, out.data()));
+  EXPECT_NE(error.find("tensor \"model.a\": row 1, column 1"),
+            std::string::npos)
+      << error;
+  EXPECT_NE(error.find("not finite in f16"), std::string::npos) << error;
+}
+
+TEST(WeightEvaluator, Vectors) {
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<3, #adze.float<f16>>
+    adze.weight @raw : !adze.weight<3, #adze.float<f16>> {
+      %a = adze.ref @a : !adze.weight<3, #adze.float<f16>>
+      adze.yield %a : !adze.weight<3, #adze.float<f16>>
+    }
+    adze.weight @e : !adze.weight<32, #adze.float<f32>> {
+      %a = adze.ref @a : !adze.weight<3, #adze.float<f16>>
+      %c = adze.cast %a : !adze.weight<3, #adze.float<f16>>
+        -> !adze.weight<3, #adze.float<f32>>
+      %e = adze.interleave %c, %c : !adze.weight<3, #adze.float<f32>>
+        -> !adze.weight<32, #adze.float<f32>>
+      adze.yield %e : !adze.weight<32, #adze.float<f32>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  Matrix a = w.rows("a"), e = w.rows("e");
+  for (int64_t i = 0; i < 32; ++i)
+    EXPECT_EQ(e[i][0], i % 16 < 3 ? a[i % 16][0] : 0.0f) << i;
+  for (const char *name : {"a", "raw", "e"})
+    expectStorageIsRows(w, name);
+}
+
+/// Any split into ranges, from several threads, gives the bytes of the whole.
+TEST(WeightEvaluator, RangesFromThreadsEqualTheWhole) {
+  Weights w(expression("bf16", 90, 37, 180,
+                       "adze.concat %a, %b : ($in, $in) -> $out", true));
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  std::vector<uint8_t> whole = w.bytes("e"), parts(whole.size());
+  WeightOp weight = w.weight("e");
+  WeightType type = weight.getWeightType();
+  ASSERT_EQ(numWeightUnits(type), 12);
+  std::vector<std::thread> threads;
+  std::vector<int> failed(3);
+  for (int64_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      int64_t begin = t * 4, end = begin + 4;
+      failed[t] = bool(w.evaluator->evaluate(
+          weight, 0, begin, end, parts.data() + weightUnitOffset(type, begin)));
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(failed, std::vector<int>(3));
+  EXPECT_EQ(whole, parts);
+}
+
+TEST(WeightEvaluator, MismatchesNameWeightAndTensor) {
+  Weights w(R"(
+    adze.weight @a from "t" : !adze.weight<2x2, #adze.float<f32>>
+    adze.weight @l from "l.{}" x 2 : !adze.weight<2, #adze.float<f32>>)");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("t", {4}, {1, 2, 3, 4});
+  EXPECT_EQ(w.readError("a"), "tensor \"t\": weight @a expects f32 [2, 2], "
+                              "found f32 [4]");
+  w.m.weights.add("t", "bf16", {2, 2}, std::vector<uint8_t>(8));
+  EXPECT_EQ(w.readError("a"), "tensor \"t\": weight @a expects f32 [2, 2], "
+                              "found bf16 [2, 2]");
+  w.m.weights.add("t", "f32", {2, 2}, std::vector<uint8_t>(15));
+  EXPECT_EQ(w.readError("a"),
+            "tensor \"t\": weight @a expects 16 bytes, found 15 bytes");
+  EXPECT_EQ(w.readError("l", 2),
+            "weight @l: expected a layer below 2, got 2");
+  std::vector<float> out(8);
+  EXPECT_EQ(llvm::toString(
+                w.evaluator->readRows(w.weight("l"), 0, 1, 2, out.data())),
+            "weight @l: expected rows within 0 to 2, got 1 to 3");
+}
+
+TEST(WeightEvaluator, CheckSourcesListsAll) {
+  Weights w(R"(
+    adze.weight @a from "t" : !adze.weight<2x2, #adze.float<f32>>
+    adze.weight @l from "l.{}" x 2 : !adze.weight<2, #adze.float<f32>>)");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  EXPECT_EQ(llvm::toString(w.evaluator->checkSources()), "");
+  w.m.add("t", {1}, {1});
+  w.m.add("l.1", {3}, {1, 2, 3});
+  EXPECT_EQ(llvm::toString(w.evaluator->checkSources()),
+            "tensor \"l.1\": weight @l expects f32 [2], found f32 [3]\n"
+            "tensor \"t\": weight @a expects f32 [2, 2], found f32 [1]");
+}
+
+TEST(WeightEvaluator, UnknownExpressionIsNamed) {
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<2x2, #adze.float<f32>>
+    adze.weight @e : !adze.weight<2x2, #adze.float<f32>> {
+      %a = adze.ref @a : !adze.weight<2x2, #adze.float<f32>>
+      %e = "plugin.scramble"(%a) : (!adze.weight<2x2, #adze.float<f32>>)
+        -> !adze.weight<2x2, #adze.float<f32>>
+      adze.yield %e : !adze.weight<2x2, #adze.float<f32>>
+    })");
+  EXPECT_EQ(w.error, "weight @e: 'plugin.scramble' is not a weight expression "
+                     "that can be evaluated");
+}
+
+TEST(WeightEvaluator, CyclesAreRefused) {
+  Weights w(R"(
+    adze.weight @a : !adze.weight<2, #adze.float<f32>> {
+      %0 = adze.ref @b : !adze.weight<2, #adze.float<f32>>
+      adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+    }
+    adze.weight @b : !adze.weight<2, #adze.float<f32>> {
+      %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+      adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+    })");
+  EXPECT_NE(w.error.find("depends on itself"), std::string::npos) << w.error;
+}
+
+} // namespace
