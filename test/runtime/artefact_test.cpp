@@ -29,7 +29,8 @@ struct Bytes {
   explicit Bytes(const std::vector<uint8_t> &from) : size(from.size()) {
     data = static_cast<uint8_t *>(
         std::aligned_alloc(4096, (size + 4096) / 4096 * 4096));
-    memcpy(data, from.data(), size);
+    if (size)
+      memcpy(data, from.data(), size);
   }
   ~Bytes() { std::free(data); }
   adze_status check() {

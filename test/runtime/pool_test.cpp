@@ -56,7 +56,7 @@ int32_t untilStopped(uint32_t tid, adze_frame *f) {
   for (int64_t n = 1;; ++n) {
     adze_pool_barrier(f, tid);
     barriers[tid * 16] = n;
-    if (f->stopped)
+    if (__atomic_load_n(&f->stopped, __ATOMIC_RELAXED)) // emitted code: volatile
       return 1;
   }
 }
