@@ -16,6 +16,13 @@ include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
 
+# lld as a library; its archives go over the shared libLLVM.
+find_library(ADZE_LLD_ELF lldELF HINTS ${LLVM_LIBRARY_DIR} REQUIRED)
+find_library(ADZE_LLD_COMMON lldCommon HINTS ${LLVM_LIBRARY_DIR} REQUIRED)
+# (LLVM's own package has already looked for zlib and zstd, which lld uses.)
+set(ADZE_LLD_LIBRARIES ${ADZE_LLD_ELF} ${ADZE_LLD_COMMON} ZLIB::ZLIB
+  zstd::libzstd_shared)
+
 separate_arguments(ADZE_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 set(MLIR_BINARY_DIR ${PROJECT_BINARY_DIR})
 if(NOT CMAKE_INSTALL_RPATH)
@@ -68,7 +75,8 @@ function(adze_shared_library)
   target_compile_definitions(Adze PUBLIC ${ADZE_LLVM_DEFINITIONS})
   # Static libraries that a component needs, such as adze_text.
   get_property(libraries GLOBAL PROPERTY ADZE_COMPONENT_LIBRARIES)
-  target_link_libraries(Adze PUBLIC MLIR LLVM PRIVATE ${libraries})
+  target_link_libraries(Adze PUBLIC MLIR LLVM adze_runtime
+    PRIVATE ${libraries} ${ADZE_LLD_LIBRARIES})
   set_target_properties(Adze PROPERTIES LINKER_LANGUAGE CXX
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 endfunction()

@@ -81,7 +81,8 @@ void addWeights(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
                 DescriptorBuilder &builder,
                 std::vector<adze_weight_row> &rows) {
   size_t next = 0;
-  for (auto weight : input.module.getOps<WeightOp>()) {
+  ModuleOp module = input.module;
+  for (auto weight : module.getOps<WeightOp>()) {
     auto at = weight->getAttrOfType<IntegerAttr>("adze.offset");
     if (!at)
       continue;
@@ -124,7 +125,8 @@ fill(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
   }
 
   std::vector<adze_state> states;
-  for (auto state : input.module.getOps<StateOp>()) {
+  ModuleOp source = input.module;
+  for (auto state : source.getOps<StateOp>()) {
     KVType type = state.getKVType();
     adze_state row{};
     row.name = builder.string(state.getSymName());
@@ -133,7 +135,7 @@ fill(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
     row.layers = uint32_t(state.getLayers());
     row.heads = uint32_t(type.getHeads());
     row.head_dim = uint32_t(type.getHeadDim());
-    row.page_bytes = kvPageBytes(input.module);
+    row.page_bytes = kvPageBytes(source);
     states.push_back(row);
   }
 

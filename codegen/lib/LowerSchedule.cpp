@@ -50,8 +50,8 @@ static_assert(sizeof(BatchView) == kTid * 8, "the batch is the first slots");
 class FunctionLowering {
 public:
   FunctionLowering(ModuleOp scheduled, ModuleOp out, StringRef prefix,
-                   const KernelTarget &target, int64_t scratchBytes)
-      : scheduled(scheduled), out(out), prefix(prefix), target(target),
+                   int64_t scratchBytes)
+      : scheduled(scheduled), out(out), prefix(prefix),
         scratchBytes(scratchBytes), b(out.getContext()),
         loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
@@ -113,7 +113,6 @@ private:
 
   ModuleOp scheduled, out;
   StringRef prefix;
-  const KernelTarget &target;
   int64_t scratchBytes;
   OpBuilder b;
   Location loc;
@@ -250,7 +249,7 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
     extent = constant(int64_t(op.getExtent()) / int64_t(op.getUnit()));
     break;
   case Domain::Attention: {
-    auto items = declare(kernelName + "_items", i64, {ptr});
+    auto items = declare(kernelName + ".items", i64, {ptr});
     extent = LLVM::CallOp::create(b, loc, items, ValueRange{context}).getResult();
     break;
   }
@@ -434,7 +433,7 @@ adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
     scratch = std::max(scratch, kernelScratchBytes(kernel, target));
   scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
   OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
-  FunctionLowering lowering(scheduled, *out, prefix, target, scratch);
+  FunctionLowering lowering(scheduled, *out, prefix, scratch);
   for (auto func : scheduled.getOps<func::FuncOp>())
     if (!func->hasAttr(kEntryAttrName) &&
         failed(lowering.lowerLayer(func)))

@@ -74,7 +74,7 @@ static std::string unescapeSurrogates(StringRef text) {
   return result;
 }
 
-Expected<json::Value> parseJson(StringRef text, StringRef name) {
+Expected<json::Value> parseTokenizerJson(StringRef text, StringRef name) {
   constexpr unsigned limit = 64;
   if (nestsDeeperThan(text, limit))
     return tokenizerError(name, "JSON nested deeper than " + Twine(limit) +

@@ -11,7 +11,7 @@ namespace adze {
 
 /// Parses `text`. Nesting beyond what tokenizer files use is refused first,
 /// because LLVM's parser recurses without a limit.
-llvm::Expected<llvm::json::Value> parseJson(llvm::StringRef text,
+llvm::Expected<llvm::json::Value> parseTokenizerJson(llvm::StringRef text,
                                             llvm::StringRef name);
 
 } // namespace adze

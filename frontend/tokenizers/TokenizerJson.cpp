@@ -392,7 +392,7 @@ TokenizerJsonReader::run(const TokenizerSettings &settings) {
 Expected<std::string>
 buildTextTableFromTokenizerJson(StringRef text, StringRef name,
                                 const TokenizerSettings &settings) {
-  Expected<json::Value> value = parseJson(text, name);
+  Expected<json::Value> value = parseTokenizerJson(text, name);
   if (!value)
     return value.takeError();
   const json::Object *root = value->getAsObject();

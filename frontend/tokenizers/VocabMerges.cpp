@@ -18,7 +18,7 @@ namespace adze {
 static Error readVocabulary(StringRef text, StringRef name,
                             TextTableBuilder &builder,
                             StringMap<uint32_t> &vocabulary) {
-  Expected<json::Value> value = parseJson(text, name);
+  Expected<json::Value> value = parseTokenizerJson(text, name);
   if (!value)
     return value.takeError();
   const json::Object *entries = value->getAsObject();

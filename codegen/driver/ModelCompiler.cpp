@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One compilation; see the header.
+//
+// Kernels are built once per distinct kernel and variant, each in a module of
+// its own, and all modules of all variants are compiled in parallel.
+
+#include "ModelCompiler.h"
+#include "Memory.h"
+#include "adze/Codegen/KernelLowering.h"
+#include "adze/Codegen/ObjectEmitter.h"
+#include "adze/Frontend/CheckpointSource.h"
+#include "adze/Frontend/Importer.h"
+#include "adze/Frontend/ModuleFile.h"
+#include "adze/Frontend/Tokenizer.h"
+#include "adze/InitAll.h"
+#include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Pipelines.h"
+#include "adze/abi.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
+#include <chrono>
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+class Stopwatch {
+public:
+  explicit Stopwatch(double &seconds) : seconds(seconds) {}
+  ~Stopwatch() {
+    seconds += std::chrono::duration<double>(
+                   std::chrono::steady_clock::now() - start)
+                   .count();
+  }
+
+private:
+  double &seconds;
+  std::chrono::steady_clock::time_point start =
+      std::chrono::steady_clock::now();
+};
+
+} // namespace
+
+static llvm::Error asError(const llvm::Twine &message) {
+  return llvm::createStringError(message);
+}
+
+ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
+  registerAllPasses();
+  static const bool upstream = (mlir::registerTransformsPasses(), true);
+  (void)upstream;
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  context = std::make_unique<MLIRContext>(registry);
+  loadKernelDialects(*context);
+  context->getDiagEngine().registerHandler([this](mlir::Diagnostic &diag) {
+    if (diag.getSeverity() == DiagnosticSeverity::Remark)
+      return;
+    std::string message;
+    llvm::raw_string_ostream os(message);
+    if (!isa<UnknownLoc>(diag.getLocation()))
+      os << diag.getLocation() << ": ";
+    os << diag;
+    for (mlir::Diagnostic &note : diag.getNotes())
+      os << "\n  note: " << note;
+    if (diag.getSeverity() == DiagnosticSeverity::Warning)
+      numbers.warnings.push_back(message);
+    else
+      messages.push_back(message);
+  });
+}
+
+ModelCompiler::~ModelCompiler() {
+  // The module and the evaluator's inputs go before the context.
+  moduleRef = nullptr;
+}
+
+llvm::Error ModelCompiler::diagnosed(const llvm::Twine &fallback) {
+  if (messages.empty())
+    return asError(fallback);
+  std::string all = llvm::join(messages, "\n");
+  messages.clear();
+  return asError(all);
+}
+
+bool ModelCompiler::report(const char *stage, uint64_t done, uint64_t total) {
+  numbers.peakAnonBytes = std::max(numbers.peakAnonBytes, anonymousBytes());
+  return options.progress && options.progress(stage, done, total);
+}
+
+//===-- load --------------------------------------------------------------===//
+
+llvm::Error ModelCompiler::load(StringRef path) {
+  Stopwatch watch(numbers.importSeconds);
+  if (report("import", 0, 1))
+    return asError("cancelled");
+  StringRef extension = llvm::sys::path::extension(path);
+  bool isModule = extension == ".mlir" || extension == ".mlirbc";
+  if (isModule) {
+    auto loaded = loadModuleFile(*context, path);
+    if (!loaded) {
+      llvm::Error error = loaded.takeError();
+      if (messages.empty())
+        return error;
+      llvm::consumeError(std::move(error));
+      return diagnosed("cannot read " + path);
+    }
+    moduleRef = std::move(loaded->module);
+    source = std::move(loaded->weights);
+    return llvm::Error::success();
+  }
+
+  Diagnostics diags;
+  auto opened = Checkpoint::open(path, diags);
+  if (!opened)
+    return opened.takeError();
+  checkpoint = std::make_unique<Checkpoint>(std::move(*opened));
+  ImportOptions import;
+  import.kvType = options.kv;
+  if (import.kvType.empty() && !options.weights.empty())
+    import.kvType = options.weights == "f32" ? "f32" : "bf16";
+  auto imported = importModel(*context, *checkpoint, import, diags);
+  if (!imported)
+    return imported.takeError();
+  moduleRef = std::move(*imported);
+  source = std::make_unique<CheckpointSource>(*checkpoint);
+  for (const adze::Diagnostic &diag : diags.all())
+    numbers.warnings.push_back(diag.str());
+
+  // The tokenizer goes along where there is one.
+  llvm::Expected<std::string> table = std::string();
+  if (const GgufVocab *vocab = checkpoint->vocab())
+    table = buildTextTable(*vocab, llvm::sys::path::filename(path));
+  else if (hasTokenizerFiles(path))
+    table = buildTextTable(path);
+  else
+    numbers.warnings.push_back(
+        (path + ": no tokenizer found; the model takes token ids only").str());
+  if (!table)
+    return table.takeError();
+  text = std::move(*table);
+  return llvm::Error::success();
+}
+
+//===-- optimize ----------------------------------------------------------===//
+
+llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
+  PassManager manager(context.get());
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  if (failed(parsePassPipeline(pipeline, manager, os)))
+    return asError("cannot make the pass \"" + pipeline + "\": " + problem);
+  if (failed(manager.run(module)))
+    return diagnosed("the pass pipeline \"" + pipeline + "\" failed");
+  return llvm::Error::success();
+}
+
+llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
+  Stopwatch watch(numbers.optimizeSeconds);
+  PipelineOptions pipeline;
+  pipeline.weights = options.weights;
+  pipeline.disabled = options.disable;
+  pipeline.inserted = options.insert;
+  std::vector<PipelineStep> steps;
+  std::string problem;
+  if (!buildPipeline(pipeline, steps, problem))
+    return asError(problem);
+  std::vector<std::string> passes;
+  bool stopping = false, found = untilPoint.empty();
+  for (const PipelineStep &step : steps) {
+    // Passes inserted at the point still run; the next of ours ends it.
+    if (stopping && !step.extensionPoint.empty())
+      break;
+    if (step.extensionPoint == untilPoint && !untilPoint.empty()) {
+      stopping = found = true;
+      continue;
+    }
+    if (stopping) {
+      bool inserted = llvm::any_of(options.insert, [&](StringRef text) {
+        return text.split(':').first == untilPoint &&
+               text.split(':').second == step.pass;
+      });
+      if (!inserted)
+        break;
+    }
+    if (!step.pass.empty())
+      passes.push_back(step.pass);
+  }
+  if (!found)
+    return asError("\"" + untilPoint + "\" is no extension point: expected " +
+                  llvm::join(extensionPoints(), ", "));
+  if (report("optimize", 0, 1))
+    return asError("cancelled");
+  if (passes.empty())
+    return llvm::Error::success();
+  return runPasses(*moduleRef, llvm::join(passes, ","));
+}
+
+//===-- generate ----------------------------------------------------------===//
+
+llvm::Expected<OwningOpRef<ModuleOp>>
+ModelCompiler::scheduleFor(const TargetVariant &variant) {
+  OwningOpRef<ModuleOp> scheduled = moduleRef->clone();
+  std::string pass = "adze-schedule{bf16-dot=";
+  pass += variant.kernel.hasBF16Dot ? "true}" : "false}";
+  if (llvm::Error error = runPasses(*scheduled, pass))
+    return std::move(error);
+  return scheduled;
+}
+
+llvm::Error ModelCompiler::readEntries(ModuleOp scheduled) {
+  for (auto func : scheduled.getOps<func::FuncOp>()) {
+    if (!func->hasAttr(kEntryAttrName))
+      continue;
+    ArtefactEntry entry;
+    entry.name = func.getName().str();
+    entry.results =
+        uint32_t(func->getAttrOfType<IntegerAttr>("adze.results").getInt());
+    for (StringRef symbol : func->getAttrOfType<ArrayAttr>("adze.symbols")
+                                .getAsValueRange<StringAttr>())
+      entry.symbols.push_back(symbol.str());
+    for (auto dict : func->getAttrOfType<ArrayAttr>("adze.abi")
+                         .getAsRange<DictionaryAttr>()) {
+      ArtefactArg arg;
+      arg.name = dict.getAs<StringAttr>("name").str();
+      Type type = dict.getAs<TypeAttr>("type").getValue();
+      arg.dtype = type.isF32()         ? ADZE_F32
+                  : type.isInteger(32) ? ADZE_I32
+                  : type.isBF16()      ? ADZE_BF16
+                  : type.isF16()       ? ADZE_F16
+                                       : 0;
+      if (!arg.dtype) {
+        std::string printed;
+        llvm::raw_string_ostream(printed) << type;
+        return asError("entry " + entry.name + ": argument " + arg.name +
+                      " has element type " + printed +
+                      "; expected f32, f16, bf16 or i32");
+      }
+      auto constants = dict.getAs<DenseI64ArrayAttr>("constants");
+      for (auto [i, symbol] :
+           llvm::enumerate(dict.getAs<ArrayAttr>("symbols")
+                               .getAsValueRange<StringAttr>())) {
+        auto it = llvm::find(entry.symbols, symbol.str());
+        arg.shape.push_back(symbol.empty()
+                                ? constants[i]
+                                : ~int64_t(it - entry.symbols.begin()));
+      }
+      entry.args.push_back(std::move(arg));
+    }
+    entries.push_back(std::move(entry));
+  }
+  if (entries.empty())
+    return asError("the module has no entry: expected a public func.func with "
+                  "the attribute adze.entry");
+  return llvm::Error::success();
+}
+
+llvm::Error ModelCompiler::generate(EmitKind kind) {
+  Stopwatch watch(numbers.codegenSeconds);
+  auto resolved =
+      resolveTargets(options.target.empty() ? "all" : options.target);
+  if (!resolved)
+    return resolved.takeError();
+  targets = *resolved;
+  code.clear();
+  entries.clear();
+
+  std::vector<OwningOpRef<ModuleOp>> modules; // alive until all are compiled
+  std::vector<EmitJob> jobs;
+  std::vector<size_t> jobsOf; // first job of each variant
+  for (const TargetVariant *target : targets) {
+    if (report("codegen", code.size(), targets.size()))
+      return asError("cancelled");
+    auto scheduled = scheduleFor(*target);
+    if (!scheduled)
+      return scheduled.takeError();
+    if (entries.empty())
+      if (llvm::Error error = readEntries(**scheduled))
+        return error;
+    ArtefactVariant variant;
+    variant.target = target;
+    SmallVector<LoweredEntry> lowered;
+    auto glue = lowerSchedule(**scheduled, "", target->kernel, lowered);
+    if (failed(glue))
+      return diagnosed("lowering the schedule failed");
+    EmitOptions emit;
+    emit.kind = kind;
+    emit.symbolSuffix = ("." + target->name).str();
+    emit.hideSymbols = true;
+    for (LoweredEntry &entry : lowered) {
+      entry.symbol += emit.symbolSuffix;
+      variant.entries.push_back(entry);
+    }
+    jobsOf.push_back(jobs.size());
+    jobs.push_back({**glue, target, emit});
+    modules.push_back(std::move(*glue));
+    // Linears share their tiles: one module; the others, another.
+    OwningOpRef<ModuleOp> linears = ModuleOp::create((*scheduled)->getLoc());
+    OwningOpRef<ModuleOp> others = ModuleOp::create((*scheduled)->getLoc());
+    for (auto kernel : (*scheduled)->getOps<KernelOp>()) {
+      bool isLinear = kernel.getFamily() == KernelFamily::Linear;
+      ModuleOp into = isLinear ? *linears : *others;
+      OpBuilder builder = OpBuilder::atBlockEnd(into.getBody());
+      if (failed(buildKernel(builder, kernel, target->kernel)))
+        return diagnosed("building kernel " + kernel.getSymName() + " failed");
+      builder.setInsertionPointToEnd(into.getBody());
+      if (kernel.getFamily() == KernelFamily::Attention)
+        buildAttentionItems(builder, kernel, target->kernel);
+    }
+    for (auto *made : {&linears, &others}) {
+      jobs.push_back({**made, target, emit});
+      modules.push_back(std::move(*made));
+    }
+    code.push_back(std::move(variant));
+    // Kernel modules hold copies: the scheduled module can go.
+  }
+  if (failed(emitModules(jobs, options.threads)))
+    return diagnosed("code generation failed");
+  for (auto [i, job] : llvm::enumerate(jobs)) {
+    size_t variant =
+        std::upper_bound(jobsOf.begin(), jobsOf.end(), i) - jobsOf.begin() - 1;
+    code[variant].objects.push_back(std::move(job.result));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::schedule() {
+  auto resolved =
+      resolveTargets(options.target.empty() ? "all" : options.target);
+  if (!resolved)
+    return resolved.takeError();
+  targets = *resolved;
+  return scheduleFor(*targets.front());
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::buildKernels() {
+  auto scheduled = schedule();
+  if (!scheduled)
+    return scheduled.takeError();
+  OwningOpRef<ModuleOp> all = ModuleOp::create((*scheduled)->getLoc());
+  for (auto kernel : (*scheduled)->getOps<KernelOp>()) {
+    OpBuilder outer = OpBuilder::atBlockEnd(all->getBody());
+    auto one =
+        ModuleOp::create(outer, kernel.getLoc(), kernel.getSymName());
+    OpBuilder builder = OpBuilder::atBlockEnd(one.getBody());
+    if (failed(buildKernel(builder, kernel, targets.front()->kernel)))
+      return diagnosed("building kernel " + kernel.getSymName() + " failed");
+  }
+  return all;
+}
+
+//===-- write -------------------------------------------------------------===//
+
+llvm::Error ModelCompiler::write(StringRef output) {
+  std::unique_ptr<WeightEvaluator> evaluator;
+  if (source) {
+    auto made = WeightEvaluator::create(*moduleRef, *source);
+    if (!made)
+      return made.takeError();
+    evaluator = std::move(*made);
+    if (llvm::Error error = evaluator->checkSources())
+      return error;
+  }
+  ArtefactInput input;
+  input.module = *moduleRef;
+  input.weights = evaluator.get();
+  input.variants = std::move(code);
+  input.entries = entries;
+  input.text = text;
+  input.threads = options.threads;
+  input.progress = [&](uint64_t done, uint64_t total) {
+    return report("pack", done, total);
+  };
+  llvm::json::Object meta;
+  if (auto attr = (*moduleRef)->getAttrOfType<StringAttr>(kMetaAttrName)) {
+    auto parsed = llvm::json::parse(attr.getValue().str());
+    if (!parsed)
+      return asError("the module attribute " + kMetaAttrName +
+                     " is no JSON: " + llvm::toString(parsed.takeError()));
+    if (auto *object = parsed->getAsObject())
+      meta = std::move(*object);
+  }
+  meta["compiler"] = compilerVersion();
+  llvm::raw_string_ostream(input.meta)
+      << llvm::json::Value(std::move(meta));
+
+  auto seconds = writeArtefact(input, output);
+  code = std::move(input.variants);
+  if (!seconds)
+    return seconds.takeError();
+  numbers.packSeconds = *seconds;
+  if (auto bytes =
+          (*moduleRef)->getAttrOfType<IntegerAttr>("adze.weight_bytes"))
+    numbers.weightBytes = uint64_t(bytes.getInt());
+  uint64_t size = 0;
+  if (!llvm::sys::fs::file_size(output, size))
+    numbers.artefactBytes = size;
+  report("pack", 1, 1);
+  return llvm::Error::success();
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One compilation, step by step: load, optimize, generate code, write. What
+// compileToFile(), compile() and the tools are made of.
+#ifndef ADZE_CODEGEN_DRIVER_MODELCOMPILER_H
+#define ADZE_CODEGEN_DRIVER_MODELCOMPILER_H
+
+#include "adze/Codegen/Artefact.h"
+#include "adze/Codegen/ObjectEmitter.h"
+#include "adze/Compiler.h"
+#include "adze/Frontend/Checkpoint.h"
+#include "adze/Weights/WeightSource.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace adze {
+
+class ModelCompiler {
+public:
+  explicit ModelCompiler(const CompileOptions &options);
+  ~ModelCompiler();
+
+  /// Reads a checkpoint or a module and loads the plug-ins.
+  llvm::Error load(llvm::StringRef path);
+  /// Runs the target-independent pipeline, or its part up to an extension
+  /// point (its inserted passes included).
+  llvm::Error optimize(llvm::StringRef untilPoint = "");
+  /// Code of every variant of the target. Module: after optimize().
+  llvm::Error generate(EmitKind kind = EmitKind::Object);
+  /// Packs weights and writes the artefact.
+  llvm::Error write(llvm::StringRef output);
+
+  /// For `--emit`: the scheduled module of the best variant, and the module of
+  /// its built kernels.
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> schedule();
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildKernels();
+
+  mlir::ModuleOp module() { return *moduleRef; }
+  const std::vector<ArtefactVariant> &variants() const { return code; }
+  CompileStats &stats() { return numbers; }
+
+private:
+  llvm::Error runPasses(mlir::ModuleOp module, llvm::StringRef pipeline);
+  /// What diagnostics said since the last call, as one error.
+  llvm::Error diagnosed(const llvm::Twine &fallback);
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+  scheduleFor(const TargetVariant &variant);
+  llvm::Error readEntries(mlir::ModuleOp scheduled);
+  bool report(const char *stage, uint64_t done, uint64_t total);
+
+  const CompileOptions &options;
+  std::unique_ptr<mlir::MLIRContext> context;
+  std::unique_ptr<Checkpoint> checkpoint;
+  std::unique_ptr<WeightSource> source;
+  mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
+  std::string text; // tokenizer table
+  std::vector<std::string> messages;
+  llvm::SmallVector<const TargetVariant *> targets;
+  std::vector<ArtefactVariant> code;
+  std::vector<ArtefactEntry> entries;
+  CompileStats numbers;
+};
+
+/// The error's text as a Result error with a status of the runtime.
+Error toError(llvm::Error error);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_DRIVER_MODELCOMPILER_H

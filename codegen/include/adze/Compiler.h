@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The compiler as a library: compile ahead of time, or compile and open in this
+// process. Needs no MLIR header; link Adze::Adze.
+//
+//   auto model = adze::compile("model/").or_throw();     // cached on disk
+//   auto session = model.session().or_throw();
+//
+//   adze::compileToFile("model/", "model.adze.so").or_throw();
+//
+// A model is a Hugging Face directory, a .gguf file, or a module (.mlir,
+// .mlirbc) with its weight table beside it. All calls may be made from any
+// thread; each has a compiler of its own.
+#ifndef ADZE_COMPILER_H
+#define ADZE_COMPILER_H
+
+#include "adze/result.hpp"
+#include "adze/runtime.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace adze {
+
+/// Called during long work: stage ("import", "optimize", "codegen", "pack"),
+/// how much is done of how much. Return true to stop.
+using CompileProgress =
+    std::function<bool(const char *stage, uint64_t done, uint64_t total)>;
+
+struct CompileOptions {
+  /// f32, bf16 or f16; empty: as the checkpoint has them.
+  std::string weights;
+  /// Keys and values: f32, bf16 or f16; empty: f32 for f32 weights, else bf16.
+  std::string kv;
+  /// all, host, or a comma separated list of psABI levels with features
+  /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.
+  std::string target;
+  /// Passes to leave out, by name.
+  std::vector<std::string> disable;
+  /// Shared libraries with passes, ops or formats.
+  std::vector<std::string> plugins;
+  /// "POINT:PASS{options}" with POINT one of after-import, after-compress,
+  /// after-fuse, before-codegen.
+  std::vector<std::string> insert;
+  /// Threads to compile and pack with; 0: what this process may use.
+  unsigned threads = 0;
+  /// compile() only: keep and look for the artefact in the model cache.
+  bool cache = true;
+  /// Empty: $ADZE_CACHE_DIR, else the XDG cache directory.
+  std::string cacheDirectory;
+  CompileProgress progress;
+};
+
+/// What compiling took. Bytes of memory are of the whole process.
+struct CompileStats {
+  double seconds = 0, importSeconds = 0, optimizeSeconds = 0,
+         codegenSeconds = 0, packSeconds = 0;
+  uint64_t peakRssBytes = 0, peakAnonBytes = 0;
+  uint64_t artefactBytes = 0, weightBytes = 0;
+  bool fromCache = false;
+  std::vector<std::string> warnings;
+};
+
+/// Compiles `model` into the artefact `output`, written beside and renamed.
+Result<CompileStats> compileToFile(const std::string &model,
+                                   const std::string &output,
+                                   const CompileOptions &options = {});
+
+/// Compiles `model` for this machine and opens it: the same Model that
+/// Model::open gives, from an artefact in the cache (or, without the cache, in
+/// a temporary file that is gone when the model is released).
+Result<Model> compile(const std::string &model,
+                      const CompileOptions &options = {},
+                      CompileStats *stats = nullptr);
+
+/// What an intermediate form is written as.
+enum class Emit { Adze, Kernel, LLVM, Assembly, Object };
+
+/// The model at an intermediate form, as text (an object: as bytes). `point`
+/// is for Emit::Adze: an extension point, `scheduled`, or empty for the imported
+/// module. Kernel, LLVM and Assembly show the best variant of the target.
+Result<std::string> emitForm(const std::string &model, Emit form,
+                             const std::string &point,
+                             const CompileOptions &options = {});
+
+/// Version, LLVM version: what caches and plug-ins compare.
+std::string compilerVersion();
+
+} // namespace adze
+
+#endif // ADZE_COMPILER_H
