@@ -7,9 +7,10 @@
 // one formula, so that what a row gives depends on nothing but its own query
 // and the cache: not on other rows, on blocks or on threads, bit for bit.
 //
-// Scores are kept in base 2 (scaled by scale * log2 e). A masked score is
-// kMasked, finite: exp2(kMasked - m) is exactly 0, so a masked position adds
-// exactly nothing, and a chunk in which a row has no position changes nothing.
+// Weights are powers of 2 (the scale holds log2 e). A masked score is kMasked,
+// finite: its weight is exactly 0 beside any score that is not, so a masked
+// position adds exactly nothing, and a chunk in which a row has no position
+// changes nothing.
 
 #include "BatchReader.h"
 #include "Builders.h"
@@ -42,6 +43,8 @@ struct AttentionPlan {
     layout = {headDim, params.elementType("kv")};
     if (headDim < 1)
       params.wrong("head_dim", "at least 1");
+    if (!(scale > 0))
+      params.wrong("scale", "positive");
     if (kvHeads < 1 || heads < 1 || heads % kvHeads)
       params.wrong("heads", "a multiple of kv_heads");
     if (window < 0)
@@ -96,8 +99,8 @@ struct AttentionPlan {
   int64_t statisticsOffset() const {
     return chunkOutputOffset() + kMaxTileRows * outputRowBytes();
   }
-  int64_t pagesOffset() const { return statisticsOffset() + 2 * kLineBytes; }
-  int64_t scratchBytes() const { return pagesOffset() + kLineBytes; }
+  int64_t pagesOffset() const { return statisticsOffset() + 4 * kLineBytes; }
+  int64_t scratchBytes() const { return pagesOffset() + 2 * kLineBytes; }
 };
 
 /// Arguments of the kernel function from scratch on, and of an item.
@@ -118,12 +121,19 @@ public:
 
 private:
   Value scratch(int64_t offset) { return e.at(ops.scratch, offset); }
+  /// What softmax and merge pass on, a line each for the rows of a tile.
+  enum Statistic { kPeaks, kSums, kKeep, kTake };
+  Value statistic(Statistic which, Value tileRow) {
+    return e.at(scratch(plan.statisticsOffset() + which * kLineBytes),
+                e.mul(tileRow, 4));
+  }
   void loadQueries(Value firstRow, Value rows, Value head);
   void chunk(Value chunkIndex, Value sequence, Value head, Value firstPosition,
              Value rows);
   void tile(int64_t height, Value row, Value chunkIndex, Value firstPosition);
-  void softmaxRow(Value tileRow, Value position, Value begin, Value vectors);
-  void merge(Value row, Value tileRow);
+  void maskRow(Value tileRow, Value position, Value begin, Value vectors);
+  void softmaxRows(Value tileRow, int64_t count, Value vectors);
+  void merge(Value row, int64_t height);
   void storeRows(Value firstRow, Value rows, Value head);
   Value resultColumn(Value row, Value head);
   /// Position of query row `row` of the item.
@@ -237,12 +247,18 @@ void AttentionEmitter::chunk(Value c, Value sequence, Value head,
   Value endPage = e.min(e.add(firstPage, kChunkPages),
                         e.add(e.div(lastPosition, kPage), 1));
   e.loop(firstPage, endPage, 1, [&](Value page) {
-    Value pointer = headPage(e, batch, plan.layout, ops.cache, ops.layer,
-                             sequence, page, head);
-    e.store(pointer,
-            e.at(scratch(plan.pagesOffset()),
-                 e.mul(e.sub(page, firstPage), 8)),
-            8);
+    auto pointer = [&](Value index) {
+      return headPage(e, batch, plan.layout, ops.cache, ops.layer, sequence,
+                      index, head);
+    };
+    Value place = e.at(scratch(plan.pagesOffset()),
+                       e.mul(e.sub(page, firstPage), 8));
+    e.store(pointer(page), place, 8);
+    // While values are read, keys of the next chunk are prefetched: the value
+    // block's offset in this page shall be the key block's in that one.
+    Value later = e.min(e.add(page, kChunkPages), e.div(lastPosition, kPage));
+    e.store(e.at(pointer(later), -plan.layout.keyBytes()),
+            e.at(place, kMaxSegments * 8), 8);
   });
   Value row = e.constant(0);
   for (int64_t height : plan.shapes.rowSteps) {
@@ -280,20 +296,37 @@ void AttentionEmitter::tile(int64_t height, Value row, Value c,
       Value to = e.at(scores, e.mul(page, kPage * 4));
       int64_t panel = 0;
       for (int64_t piece : splitPanels(kPage / kLanes, width)) {
-        e.call(getTile(e, target, plan.types, height, piece),
+        // While keys are read, values of the same page are prefetched.
+        e.call(getPrefetchingTile(e, target, plan.types, height, piece),
                {queries, e.constant(plan.queryRowBytes()),
                 e.at(keys, panel * plan.layout.keyPanelBytes()),
                 e.constant(plan.layout.keyPanelBytes()),
                 e.constant(plan.layout.keyColumns()),
                 e.at(to, panel * kLineBytes),
-                e.constant(plan.scoreRowBytes())});
+                e.constant(plan.scoreRowBytes()),
+                e.at(keys, plan.layout.keyBytes() +
+                               panel * plan.layout.keyPanelBytes())});
         panel += piece;
       }
     });
     Value vectors = e.mul(pages, kPage / kLanes);
-    e.loop(zero, e.constant(height), 1, [&](Value r) {
-      softmaxRow(r, positionOf(firstPosition, e.add(row, r)), begin, vectors);
+    Value hides = e.compare(
+        arith::CmpIPredicate::sgt,
+        e.add(begin, e.sub(e.mul(vectors, kLanes), 1)),
+        positionOf(firstPosition, row));
+    if (plan.window)
+      hides = arith::OrIOp::create(
+          e.b, e.loc, hides,
+          e.compare(arith::CmpIPredicate::sgt, firstVisible(last), begin));
+    e.ifThen(hides, [&] {
+      e.loop(zero, e.constant(height), 1, [&](Value r) {
+        maskRow(r, positionOf(firstPosition, e.add(row, r)), begin, vectors);
+      });
     });
+    int64_t together =
+        target.registers >= 32 ? std::min<int64_t>(height, 4) : 1;
+    e.loop(zero, e.constant(height), together,
+           [&](Value r) { softmaxRows(r, together, vectors); });
     int64_t panel = 0;
     for (int64_t piece :
          splitPanels(plan.layout.valueColumns() / kLanes, width)) {
@@ -308,93 +341,121 @@ void AttentionEmitter::tile(int64_t height, Value row, Value c,
               e.constant(plan.outputRowBytes())});
       panel += piece;
     }
-    e.loop(zero, e.constant(height), 1,
-           [&](Value r) { merge(e.add(row, r), r); });
+    merge(row, height);
   });
 }
 
-/// Scales and masks one row of scores, and turns it into weights
-/// exp2(s - max); the maximum and the sum go to the statistics.
-void AttentionEmitter::softmaxRow(Value tileRow, Value position, Value begin,
-                                  Value vectors) {
+/// Masks the scores of one row: what it does not see becomes kMasked.
+void AttentionEmitter::maskRow(Value tileRow, Value position, Value begin,
+                               Value vectors) {
   Value scores = e.at(scratch(plan.scoreOffset()),
                       e.mul(tileRow, plan.scoreRowBytes()));
-  Value weights = e.at(scratch(plan.weightOffset()),
-                       e.mul(tileRow, plan.weightRowBytes()));
-  Value zero = e.constant(0);
-  Value scale = e.splat(plan.scale * 1.4426950408889634);
   Value masked = e.splat(kMasked);
-  // Visible places of the chunk: first .. last. Both fit 32 bits: positions do.
+  // Visible places of the chunk: first .. last. They fit 32 bits.
   auto relative = [&](Value p) {
     return e.broadcast(e.toI32(e.sub(p, begin)));
   };
   Value last = relative(position);
   Value first = plan.window ? relative(firstVisible(position)) : Value();
-  Value maximum = e.loop(
-      zero, vectors, 1, ValueRange{masked},
-      [&](Value i, ValueRange carried) {
-        Value place = e.at(scores, e.mul(i, kLineBytes));
-        Value s = e.mulf(e.loadLanes(e.f32, place), scale);
-        Value at = arith::AddIOp::create(
-            e.b, e.loc, e.iota(), e.broadcast(e.toI32(e.mul(i, kLanes))));
-        Value visible = arith::CmpIOp::create(
-            e.b, e.loc, arith::CmpIPredicate::sle, at, last);
-        s = e.select(visible, s, masked);
-        if (first) {
-          visible = arith::CmpIOp::create(
-              e.b, e.loc, arith::CmpIPredicate::sge, at, first);
-          s = e.select(visible, s, masked);
-        }
-        e.storeLanes(s, e.f32, place);
-        return KernelEmitter::Values{e.maxf(s, carried[0])};
-      })[0];
-  Value peak = e.reduceMax(maximum);
-  Value peaks = e.broadcast(peak);
-  Value sum = e.loop(
-      zero, vectors, 1, ValueRange{e.splat(0)},
-      [&](Value i, ValueRange carried) {
-        Value s = e.loadLanes(e.f32, e.at(scores, e.mul(i, kLineBytes)));
-        Value p = e.exp2(e.subf(s, peaks));
-        e.storeLanes(p, plan.types.rowType,
-                     e.at(weights, e.mul(i, kLanes * plan.rowBytes())));
-        return KernelEmitter::Values{e.addf(carried[0], p)};
-      })[0];
-  Value statistics =
-      e.at(scratch(plan.statisticsOffset()), e.mul(tileRow, 8));
-  e.store(peak, statistics, 4);
-  e.store(e.reduceAdd(sum), e.at(statistics, 4), 4);
+  e.loop(e.constant(0), vectors, 1, [&](Value i) {
+    Value place = e.at(scores, e.mul(i, kLineBytes));
+    Value s = e.loadLanes(e.f32, place);
+    Value at = arith::AddIOp::create(
+        e.b, e.loc, e.iota(), e.broadcast(e.toI32(e.mul(i, kLanes))));
+    Value visible = arith::CmpIOp::create(
+        e.b, e.loc, arith::CmpIPredicate::sle, at, last);
+    s = e.select(visible, s, masked);
+    if (first) {
+      visible = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sge,
+                                      at, first);
+      s = e.select(visible, s, masked);
+    }
+    e.storeLanes(s, e.f32, place);
+  });
 }
 
-/// Merges the chunk of a tile's row into the running state of the item's row.
-void AttentionEmitter::merge(Value row, Value tileRow) {
-  Value statistics =
-      e.at(scratch(plan.statisticsOffset()), e.mul(tileRow, 8));
-  Value peak = e.loadScalar(e.f32, statistics);
-  Value sum = e.loadScalar(e.f32, e.at(statistics, 4));
+/// Turns `count` rows of scores, together for the sake of latency, into weights
+/// exp2(scale * s - max). Maxima and sums go to the statistics of the tile.
+void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
+                                   Value vectors) {
+  KernelEmitter::Values scores, weights;
+  for (int64_t r = 0; r < count; ++r) {
+    Value row = e.add(tileRow, r);
+    scores.push_back(e.at(scratch(plan.scoreOffset()),
+                          e.mul(row, plan.scoreRowBytes())));
+    weights.push_back(e.at(scratch(plan.weightOffset()),
+                           e.mul(row, plan.weightRowBytes())));
+  }
+  Value zero = e.constant(0);
+  // The scale is positive: the maximum can be scaled instead of the scores.
+  Value scale = e.splat(plan.scale * 1.4426950408889634);
+  KernelEmitter::Values maxima = e.loop(
+      zero, vectors, 1, KernelEmitter::Values(count, e.splat(kMasked)),
+      [&](Value i, ValueRange carried) {
+        KernelEmitter::Values next;
+        for (int64_t r = 0; r < count; ++r)
+          next.push_back(e.maxf(
+              e.loadLanes(e.f32, e.at(scores[r], e.mul(i, kLineBytes))),
+              carried[r]));
+        return next;
+      });
+  KernelEmitter::Values peaks;
+  for (int64_t r = 0; r < count; ++r) {
+    peaks.push_back(e.mulf(e.broadcast(e.reduceMax(maxima[r])), scale));
+    Value peak = vector::ExtractOp::create(e.b, e.loc, peaks[r], 0);
+    e.store(peak, statistic(kPeaks, e.add(tileRow, r)), 4);
+  }
+  KernelEmitter::Values sums = e.loop(
+      zero, vectors, 1, KernelEmitter::Values(count, e.splat(0)),
+      [&](Value i, ValueRange carried) {
+        KernelEmitter::Values next;
+        for (int64_t r = 0; r < count; ++r) {
+          Value s =
+              e.loadLanes(e.f32, e.at(scores[r], e.mul(i, kLineBytes)));
+          Value p = e.exp2(e.subf(e.mulf(s, scale), peaks[r]));
+          e.store(e.fromF32(p, plan.types.rowType, /*flush=*/true),
+                  e.at(weights[r], e.mul(i, kLanes * plan.rowBytes())),
+                  plan.rowBytes());
+          next.push_back(e.addf(carried[r], p));
+        }
+        return next;
+      });
+  for (int64_t r = 0; r < count; ++r)
+    e.store(e.reduceAdd(sums[r]), statistic(kSums, e.add(tileRow, r)), 4);
+}
+
+/// Merges the chunk of a tile into the running state of its rows: the factors
+/// of all rows at once, then the output row by row.
+void AttentionEmitter::merge(Value row, int64_t height) {
+  Value zero = e.constant(0);
   Value maxPlace = e.at(scratch(plan.maximumOffset()), e.mul(row, 4));
   Value sumPlace = e.at(scratch(plan.sumOffset()), e.mul(row, 4));
-  Value before = e.loadScalar(e.f32, maxPlace);
+  Value peak = e.loadLanes(e.f32, statistic(kPeaks, zero));
+  Value sum = e.loadLanes(e.f32, statistic(kSums, zero));
+  Value before = e.loadLanes(e.f32, maxPlace, height);
   Value both = e.maxf(peak, before);
-  // One vector exp2 for both factors is cheaper than two scalar ones.
-  Value keep = e.exp2(e.broadcast(e.subf(before, both)));
-  Value take = e.exp2(e.broadcast(e.subf(peak, both)));
-  Value keepScalar = vector::ExtractOp::create(e.b, e.loc, keep, 0);
-  Value takeScalar = vector::ExtractOp::create(e.b, e.loc, take, 0);
-  e.store(both, maxPlace, 4);
-  e.store(e.addf(e.mulf(e.loadScalar(e.f32, sumPlace), keepScalar),
-                 e.mulf(sum, takeScalar)),
-          sumPlace, 4);
-  Value output =
-      e.at(scratch(plan.outputOffset()), e.mul(row, plan.outputRowBytes()));
-  Value chunk = e.at(scratch(plan.chunkOutputOffset()),
-                     e.mul(tileRow, plan.outputRowBytes()));
-  e.loop(e.constant(0), e.constant(plan.outputRowBytes()), kLineBytes,
-         [&](Value i) {
-           Value place = e.at(output, i);
-           Value old = e.mulf(e.loadLanes(e.f32, place), keep);
-           Value add = e.mulf(e.loadLanes(e.f32, e.at(chunk, i)), take);
-           e.storeLanes(e.addf(old, add), e.f32, place);
-         });
+  Value keep = e.exp2(e.subf(before, both));
+  Value take = e.exp2(e.subf(peak, both));
+  e.storeLanes(both, e.f32, maxPlace, height);
+  e.storeLanes(e.addf(e.mulf(e.loadLanes(e.f32, sumPlace, height), keep),
+                      e.mulf(sum, take)),
+               e.f32, sumPlace, height);
+  e.storeLanes(keep, e.f32, statistic(kKeep, zero));
+  e.storeLanes(take, e.f32, statistic(kTake, zero));
+  e.loop(zero, e.constant(height), 1, [&](Value r) {
+    Value keepRow = e.broadcast(e.loadScalar(e.f32, statistic(kKeep, r)));
+    Value takeRow = e.broadcast(e.loadScalar(e.f32, statistic(kTake, r)));
+    Value output = e.at(scratch(plan.outputOffset()),
+                        e.mul(e.add(row, r), plan.outputRowBytes()));
+    Value chunk = e.at(scratch(plan.chunkOutputOffset()),
+                       e.mul(r, plan.outputRowBytes()));
+    e.loop(zero, e.constant(plan.outputRowBytes()), kLineBytes, [&](Value i) {
+      Value place = e.at(output, i);
+      Value old = e.mulf(e.loadLanes(e.f32, place), keepRow);
+      Value add = e.mulf(e.loadLanes(e.f32, e.at(chunk, i)), takeRow);
+      e.storeLanes(e.addf(old, add), e.f32, place);
+    });
+  });
 }
 
 void AttentionEmitter::storeRows(Value firstRow, Value rows, Value head) {

@@ -150,13 +150,13 @@ Value KernelEmitter::toF32(Value x) {
   return kernel::ToF32Op::create(b, loc, to, x);
 }
 
-Value KernelEmitter::fromF32(Value x, Type element) {
+Value KernelEmitter::fromF32(Value x, Type element, bool flush) {
   Type to = element;
   if (auto vector = dyn_cast<VectorType>(x.getType()))
     to = vector.clone(element);
   if (x.getType() == to)
     return x;
-  return kernel::FromF32Op::create(b, loc, to, x);
+  return kernel::FromF32Op::create(b, loc, to, x, flush);
 }
 
 //===----------------------------------------------------------------------===//
@@ -187,6 +187,9 @@ Value KernelEmitter::load(Type type, Value pointer, unsigned align) {
 }
 void KernelEmitter::store(Value value, Value pointer, unsigned align) {
   LLVM::StoreOp::create(b, loc, value, pointer, align);
+}
+void KernelEmitter::prefetch(Value pointer) {
+  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
 }
 Value KernelEmitter::loadI32(Value pointer) {
   return toIndex(load(i32, pointer, 4));

@@ -76,13 +76,16 @@ public:
   mlir::Value reduceAdd(mlir::Value v);
   mlir::Value reduceMax(mlir::Value v);
   mlir::Value toF32(mlir::Value x);
-  mlir::Value fromF32(mlir::Value x, mlir::Type element);
+  /// With `flush`, a subnormal result may become zero (operands of a dot).
+  mlir::Value fromF32(mlir::Value x, mlir::Type element, bool flush = false);
 
   // Memory.
   mlir::Value at(mlir::Value pointer, mlir::Value bytes);
   mlir::Value at(mlir::Value pointer, int64_t bytes);
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned align);
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
+  /// Brings a line to L2.
+  void prefetch(mlir::Value pointer);
   /// i32 in memory -> index.
   mlir::Value loadI32(mlir::Value pointer);
   /// i64 in memory -> index.

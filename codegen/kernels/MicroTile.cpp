@@ -41,7 +41,7 @@ public:
       : e(e), types(types), rows(rows), panels(panels),
         dot(types.usesDot(target)) {}
 
-  void emit(ValueRange args, bool segmented);
+  void emit(ValueRange args, bool segmented, bool prefetch);
 
 private:
   using Values = KernelEmitter::Values;
@@ -55,8 +55,8 @@ private:
                                8);
   }
   Values zeros() { return Values(rows * panels, e.splat(0)); }
-  Values units(ArrayRef<Value> x, ArrayRef<Value> w, Value begin, Value end,
-               int64_t step, ValueRange acc);
+  Values units(ArrayRef<Value> x, ArrayRef<Value> w, ArrayRef<Value> ahead,
+               Value begin, Value end, int64_t step, ValueRange acc);
   void unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc);
   void oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc);
   void accumulate(ArrayRef<Value> xs, ArrayRef<Value> ws, Values &acc);
@@ -162,9 +162,11 @@ void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
   accumulate(xs, ws, acc);
 }
 
-/// Units begin .. end of k, `step` of them per turn of the loop.
+/// Units begin .. end of k, `step` of them per turn of the loop. A prefetch goes
+/// with each load: a burst of them would stall.
 KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
-                                         Value begin, Value end, int64_t step,
+                                         ArrayRef<Value> ahead, Value begin,
+                                         Value end, int64_t step,
                                          ValueRange acc) {
   return e.loop(begin, end, step, acc, [&](Value u, ValueRange carried) {
     Values sums(carried);
@@ -180,19 +182,22 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
         xi.push_back(e.at(p, i * rowUnitBytes()));
       for (Value p : ws)
         wi.push_back(e.at(p, i * kLineBytes));
+      for (Value p : ahead)
+        e.prefetch(e.at(e.at(p, line), i * kLineBytes));
       unit(xi, wi, sums);
     }
     return sums;
   });
 }
 
-void TileEmitter::emit(ValueRange args, bool segmented) {
+void TileEmitter::emit(ValueRange args, bool segmented, bool prefetch) {
   size_t next = 0;
   Value x = args[next++], rowBytes = args[next++], base = args[next++];
   Value segments = segmented ? args[next++] : Value();
   Value offset = segmented ? args[next++] : Value();
   Value panelBytes = args[next++], k = args[next++];
   Value out = args[next++], outBytes = args[next++];
+  Value ahead = prefetch && !segmented ? args[next++] : Value();
 
   Values x0;
   for (int64_t r = 0; r < rows; ++r)
@@ -211,17 +216,23 @@ void TileEmitter::emit(ValueRange args, bool segmented) {
     acc = e.loop(zero, segments, 1, zeros(), [&](Value s, ValueRange sums) {
       Value first = e.at(e.loadPtr(e.at(base, e.mul(s, 8))), offset);
       Value moved = e.mul(e.mul(s, whole), rowUnitBytes());
-      Values xs;
+      Values xs, later;
       for (Value p : x0)
         xs.push_back(e.at(p, moved));
-      return units(xs, panelPointers(first), zero, whole, step, sums);
+      if (prefetch)
+        later = panelPointers(e.at(
+            e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8))),
+            offset));
+      return units(xs, panelPointers(first), later, zero, whole, step, sums);
     });
   } else {
-    Values w = panelPointers(base);
+    Values w = panelPointers(base), later;
+    if (prefetch)
+      later = panelPointers(ahead);
     Value turns = e.mul(e.div(whole, step), step);
-    acc = units(x0, w, zero, turns, step, zeros());
+    acc = units(x0, w, later, zero, turns, step, zeros());
     if (step > 1)
-      acc = units(x0, w, turns, whole, 1, acc);
+      acc = units(x0, w, {}, turns, whole, 1, acc);
     if (types.depth() == 2) {
       Value odd = e.compare(arith::CmpIPredicate::ne, e.rem(k, 2), 0);
       SmallVector<Type> accTypes(acc.size(), e.vf32);
@@ -249,10 +260,11 @@ void TileEmitter::emit(ValueRange args, bool segmented) {
 
 func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
                        const TileTypes &types, int64_t rows, int64_t panels,
-                       bool segmented) {
+                       bool segmented, bool prefetch) {
   std::string name;
   llvm::raw_string_ostream(name)
-      << (segmented ? "adze.tiles." : "adze.tile.") << types.rowType << "."
+      << (segmented ? "adze.tiles." : prefetch ? "adze.tilep." : "adze.tile.")
+      << types.rowType << "."
       << types.panelType << "." << rows << "x" << panels;
   Operation *symbols = SymbolTable::getNearestSymbolTable(
       e.b.getInsertionBlock()->getParentOp());
@@ -266,13 +278,15 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
   if (segmented)
     arguments.append({index, index});
   arguments.append({index, index, ptr, index});
+  if (prefetch && !segmented)
+    arguments.push_back(ptr);
   func::FuncOp func = e.beginFunction(name, arguments, {}, false);
   // What a tile writes is scratch: nothing it reads can be there.
   StringRef noalias = LLVM::LLVMDialect::getNoAliasAttrName();
-  for (unsigned i : {0u, 2u, unsigned(arguments.size() - 2)})
+  for (unsigned i : {0u, 2u, segmented ? 7u : 5u})
     func.setArgAttr(i, noalias, e.b.getUnitAttr());
   TileEmitter(e, target, types, rows, panels)
-      .emit(func.getArguments(), segmented);
+      .emit(func.getArguments(), segmented, prefetch);
   e.ret();
   return func;
 }
@@ -282,12 +296,19 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
 func::FuncOp adze::getTile(KernelEmitter &e, const KernelTarget &target,
                            const TileTypes &types, int64_t rows,
                            int64_t panels) {
-  return getOrEmit(e, target, types, rows, panels, false);
+  return getOrEmit(e, target, types, rows, panels, false, false);
+}
+
+func::FuncOp adze::getPrefetchingTile(KernelEmitter &e,
+                                      const KernelTarget &target,
+                                      const TileTypes &types, int64_t rows,
+                                      int64_t panels) {
+  return getOrEmit(e, target, types, rows, panels, false, true);
 }
 
 func::FuncOp adze::getSegmentedTile(KernelEmitter &e,
                                     const KernelTarget &target,
                                     const TileTypes &types, int64_t rows,
                                     int64_t panels) {
-  return getOrEmit(e, target, types, rows, panels, true);
+  return getOrEmit(e, target, types, rows, panels, true, true);
 }

@@ -47,10 +47,21 @@ mlir::func::FuncOp getTile(KernelEmitter &e, const KernelTarget &target,
                            const TileTypes &types, int64_t rows,
                            int64_t panels);
 
+/// The same with a pointer `ahead` at the end: while panel 0 is read, as many
+/// bytes are prefetched from there on, and so on for the other panels.
+mlir::func::FuncOp getPrefetchingTile(KernelEmitter &e,
+                                      const KernelTarget &target,
+                                      const TileTypes &types, int64_t rows,
+                                      int64_t panels);
+
+/// The most segments of a segmented tile.
+inline constexpr int64_t kMaxSegments = 4;
+
 /// The tile function over several segments of `k` elements each
 ///   (x, rowBytes, bases, segments, offset, panelBytes, k, out, outBytes):
 /// segment s has its panels at bases[s] + offset and continues the same
-/// accumulators; k is a multiple of 8 * depth.
+/// accumulators; k is a multiple of 8 * depth. Meanwhile it prefetches from
+/// bases[kMaxSegments + s] + offset.
 mlir::func::FuncOp getSegmentedTile(KernelEmitter &e,
                                     const KernelTarget &target,
                                     const TileTypes &types, int64_t rows,

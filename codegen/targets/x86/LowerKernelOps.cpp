@@ -77,7 +77,8 @@ struct LowerToF32 : OpRewritePattern<kernel::ToF32Op> {
 };
 
 struct LowerFromF32 : OpRewritePattern<kernel::FromF32Op> {
-  using OpRewritePattern::OpRewritePattern;
+  LowerFromF32(MLIRContext *context, bool hasBF16)
+      : OpRewritePattern(context), hasBF16(hasBF16) {}
 
   LogicalResult matchAndRewrite(kernel::FromF32Op op,
                                 PatternRewriter &b) const override {
@@ -90,6 +91,14 @@ struct LowerFromF32 : OpRewritePattern<kernel::FromF32Op> {
     }
     if (element.isF16()) {
       b.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), x);
+      return success();
+    }
+    auto vector = dyn_cast<VectorType>(op.getType());
+    if (op.getFlush() && hasBF16 && vector && vector.getNumElements() == 16) {
+      auto call = LLVM::CallIntrinsicOp::create(
+          b, loc, op.getType(),
+          b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), x);
+      b.replaceOp(op, call.getResult(0));
       return success();
     }
     // Nearest even by integers, on every variant alike: vcvtneps2bf16 would
@@ -111,6 +120,8 @@ struct LowerFromF32 : OpRewritePattern<kernel::FromF32Op> {
     b.replaceOpWithNewOp<arith::BitcastOp>(op, op.getType(), half);
     return success();
   }
+
+  bool hasBF16;
 };
 
 struct LowerExp2 : OpRewritePattern<kernel::Exp2Op> {
@@ -127,6 +138,7 @@ struct LowerExp2 : OpRewritePattern<kernel::Exp2Op> {
 
 void adze::populateX86KernelPatterns(RewritePatternSet &patterns,
                                      const TargetVariant &variant) {
-  patterns.add<LowerToF32, LowerFromF32, LowerExp2>(patterns.getContext());
-  patterns.add<LowerDot>(patterns.getContext(), variant.kernel.hasBF16Dot);
+  patterns.add<LowerToF32, LowerExp2>(patterns.getContext());
+  patterns.add<LowerDot, LowerFromF32>(patterns.getContext(),
+                                       variant.kernel.hasBF16Dot);
 }

@@ -81,14 +81,19 @@ def AdzeKernel_ToF32Op : AdzeKernel_Op<"to_f32", [Pure]> {
 def AdzeKernel_FromF32Op : AdzeKernel_Op<"from_f32", [Pure]> {
   let summary = "f32 to a stored type, round to nearest even";
   let description = [{
+    With `flush`, subnormals may become zero: enough for operands of a dot,
+    which flushes them too, and one instruction where the target has it.
+
     ```mlir
     %h = adze_kernel.from_f32 %f : vector<16xf32> to vector<16xbf16>
+    %p = adze_kernel.from_f32 flush %f : vector<16xf32> to vector<16xbf16>
     ```
   }];
-  let arguments = (ins AnyTypeOf<[F32, VectorOfRankAndType<[1], [F32]>]>:$x);
+  let arguments = (ins AnyTypeOf<[F32, VectorOfRankAndType<[1], [F32]>]>:$x,
+                       UnitAttr:$flush);
   let results = (outs AnyTypeOf<[F32, F16, BF16,
       VectorOfRankAndType<[1], [F32, F16, BF16]>]>:$result);
-  let assemblyFormat = "$x attr-dict `:` type($x) `to` type($result)";
+  let assemblyFormat = "(`flush` $flush^)? $x attr-dict `:` type($x) `to` type($result)";
   let hasVerifier = 1;
 }
 

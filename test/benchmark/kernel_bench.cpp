@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Linear and attention kernels on one thread against what this machine can do,
+// measured before and after each: multiply-adds in registers of the type used
+// (peak), and a plain read of as many bytes (roof).
+//
+//   kernel-bench [filter]
+
+#include "KernelLab.h"
+#include "Step.h"
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <immintrin.h>
+
+using namespace adze;
+using namespace adze::test;
+
+namespace {
+
+/// CPU time of this thread: other work on the machine does not count.
+double now() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+/// Best of several runs of about `seconds` in all.
+template <typename Body> double best(Body body, double seconds = 0.4) {
+  double least = 1e9, end = now() + seconds;
+  int runs = 0;
+  do {
+    double start = now();
+    body();
+    least = std::min(least, now() - start);
+  } while (now() < end || ++runs < 3);
+  return least;
+}
+
+// Twelve independent chains hide the latency; zeros keep the clock up.
+#define ON_12(T) T(0) T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8) T(9) T(10) T(11)
+constexpr int kTurns = 100000;
+#define REGISTER_LOOP(name, features, vector, zero, letter, instruction)       \
+  __attribute__((target(features), noinline)) void name() {                    \
+    vector sums[12];                                                           \
+    for (vector & sum : sums)                                                  \
+      sum = zero();                                                            \
+    vector x = zero();                                                         \
+    for (int turn = 0; turn < kTurns; ++turn) {                                \
+      ON_12(instruction)                                                       \
+    }                                                                          \
+    for (vector & sum : sums)                                                  \
+      asm volatile("" ::letter(sum));                                          \
+  }
+#define DOT_512(i) asm volatile("vdpbf16ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
+#define FMA_512(i) asm volatile("vfmadd231ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
+#define FMA_256(i) asm volatile("vfmadd231ps %1,%1,%0" : "+x"(sums[i]) : "x"(x));
+REGISTER_LOOP(dots512, "avx512f,avx512bf16", __m512, _mm512_setzero_ps, "v",
+              DOT_512)
+REGISTER_LOOP(fmas512, "avx512f", __m512, _mm512_setzero_ps, "v", FMA_512)
+REGISTER_LOOP(fmas256, "avx2,fma", __m256, _mm256_setzero_ps, "x", FMA_256)
+
+/// Gflop/s of independent multiply-adds in registers.
+double peakOf(const TargetVariant &variant, bool dots) {
+  bool wide = variant.kernel.lanes == 16;
+  double seconds = best(wide ? dots ? dots512 : fmas512 : fmas256, 0.1);
+  return 12.0 * kTurns * (wide ? dots ? 64 : 32 : 16) / seconds / 1e9;
+}
+
+__attribute__((target("avx2"), noinline)) void readAll(const uint8_t *data,
+                                                       size_t bytes) {
+  __m256i sums[4];
+  for (__m256i &sum : sums)
+    sum = _mm256_setzero_si256();
+  for (size_t i = 0; i + 256 <= bytes; i += 256)
+    for (int j = 0; j < 8; ++j)
+      sums[j % 4] = _mm256_or_si256(
+          sums[j % 4],
+          _mm256_loadu_si256(
+              reinterpret_cast<const __m256i *>(data + i + 32 * j)));
+  asm volatile("" ::"x"(sums[0]), "x"(sums[1]), "x"(sums[2]), "x"(sums[3]));
+}
+
+/// GB/s of reading so many bytes once.
+double roof(const uint8_t *data, size_t bytes) {
+  return bytes / best([&] { readAll(data, bytes); }, 0.3) / 1e9;
+}
+
+struct Bench {
+  const TargetVariant &variant;
+  const char *filter;
+  KernelLab lab;
+
+  bool skip(const std::string &name) {
+    return filter && name.find(filter) == std::string::npos;
+  }
+
+  /// Weights of so many bytes that they stream from memory in decode.
+  void linear(Stored weight, int64_t m, int64_t n, int64_t k) {
+    bool dots = variant.kernel.hasBF16Dot && weight == Stored::BF16;
+    Stored in = dots ? Stored::BF16 : Stored::F32;
+    char name[128];
+    snprintf(name, sizeof name, "%s linear %s M=%ld N=%ld K=%ld",
+             variant.name.data(), nameOf(weight), m, n, k);
+    if (skip(name))
+      return;
+    auto kernel = lab.compile(
+        std::string("adze.kernel @k linear {format = #adze.float<") +
+            nameOf(weight) + ">, in = " + nameOf(in) + "}",
+        variant);
+    int64_t layerBytes = n * k * bytesOf(weight);
+    int64_t layers = m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / layerBytes);
+    Memory panels(layers * layerBytes);
+    std::fill_n(panels.as<uint32_t>(), panels.size() / 4, 0x3c003c00u);
+    Matrix x(m, k, in), y(m, n, Stored::F32);
+    std::fill_n(x.memory.as<uint16_t>(), x.memory.size() / 2, 0x3c00);
+    auto run = [&] {
+      for (int64_t l = 0; l < layers; ++l)
+        (*kernel)(0, n / 16, nullptr,
+                  {word(x), word(y), word(panels) + l * layerBytes, uint64_t(m),
+                   uint64_t(n), uint64_t(k)});
+    };
+    if (m > 16) {
+      double before = peakOf(variant, dots), seconds = best(run),
+             after = peakOf(variant, dots);
+      double rate = 2.0 * m * n * k / seconds / 1e9;
+      printf("%-58s %7.1f GFLOP/s, peak %.1f / %.1f: %.1f %%\n", name, rate,
+             before, after, 100 * rate / std::max(before, after));
+      return;
+    }
+    double before = roof(panels.data(), panels.size()), seconds = best(run, 0.6),
+           after = roof(panels.data(), panels.size());
+    double rate = panels.size() / seconds / 1e9;
+    printf("%-58s %7.1f GB/s,    roof %.1f / %.1f: %.1f %%\n", name, rate,
+           before, after, 100 * rate / std::max(before, after));
+  }
+
+  void attention(Stored kv, int64_t heads, int64_t kvHeads, int64_t d,
+                 int64_t past, int64_t rows) {
+    bool dots = variant.kernel.hasBF16Dot && kv == Stored::BF16;
+    Stored in = dots ? Stored::BF16 : Stored::F32;
+    char name[128];
+    snprintf(name, sizeof name, "%s attention %s %ld/%ld D=%ld past %ld rows %ld",
+             variant.name.data(), nameOf(kv), heads, kvHeads, d, past, rows);
+    if (skip(name))
+      return;
+    auto kernel = lab.compile(
+        "adze.kernel @k attention {heads = " + std::to_string(heads) +
+            " : i64, kv_heads = " + std::to_string(kvHeads) +
+            " : i64, head_dim = " + std::to_string(d) +
+            " : i64, scale = 0.1 : f64, q = " + nameOf(in) +
+            ", kv = " + nameOf(kv) + "}",
+        variant);
+    std::mt19937 random(1);
+    int64_t kvBytes = 2 * (past + rows) * kvHeads * d * bytesOf(kv);
+    int64_t layers = rows > 16 ? 1 : std::max<int64_t>(1, (200 << 20) / kvBytes);
+    Step step(lab, {{past, rows}}, layers, kvHeads, d, kv, random);
+    std::fill_n(step.pool->as<uint32_t>(), step.pool->size() / 4, 0x2c002c00u);
+    Matrix q(rows, heads * d, in), out(rows, heads * d, Stored::F32);
+    std::fill_n(q.memory.as<uint16_t>(), q.memory.size() / 2, 0x3c00);
+    int64_t items = kernel->items(&step.view);
+    auto run = [&] {
+      for (int64_t l = 0; l < layers; ++l)
+        (*kernel)(0, items, &step.view,
+                  {word(q), word(out), word(*step.pool), uint64_t(l),
+                   uint64_t(rows)});
+    };
+    if (rows > 16) {
+      double peak = peakOf(variant, dots), seconds = best(run);
+      double pairs = double(rows) * past + double(rows) * (rows + 1) / 2;
+      double rate = 4 * pairs * heads * d / seconds / 1e9;
+      printf("%-58s %7.1f GFLOP/s, peak %.1f: %.1f %%\n", name, rate, peak,
+             100 * rate / peak);
+      return;
+    }
+    double before = roof(step.pool->data(), step.pool->size()),
+           seconds = best(run, 0.6),
+           after = roof(step.pool->data(), step.pool->size());
+    double rate = layers * kvBytes / seconds / 1e9;
+    printf("%-58s %7.1f GB/s,    roof %.1f / %.1f: %.1f %%\n", name, rate,
+           before, after, 100 * rate / std::max(before, after));
+  }
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+  for (const TargetVariant *variant : runnableVariants()) {
+    Bench bench{*variant, argc > 1 ? argv[1] : nullptr, {}};
+    for (Stored type : {Stored::BF16, Stored::F32, Stored::F16}) {
+      bench.linear(type, 512, 2048, 2048);
+      bench.linear(type, 512, 5632, 2048);
+      bench.linear(type, 512, 2048, 5632);
+      for (int64_t m : {1, 2, 4, 8}) {
+        bench.linear(type, m, 2048, 2048);
+        bench.linear(type, m, 5632, 2048);
+      }
+      bench.attention(type, 32, 4, 64, 0, 2048);
+      bench.attention(type, 32, 8, 128, 0, 2048);
+      bench.attention(type, 32, 4, 64, 4095, 1);
+      bench.attention(type, 32, 8, 128, 4095, 1);
+    }
+  }
+  return 0;
+}
