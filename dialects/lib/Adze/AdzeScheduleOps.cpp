@@ -1,12 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Generated definitions of all adze ops.
+// Generated definitions of all adze ops, with the syntax that they share.
 
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace adze;
+
+//===-- custom<ExactReals> ------------------------------------------------===//
+
+/// `[1.0, 0.1]`. Unlike an array attribute's own syntax, which keeps seven
+/// digits, the numbers read back as they were.
+static void printExactReals(OpAsmPrinter &printer, Operation *,
+                            DenseF64ArrayAttr reals) {
+  printer << '[';
+  llvm::interleaveComma(reals.asArrayRef(), printer, [&](double real) {
+    printer.printFloat(llvm::APFloat(real));
+  });
+  printer << ']';
+}
+
+static ParseResult parseExactReals(OpAsmParser &parser,
+                                   DenseF64ArrayAttr &reals) {
+  SmallVector<double> values;
+  auto parseOne = [&] { return parser.parseFloat(values.emplace_back()); };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
+    return failure();
+  reals = parser.getBuilder().getDenseF64ArrayAttr(values);
+  return success();
+}
+
+//===-- generated definitions ---------------------------------------------===//
 
 #define GET_OP_CLASSES
 #include "adze/Dialect/Adze/AdzeOps.cpp.inc"

@@ -137,7 +137,8 @@ def Adze_RotaryTableOp : Adze_Op<"rotary_table", [Pure, Adze_Decompose]> {
     DefaultValuedAttr<F64Attr, "1.0">:$scale);
   let results = (outs Adze_Rows:$result);
   let assemblyFormat = [{
-    $batch `freqs` $freqs (`scale` $scale^)? attr-dict `:` type($result)
+    $batch `freqs` custom<ExactReals>($freqs) (`scale` $scale^)? attr-dict
+    `:` type($result)
   }];
   let hasVerifier = 1;
 }
