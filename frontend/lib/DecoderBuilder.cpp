@@ -135,8 +135,7 @@ private:
     return RankedTensorType::get({ShapedType::kDynamic, width}, f32);
   }
   RankedTensorType indices() {
-    return RankedTensorType::get({ShapedType::kDynamic},
-                                 builder.getI32Type());
+    return RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
   }
   bool has(TensorRole role) const { return table.find(role); }
 
@@ -182,11 +181,10 @@ void DecoderBuilder::addWeights(llvm::ArrayRef<DType> types) {
     at(spec.pattern);
     auto format = FloatFormatAttr::get(
         builder.getContext(), elementType(*builder.getContext(), type));
-    WeightOp::create(
-        builder, symbolOf(spec.role), spec.pattern,
-        isPerLayer(spec.role) ? config.layers : 0,
-        WeightType::get(builder.getContext(), spec.shape, format,
-                        LayoutKind::Rows));
+    WeightOp::create(builder, symbolOf(spec.role), spec.pattern,
+                     isPerLayer(spec.role) ? config.layers : 0,
+                     WeightType::get(builder.getContext(), spec.shape, format,
+                                     LayoutKind::Rows));
   }
 }
 
@@ -304,8 +302,8 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
                          kindName(run.sliding), ValueRange{x, rope, batch});
   x = rmsNorm(x, TensorRole::FinalNorm);
   if (head) {
-    TensorRole role = has(TensorRole::Head) ? TensorRole::Head
-                                            : TensorRole::Embedding;
+    TensorRole role =
+        has(TensorRole::Head) ? TensorRole::Head : TensorRole::Embedding;
     at(role);
     x = LinearOp::create(builder, rows(width), x, symbolOf(role), "", Value())
             .getResult();

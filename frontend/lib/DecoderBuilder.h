@@ -22,10 +22,11 @@ mlir::Type elementType(mlir::MLIRContext &context, DType type);
 
 /// The module without attributes. `types` are the types of `table.specs`, all
 /// float weights; the table has the roles that `config` asks for.
-mlir::OwningOpRef<mlir::ModuleOp>
-buildDecoder(mlir::MLIRContext &context, const ModelConfig &config,
-             const TensorTable &table, llvm::ArrayRef<DType> types,
-             mlir::Type kvType);
+mlir::OwningOpRef<mlir::ModuleOp> buildDecoder(mlir::MLIRContext &context,
+                                               const ModelConfig &config,
+                                               const TensorTable &table,
+                                               llvm::ArrayRef<DType> types,
+                                               mlir::Type kvType);
 
 } // namespace adze
 

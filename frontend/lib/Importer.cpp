@@ -34,13 +34,12 @@ static std::vector<DType> tensorTypes(const Checkpoint &checkpoint,
     for (int64_t layer = 1; layer < layers; ++layer) {
       const CheckpointTensor *tensor = checkpoint.find(spec.name(layer));
       if (tensor->type != first->type)
-        diags.error(checkpoint.filePath(tensor->file),
-                    "tensor " + quoted(tensor->name),
-                    "expected type " + dtypeName(first->type) + " as " +
-                        quoted(first->name) + " has, found " +
-                        dtypeName(tensor->type),
-                    "convert the checkpoint so that a tensor has one type in "
-                    "all layers");
+        diags.error(
+            checkpoint.filePath(tensor->file), "tensor " + quoted(tensor->name),
+            "expected type " + dtypeName(first->type) + " as " +
+                quoted(first->name) + " has, found " + dtypeName(tensor->type),
+            "convert the checkpoint so that a tensor has one type in "
+            "all layers");
     }
   }
   return types;
@@ -116,8 +115,7 @@ importModel(mlir::MLIRContext &context, const Checkpoint &checkpoint,
 
   auto module = buildDecoder(context, config, model->table, types,
                              elementType(context, *cache));
-  module.get()->setAttr(kLevelAttrName,
-                        LevelAttr::get(&context, Level::Model));
+  module.get()->setAttr(kLevelAttrName, LevelAttr::get(&context, Level::Model));
   module.get()->setAttr(
       kMetaAttrName,
       mlir::StringAttr::get(&context,

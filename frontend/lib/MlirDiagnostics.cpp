@@ -9,6 +9,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
+#include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
@@ -30,10 +31,15 @@ static std::pair<std::string, std::string> placeOf(mlir::Location location,
 
 MlirDiagnostics::MlirDiagnostics(mlir::MLIRContext &context, StringRef file,
                                  Diagnostics &diags)
-    : file(file), diags(diags),
+    : context(context), printedOps(context.shouldPrintOpOnDiagnostic()),
+      file(file), diags(diags),
       handler(&context, [this](mlir::Diagnostic &diagnostic) {
         return handle(diagnostic);
-      }) {}
+      }) {
+  context.printOpOnDiagnostic(false);
+}
+
+MlirDiagnostics::~MlirDiagnostics() { context.printOpOnDiagnostic(printedOps); }
 
 mlir::LogicalResult MlirDiagnostics::handle(mlir::Diagnostic &diagnostic) {
   auto severity = diagnostic.getSeverity();

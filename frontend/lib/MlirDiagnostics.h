@@ -19,10 +19,13 @@ public:
   /// `file` is named where a diagnostic has no file of its own.
   MlirDiagnostics(mlir::MLIRContext &context, llvm::StringRef file,
                   Diagnostics &diags);
+  ~MlirDiagnostics();
 
 private:
   mlir::LogicalResult handle(mlir::Diagnostic &diagnostic);
 
+  mlir::MLIRContext &context;
+  bool printedOps; ///< whether the context printed the op, which helps no user
   std::string file;
   Diagnostics &diags;
   mlir::ScopedDiagnosticHandler handler;
