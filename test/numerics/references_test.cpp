@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Compiled models against transformers and stored float64 logits: every stored
+// reference, every variant this machine runs, one and two threads, with and
+// without the fusions.
+
+#include "../common/npy.h"
+#include "CompiledModel.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+using namespace adze;
+using namespace adze::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Largest max|a-b| / max|b| of all positions.
+double relativeError(const std::vector<float> &got, const NpyArray &want) {
+  double worst = 0;
+  size_t columns = size_t(want.columns());
+  for (size_t row = 0; row * columns < got.size(); ++row) {
+    double difference = 0, scale = 0;
+    for (size_t i = row * columns; i < (row + 1) * columns; ++i) {
+      if (!std::isfinite(got[i]))
+        return INFINITY;
+      difference = std::max(difference, std::fabs(got[i] - want.values[i]));
+      scale = std::max(scale, std::fabs(want.values[i]));
+    }
+    worst = std::max(worst, difference / scale);
+  }
+  return worst;
+}
+
+std::vector<int32_t> idsOf(const NpyArray &array) {
+  return {array.values.begin(), array.values.end()};
+}
+
+/// With bf16 dots activations are rounded to 8 bits; elsewhere only weights
+/// are, which the reference has too.
+double tolerance(const std::string &model, const std::string &variant) {
+  if (model.find("bf16") != std::string::npos)
+    return variant.find("bf16") != std::string::npos ? 2e-2 : 1e-3;
+  return model.find("f16") != std::string::npos ? 1e-3 : 1e-4;
+}
+
+std::vector<std::string> references() {
+  std::vector<std::string> found;
+  for (const char *kind : {"hf", "gguf"}) {
+    fs::path folder =
+        fs::path(ADZE_SOURCE_DIR) / "test/numerics/references" / kind;
+    for (const auto &entry : fs::directory_iterator(folder))
+      found.push_back(std::string(kind) + "/" +
+                      entry.path().filename().string());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+class References : public testing::TestWithParam<std::string> {};
+
+void checkReference(const std::string &name, const CompileOptions &options) {
+  fs::path folder = fs::path(ADZE_SOURCE_DIR) / "test/numerics/references";
+  fs::path model = folder / name;
+  if (name.rfind("gguf/", 0) == 0)
+    model /= "model.gguf";
+  // Keys and values as exact as the weights: what is tested is the arithmetic.
+  NpyArray want, ids;
+  ASSERT_EQ(readNpy((folder / name / "expected_logits.npy").string(), want), "");
+  ASSERT_EQ(readNpy((folder / name / "tokens.npy").string(), ids), "");
+  CompiledModel compiled(model.string(), options);
+  ASSERT_EQ(compiled.error(), "");
+  std::vector<std::string> variants = compiled.variants();
+  ASSERT_FALSE(variants.empty());
+  for (const std::string &variant : variants) {
+    ModelHandle opened = openModel(compiled.path(), variant);
+    ASSERT_TRUE(opened);
+    for (uint32_t threads : {1u, 2u}) {
+      SessionHandle session = makeSession(opened.get(), threads);
+      ASSERT_TRUE(session);
+      std::vector<float> got = evaluate(session.get(), idsOf(ids));
+      ASSERT_EQ(got.size(), want.values.size());
+      EXPECT_LE(relativeError(got, want), tolerance(name, variant))
+          << name << " on " << variant << " with " << threads << " threads";
+    }
+  }
+}
+
+TEST_P(References, LogitsEqual) {
+  CompileOptions options;
+  options.kv = "f32";
+  checkReference(GetParam(), options);
+}
+
+/// Every switchable fusion off: each op is a kernel of its own.
+TEST_P(References, LogitsEqualWithoutFusion) {
+  CompileOptions options;
+  options.kv = "f32";
+  options.target = "host";
+  options.disable = {"adze-hoist-take-rows", "adze-normalize-rotary",
+                     "cse", "adze-fuse-head-sinks", "adze-merge-qkv",
+                     "adze-merge-gate-up", "adze-fuse-linear-regions",
+                     "adze-fuse-maps"};
+  checkReference(GetParam(), options);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stored, References, testing::ValuesIn(references()), [](const auto &info) {
+      std::string name = info.param;
+      for (char &c : name)
+        if (!std::isalnum(static_cast<unsigned char>(c)))
+          c = '_';
+      return name;
+    });
+
+//===-- stories260k -------------------------------------------------------===//
+
+class Stories : public testing::TestWithParam<const char *> {};
+
+TEST_P(Stories, LogitsAndGreedyIdsEqual) {
+  fs::path data = fs::path(ADZE_TEST_DATA) / "models";
+  fs::path model = data / GetParam();
+  if (!fs::exists(model))
+    GTEST_SKIP() << "needs " << model;
+  NpyArray want, ids;
+  ASSERT_EQ(
+      readNpy((data / "stories260k-hf/expected_logits_f64.npy").string(), want), "");
+  ASSERT_EQ(
+      readNpy((data / "stories260k-hf/expected_greedy_ids.npy").string(), ids), "");
+  std::vector<int32_t> expected = idsOf(ids);
+  CompiledModel compiled(model.string(), {});
+  ASSERT_EQ(compiled.error(), "");
+  for (const std::string &variant : compiled.variants()) {
+    ModelHandle opened = openModel(compiled.path(), variant);
+    ASSERT_TRUE(opened);
+    for (uint32_t threads : {1u, 2u}) {
+      SessionHandle session = makeSession(opened.get(), threads);
+      std::vector<float> got = evaluate(session.get(), expected);
+      ASSERT_EQ(got.size(), want.values.size());
+      double worst = 0;
+      for (size_t i = 0; i < got.size(); ++i)
+        worst = std::max(worst, std::fabs(got[i] - want.values[i]));
+      EXPECT_LE(worst, 1e-3) << variant << ", " << threads << " threads";
+
+      // Greedy, token by token, from the first.
+      ASSERT_EQ(adze_session_rewind(session.get(), 0), ADZE_OK);
+      std::vector<int32_t> made{expected[0]};
+      uint32_t row = 0;
+      size_t vocabulary = adze_session_vocabulary(session.get());
+      while (made.size() < expected.size()) {
+        const float *logits = nullptr;
+        ASSERT_EQ(adze_eval(session.get(), &made.back(), 1, &row, 1, &logits),
+                  ADZE_OK);
+        made.push_back(
+            int32_t(std::max_element(logits, logits + vocabulary) - logits));
+      }
+      EXPECT_EQ(made, expected) << variant << ", " << threads << " threads";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Data, Stories,
+                         testing::Values("stories260k-hf",
+                                         "stories260k-gguf/stories260K.gguf"),
+                         [](const auto &info) {
+                           return info.index ? "gguf" : "hf";
+                         });
+
+} // namespace

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One summation order: whatever else is in the batch, however a prompt is cut,
+// on however many threads, the logits of a sequence are bit for bit those of
+// the sequence run alone.
+//
+// Five sequences of a small random model join, prefill in pieces, decode, leave
+// and begin again in random schedules; every row of logits that any step gives
+// is compared with memcmp. A planted reordering (the sequence evaluated at
+// positions shifted by one) must be caught, so that the test can fail.
+
+#include "CompiledModel.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+using namespace adze;
+using namespace adze::test;
+
+namespace {
+
+constexpr uint32_t kSequences = 5;
+constexpr size_t kContext = 720;
+
+struct Reference {
+  std::vector<int32_t> tokens;
+  std::vector<float> logits; // of every position
+};
+
+struct Setting {
+  const char *model, *weights;
+};
+
+std::string modelPath(const char *name) {
+  return std::string(ADZE_SOURCE_DIR) + "/test/numerics/references/hf/" + name;
+}
+
+std::vector<int32_t> randomTokens(std::mt19937 &random, size_t count,
+                                  size_t vocabulary) {
+  std::vector<int32_t> tokens(count);
+  for (int32_t &t : tokens)
+    t = int32_t(random() % vocabulary);
+  return tokens;
+}
+
+/// Lengths at the edges of pages and attention chunks.
+constexpr size_t kLengths[kSequences] = {255, 256, 257, 700, 33};
+
+class Schedules : public testing::TestWithParam<Setting> {
+protected:
+  void SetUp() override {
+    CompileOptions options;
+    options.weights = GetParam().weights;
+    compiled = std::make_unique<CompiledModel>(modelPath(GetParam().model),
+                                               options);
+    ASSERT_EQ(compiled->error(), "");
+  }
+
+  /// Each sequence alone, in one piece per token group of the session.
+  std::vector<Reference> runAlone(adze_model *model) {
+    std::mt19937 random(7);
+    std::vector<Reference> references;
+    SessionHandle session = makeSession(model, 1, 1, 1024, kContext);
+    size_t vocabulary = adze_session_vocabulary(session.get());
+    for (size_t length : kLengths) {
+      Reference reference;
+      reference.tokens = randomTokens(random, length, vocabulary);
+      EXPECT_EQ(adze_session_rewind(session.get(), 0), ADZE_OK);
+      reference.logits = evaluate(session.get(), reference.tokens);
+      references.push_back(std::move(reference));
+    }
+    return references;
+  }
+
+  std::unique_ptr<CompiledModel> compiled;
+};
+
+/// Rows of a step that differ from the reference.
+size_t runSchedule(adze_model *model, const std::vector<Reference> &references,
+                   unsigned seed, uint32_t threads, size_t shift) {
+  std::mt19937 random(seed);
+  SessionHandle session =
+      makeSession(model, threads, kSequences, 512, kContext);
+  size_t vocabulary = adze_session_vocabulary(session.get());
+  size_t mismatches = 0, compared = 0;
+  std::vector<size_t> position(kSequences, 0), rounds(kSequences, 0);
+  // Decode-sized steps until all are through once; sizes around tile heights.
+  constexpr size_t kPieces[] = {1, 1, 1, 2, 4, 8, 9, 17, 64, 130};
+  for (int step = 0; step < 4000; ++step) {
+    std::vector<adze_step_input> inputs;
+    std::vector<std::vector<uint32_t>> rows;
+    std::vector<std::pair<uint32_t, size_t>> expected; // sequence, position
+    rows.reserve(kSequences);
+    for (uint32_t s = 0; s < kSequences; ++s) {
+      const Reference &reference = references[s];
+      if (position[s] == reference.tokens.size()) { // leaves, begins again
+        EXPECT_EQ(adze_sequence_rewind(session.get(), s, 0), ADZE_OK);
+        position[s] = 0;
+        ++rounds[s];
+      }
+      if (rounds[s] || random() % 3 == 0)
+        continue; // not in this step
+      size_t left = reference.tokens.size() - position[s];
+      // Long stretches go quickly, so that a run takes seconds.
+      size_t want = left > 300 ? 130 : kPieces[random() % 10];
+      size_t count = std::min(left, want);
+      std::vector<uint32_t> asked;
+      for (size_t i = 0; i < count; ++i)
+        if (random() % 2 || i + 1 == count) {
+          asked.push_back(uint32_t(i));
+          expected.emplace_back(s, position[s] + i);
+        }
+      rows.push_back(std::move(asked));
+      adze_step_input input = {};
+      input.size = sizeof input;
+      input.sequence = s;
+      input.tokens = reference.tokens.data() + position[s];
+      input.count = count;
+      input.rows = rows.back().data();
+      input.n_rows = rows.back().size();
+      inputs.push_back(input);
+      position[s] += count;
+    }
+    if (inputs.empty()) {
+      bool done = true;
+      for (size_t r : rounds)
+        done &= r > 0;
+      if (done)
+        break;
+      continue;
+    }
+    const float *logits = nullptr;
+    if (adze_step(session.get(), inputs.data(), inputs.size(), &logits)) {
+      ADD_FAILURE() << adze_last_error()->message;
+      return ~size_t(0);
+    }
+    for (size_t i = 0; i < expected.size(); ++i) {
+      auto [s, at] = expected[i];
+      size_t from = at >= shift ? at - shift : at;
+      mismatches += std::memcmp(logits + i * vocabulary,
+                                references[s].logits.data() + from * vocabulary,
+                                vocabulary * sizeof(float)) != 0;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 300u);
+  return mismatches;
+}
+
+TEST_P(Schedules, LogitsAreBitForBitThoseOfTheSequenceAlone) {
+  for (const std::string &variant : compiled->variants()) {
+    ModelHandle model = openModel(compiled->path(), variant);
+    ASSERT_TRUE(model);
+    std::vector<Reference> references = runAlone(model.get());
+    for (uint32_t threads : {1u, 2u, 3u, 4u})
+      EXPECT_EQ(runSchedule(model.get(), references, 100 + threads, threads, 0),
+                0u)
+          << variant << ", " << threads << " threads, seed " << 100 + threads;
+  }
+}
+
+TEST_P(Schedules, APlantedReorderingIsCaught) {
+  ModelHandle model = openModel(compiled->path(), "");
+  ASSERT_TRUE(model);
+  std::vector<Reference> references = runAlone(model.get());
+  EXPECT_GT(runSchedule(model.get(), references, 1, 2, /*shift=*/1), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, Schedules,
+    testing::Values(Setting{"llama31-scaled-head80", ""},
+                    Setting{"mistral-window", ""},
+                    Setting{"llama31-scaled-head80", "bf16"},
+                    Setting{"qwen3-head80", "f16"}),
+    [](const auto &info) {
+      std::string name = std::string(info.param.model) + "_" +
+                         (*info.param.weights ? info.param.weights : "f32");
+      for (char &c : name)
+        if (!std::isalnum(static_cast<unsigned char>(c)))
+          c = '_';
+      return name;
+    });
+
+} // namespace
