@@ -36,8 +36,10 @@ struct FuseMaps : adze::impl::FuseMapsBase<FuseMaps> {
       maps.push_back(toMap(op));
     if (!fuse)
       return;
+    llvm::SmallPtrSet<Operation *, 16> absorbed;
     for (MapOp map : llvm::reverse(maps))
-      absorbProducers(map);
+      if (!absorbed.contains(map))
+        absorbProducers(map, absorbed);
   }
 
   MapOp toMap(Operation *op) {
@@ -64,7 +66,8 @@ struct FuseMaps : adze::impl::FuseMapsBase<FuseMaps> {
   }
 
   /// Joins maps whose only use is `map` into it, nearest first.
-  void absorbProducers(MapOp map) {
+  void absorbProducers(MapOp map,
+                       llvm::SmallPtrSetImpl<Operation *> &absorbed) {
     for (unsigned i = 0; i < map.getInputs().size();) {
       auto producer = map.getInputs()[i].getDefiningOp<MapOp>();
       bool onlyUse = producer && llvm::all_of(producer->getUsers(),
@@ -75,6 +78,7 @@ struct FuseMaps : adze::impl::FuseMapsBase<FuseMaps> {
         ++i;
         continue;
       }
+      absorbed.insert(producer);
       absorb(map, producer, i);
       i = 0;
     }

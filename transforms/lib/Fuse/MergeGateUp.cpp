@@ -95,6 +95,9 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
     if (lookupWeight(g, g.getWeightAttr()).getType() !=
         lookupWeight(u, u.getWeightAttr()).getType())
       return "the weights differ in format";
+    if (g.getBiasAttr() && lookupWeight(g, g.getBiasAttr()).getType() !=
+                               lookupWeight(u, u.getBiasAttr()).getType())
+      return "the biases differ in format";
     return "";
   }
 

@@ -50,6 +50,12 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
                b = lookupWeight(first, first.getWeightAttr());
       if (withRows(a.getWeightType(), 1) != withRows(b.getWeightType(), 1))
         return "the weights differ in format";
+      if (op.getBiasAttr()) {
+        a = lookupWeight(op, op.getBiasAttr());
+        b = lookupWeight(first, first.getBiasAttr());
+        if (withRows(a.getWeightType(), 1) != withRows(b.getWeightType(), 1))
+          return "the biases differ in format";
+      }
       if (op.getRope() && rope && op.getRope() != rope)
         return "the projections use different rotary tables";
       if (op.getRope())
