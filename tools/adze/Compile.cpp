@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze compile: a model as an artefact, or at an intermediate form.
+
+#include "Console.h"
+#include "ModelArguments.h"
+#include "Subcommands.h"
+#include "adze/Transforms/Pipelines.h"
+#include "llvm/Support/JSON.h"
+#include <CLI/CLI.hpp>
+#include <sys/stat.h>
+
+using namespace adze;
+using namespace adze::tools;
+namespace json = llvm::json;
+
+namespace {
+struct CompileArguments : ModelArguments {
+  std::string output, emit = "so";
+  bool printPipeline = false;
+};
+
+int printPipeline(const CompileArguments &a) {
+  PipelineOptions options;
+  options.weights = a.options.weights;
+  options.disabled = a.options.disable;
+  options.inserted = a.options.insert;
+  std::vector<PipelineStep> steps;
+  std::string problem;
+  if (!buildPipeline(options, steps, problem))
+    return fail({ADZE_INVALID_ARGUMENT, problem, ""});
+  auto written = writeText("-", pipelineText(steps) + "\n");
+  return written ? int(ExitOk) : fail(written.error());
+}
+
+json::Object statsJson(const CompileStats &s) {
+  return json::Object{{"seconds", s.seconds},
+                      {"import_seconds", s.importSeconds},
+                      {"optimize_seconds", s.optimizeSeconds},
+                      {"codegen_seconds", s.codegenSeconds},
+                      {"pack_seconds", s.packSeconds},
+                      {"peak_rss_bytes", int64_t(s.peakRssBytes)},
+                      {"peak_anon_bytes", int64_t(s.peakAnonBytes)},
+                      {"artefact_bytes", int64_t(s.artefactBytes)},
+                      {"weight_bytes", int64_t(s.weightBytes)}};
+}
+
+int compileArtefact(const CompileArguments &a) {
+  auto made = [&] {
+    Progress progress(a.json);
+    CompileOptions options = a.options;
+    options.progress = progress.callback();
+    return compileToFile(a.model, a.output, options);
+  }();
+  if (!made)
+    return fail(made.error());
+  if (a.json) {
+    json::Object object = statsJson(*made);
+    object["output"] = a.output;
+    object["warnings"] = json::Array(made->warnings);
+    return printJson(std::move(object));
+  }
+  for (const std::string &warning : made->warnings)
+    warn(warning);
+  std::printf("wrote %s: %s, of which %s are weights\n"
+              "%.2f s: import and passes %.2f, code %.2f, weights %.2f; "
+              "at most %s of memory beside the files\n",
+              a.output.c_str(), bytesText(made->artefactBytes).c_str(),
+              bytesText(made->weightBytes).c_str(), made->seconds,
+              made->importSeconds + made->optimizeSeconds,
+              made->codegenSeconds, made->packSeconds,
+              bytesText(made->peakAnonBytes).c_str());
+  return ExitOk;
+}
+
+int emit(const CompileArguments &a, Emit form, const std::string &point) {
+  auto text = [&] {
+    Progress progress(a.json);
+    CompileOptions options = a.options;
+    options.progress = progress.callback();
+    return emitForm(a.model, form, point, options);
+  }();
+  if (!text)
+    return fail(text.error());
+  auto written = writeText(a.output, *text);
+  return written ? int(ExitOk) : fail(written.error());
+}
+
+int compileModel(CompileArguments &a) {
+  if (a.printPipeline)
+    return printPipeline(a);
+  if (isArtefact(a.model))
+    return fail({ADZE_INVALID_ARGUMENT,
+                 a.model + " is an artefact: it is compiled already",
+                 "give the model it was made from"});
+  if (auto there = checkExists(a.model); !there)
+    return fail(there.error());
+  // A rename would replace a device or a directory.
+  struct stat status;
+  if (a.output != "-" && !stat(a.output.c_str(), &status) &&
+      !S_ISREG(status.st_mode))
+    return fail({ADZE_IO_ERROR,
+                 a.output + " exists and is no regular file", ""});
+  if (!a.options.threads)
+    a.options.threads = adze_default_threads();
+  std::string form = a.emit, point;
+  if (size_t at = form.find('@'); at != std::string::npos) {
+    point = form.substr(at + 1);
+    form.resize(at);
+  }
+  if (form == "so")
+    return compileArtefact(a);
+  return emit(a,
+              form == "adze"     ? Emit::Adze
+              : form == "kernel" ? Emit::Kernel
+              : form == "llvm"   ? Emit::LLVM
+              : form == "asm"    ? Emit::Assembly
+                                 : Emit::Object,
+              point);
+}
+
+std::string checkEmit(const std::string &text) {
+  std::string form = text.substr(0, text.find('@'));
+  for (const char *known : {"adze", "kernel", "llvm", "asm", "obj", "so"})
+    if (form == known && (form == "adze" || form == text))
+      return "";
+  return "expected adze, adze@POINT, kernel, llvm, asm, obj or so, found '" +
+         text + "'";
+}
+} // namespace
+
+void adze::tools::addCompile(CLI::App &app, int &status) {
+  CLI::App &command =
+      *app.add_subcommand("compile", "write a model as an artefact");
+  auto a = std::make_shared<CompileArguments>();
+  a->addTo(command, "directory, .gguf or .mlir");
+  command.get_option("MODEL")->required(false);
+  command.add_option("-o,--output", a->output, "the file to write")
+      ->type_name("OUT");
+  command
+      .add_option("--emit", a->emit,
+                  "so (default), obj, asm, llvm, kernel, adze, or\n"
+                  "adze@POINT with a point of --insert-pass or\n"
+                  "`scheduled`; text goes to the standard output\n"
+                  "where there is no -o")
+      ->check(checkEmit)
+      ->type_name("FORM");
+  command.add_flag("--print-pipeline", a->printPipeline,
+                   "print the passes, as adze-opt takes them, and stop");
+  a->addOutputTo(command);
+  command.footer(R"(
+The artefact is one file with code for every variant of the target (default:
+all) and the packed weights. adze-run, adze run and libadze_runtime open it; the
+machine it runs on needs no compiler.
+
+examples
+  adze compile model/ -o model.adze.so
+  adze compile model/ -o model.adze.so --weights bf16 --target x86-64-v3,host
+  adze compile model/ --emit=adze@after-fuse
+  adze compile model/ --print-pipeline
+  adze compile model/ -o m.adze.so --load-pass-plugin=./my.so \
+    --insert-pass='after-import:my-pass{opt=1}')");
+  command.callback([a, &status] {
+    if (a->model.empty() && !a->printPipeline)
+      throw CLI::RequiredError("MODEL");
+    if (a->output.empty() && !a->printPipeline) {
+      if (a->emit == "so" || a->emit == "obj")
+        throw CLI::RequiredError("-o OUT");
+      a->output = "-";
+    }
+    status = compileModel(*a);
+  });
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header.
+
+#include "Console.h"
+#include "Subcommands.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace adze;
+using namespace adze::tools;
+using Clock = std::chrono::steady_clock;
+
+static volatile std::sig_atomic_t interruptSeen = 0;
+
+void adze::tools::prepareProcess() {
+  std::signal(SIGXFSZ, SIG_IGN);
+  struct sigaction action = {};
+  action.sa_handler = [](int) { interruptSeen = 1; };
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool adze::tools::interrupted() { return interruptSeen; }
+
+int adze::tools::fail(const Error &error) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "adze: error: %s\n", error.text().c_str());
+  return ExitFailure;
+}
+
+void adze::tools::warn(const std::string &message) {
+  std::fprintf(stderr, "adze: warning: %s\n", message.c_str());
+}
+
+std::string adze::tools::bytesText(uint64_t bytes) {
+  const char *units[] = {"B", "KB", "MB", "GB", "TB"};
+  double value = double(bytes);
+  size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < std::size(units); ++unit)
+    value /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, unit && value < 100 ? "%.1f %s" : "%.0f %s",
+                value, units[unit]);
+  return text;
+}
+
+int adze::tools::printJson(const llvm::json::Value &value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}", value) << '\n';
+  if (auto written = writeText("-", text); !written)
+    return fail(written.error());
+  return ExitOk;
+}
+
+Result<void> adze::tools::writeText(const std::string &path,
+                                    const std::string &text) {
+  bool standard = path == "-";
+  std::string name = standard ? "the standard output" : path;
+  auto failure = [&](const char *what) {
+    return Error{ADZE_IO_ERROR,
+                 "cannot " + std::string(what) + " " + name + ": " +
+                     std::strerror(errno),
+                 "check the directory, its permissions and the space left"};
+  };
+  std::string part = path + ".tmp" + std::to_string(getpid());
+  std::FILE *file = standard ? stdout : std::fopen(part.c_str(), "wbx");
+  if (!file)
+    return failure("create");
+  bool good = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  good = std::fflush(file) == 0 && good;
+  if (standard)
+    return good ? Result<void>() : failure("write to");
+  Result<void> result = good ? Result<void>() : failure("write");
+  std::fclose(file);
+  if (good && std::rename(part.c_str(), path.c_str()))
+    result = failure("write");
+  if (!result)
+    std::remove(part.c_str());
+  return result;
+}
+
+//===-- Progress ----------------------------------------------------------===//
+
+struct Progress::State {
+  std::mutex mutex;
+  bool enabled = false, shown = false;
+  Clock::time_point start = Clock::now(), last = start;
+};
+
+Progress::Progress(bool quiet) : state(std::make_unique<State>()) {
+  state->enabled = !quiet && isatty(STDERR_FILENO);
+}
+
+Progress::~Progress() {
+  if (state->shown)
+    std::fputs("\r\033[K", stderr);
+}
+
+bool Progress::show(const char *stage, uint64_t done, uint64_t total) {
+  if (!state->enabled)
+    return interrupted();
+  std::lock_guard<std::mutex> lock(state->mutex);
+  auto now = Clock::now();
+  using namespace std::chrono_literals;
+  if (now - state->start < 1s || (state->shown && now - state->last < 50ms))
+    return interrupted();
+  state->last = now;
+  state->shown = true;
+  constexpr int width = 30;
+  double part = total ? double(std::min(done, total)) / double(total) : 0;
+  int full = int(part * width);
+  std::string bar(size_t(full), '=');
+  if (full < width)
+    bar += '>';
+  bar.resize(width, ' ');
+  std::fprintf(stderr, "\r\033[K[%s] %3.0f %% %s", bar.c_str(), part * 100,
+               stage);
+  if (total > 1000000)
+    std::fprintf(stderr, " (%s of %s)", bytesText(done).c_str(),
+                 bytesText(total).c_str());
+  std::fflush(stderr);
+  return interrupted();
+}
+
+CompileProgress Progress::callback() {
+  return [this](const char *stage, uint64_t done, uint64_t total) {
+    return show(stage, done, total);
+  };
+}

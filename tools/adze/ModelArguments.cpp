@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header.
+
+#include "ModelArguments.h"
+#include "Console.h"
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <unistd.h>
+
+using namespace adze;
+using namespace adze::tools;
+
+void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
+  command.add_option("MODEL", model, modelHelp)->type_name("")->required();
+  CLI::IsMember floats({"f32", "bf16", "f16"});
+  const char *group = "Compilation";
+  command
+      .add_option("--weights", options.weights,
+                  "type of the weights (default: the checkpoint's)")
+      ->check(floats)
+      ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--kv", options.kv,
+                  "type of keys and values (default: f32 for\n"
+                  "f32 weights, else bf16)")
+      ->check(floats)
+      ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--target", options.target,
+                  "all, host, levels (x86-64-v3,\n"
+                  "x86-64-v4+vnni+bf16) and CPU names, with\n"
+                  "commas between them")
+      ->type_name("LIST")
+      ->group(group);
+  command
+      .add_option("--disable-pass", options.disable,
+                  "leave out a pass; may be given several times\n"
+                  "(adze compile --print-pipeline names them)")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+  command
+      .add_option("--load-pass-plugin", options.plugins,
+                  "shared library with passes or ops")
+      ->type_name("F.so")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+  command
+      .add_option("--insert-pass", options.insert,
+                  "run a pass at after-import, after-compress,\n"
+                  "after-fuse or before-codegen")
+      ->type_name("POINT:PASS{opts}")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+}
+
+void ModelArguments::addOutputTo(CLI::App &command) {
+  command
+      .add_option("--threads", options.threads,
+                  "threads (default: the CPUs this process may\nuse)")
+      ->check(CLI::Range(0u, 4096u).description(""))
+      ->type_name("N");
+  command.add_flag("--json", json, "print one JSON object and nothing else");
+}
+
+bool ModelArguments::compiles() const {
+  return !options.weights.empty() || !options.kv.empty() ||
+         !options.target.empty() || !options.disable.empty() ||
+         !options.plugins.empty() || !options.insert.empty();
+}
+
+bool adze::tools::isArtefact(const std::string &path) {
+  auto endsWith = [&](const char *end) {
+    size_t length = std::strlen(end);
+    return path.size() >= length &&
+           !path.compare(path.size() - length, length, end);
+  };
+  if (endsWith(".so"))
+    return true;
+  char magic[4] = {};
+  if (std::FILE *file = std::fopen(path.c_str(), "re")) {
+    size_t count = std::fread(magic, 1, sizeof magic, file);
+    std::fclose(file);
+    return count == 4 && !std::memcmp(magic, "\177ELF", 4);
+  }
+  return false;
+}
+
+Result<void> adze::tools::checkExists(const std::string &path) {
+  if (access(path.c_str(), F_OK) == 0)
+    return {};
+  return Error{ADZE_IO_ERROR, path + ": " + std::strerror(errno),
+               "a model is a Hugging Face directory, a .gguf file, a module "
+               "(.mlir, .mlirbc) or an artefact"};
+}
+
+Result<OpenedModel> adze::tools::openModel(const ModelArguments &arguments) {
+  auto start = std::chrono::steady_clock::now();
+  auto since = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() -
+                                         start)
+        .count();
+  };
+  if (isArtefact(arguments.model)) {
+    if (arguments.compiles())
+      return Error{ADZE_INVALID_ARGUMENT,
+                   arguments.model +
+                       " is an artefact: it is compiled already, and options "
+                       "of the compiler cannot change it",
+                   "leave them out, or give the model it was made from"};
+    auto model = Model::open(arguments.model);
+    if (!model)
+      return model.error();
+    return OpenedModel{*model, true, {}, since(), 0};
+  }
+  if (auto there = checkExists(arguments.model); !there)
+    return there.error();
+  CompileOptions options = arguments.options;
+  options.cache = !arguments.noCache;
+  if (!options.threads)
+    options.threads = adze_default_threads();
+  CompileStats stats;
+  auto model = [&] {
+    Progress progress(arguments.json);
+    options.progress = progress.callback();
+    return compile(arguments.model, options, &stats);
+  }();
+  if (!model)
+    return model.error();
+  if (!arguments.json)
+    for (const std::string &warning : stats.warnings)
+      warn(warning);
+  double total = since();
+  double compiling = stats.fromCache ? 0 : stats.seconds;
+  return OpenedModel{*model, false, stats, std::max(total - compiling, 0.0),
+                     compiling};
+}

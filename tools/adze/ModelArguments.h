@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What every subcommand that takes a model shares: the compile options, and how
+// a model is opened: an artefact directly, all else through adze::compile.
+#ifndef ADZE_TOOLS_ADZE_MODELARGUMENTS_H
+#define ADZE_TOOLS_ADZE_MODELARGUMENTS_H
+
+#include "adze/Compiler.h"
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace adze::tools {
+
+struct ModelArguments {
+  std::string model;
+  CompileOptions options;
+  bool noCache = false;
+  bool json = false;
+
+  /// MODEL and the options of the compiler.
+  void addTo(CLI::App &command, const char *modelHelp);
+  /// --json and --threads.
+  void addOutputTo(CLI::App &command);
+  /// True where an option is given that only a compilation takes.
+  bool compiles() const;
+};
+
+/// Where a model came from and what it took.
+struct OpenedModel {
+  Model model;
+  bool isArtefact = false; ///< given as one
+  CompileStats compile;    ///< of a model that was compiled
+  double loadSeconds = 0, compileSeconds = 0;
+};
+
+/// An ELF file, or a name that says so.
+bool isArtefact(const std::string &path);
+
+/// An error that says what a model can be, where there is nothing at `path`.
+Result<void> checkExists(const std::string &path);
+
+/// Opens or compiles, with a progress bar, and prints the warnings.
+Result<OpenedModel> openModel(const ModelArguments &arguments);
+
+} // namespace adze::tools
+
+#endif // ADZE_TOOLS_ADZE_MODELARGUMENTS_H
