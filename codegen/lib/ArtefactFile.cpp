@@ -84,41 +84,25 @@ public:
   int fd = -1;
 };
 
-/// One stretch of one layer of one weight.
-struct Piece {
-  WeightOp weight;
-  int64_t layer, begin, end; // units
-  uint64_t offset, bytes;    // in .adze.weights
-};
-
+/// One layer of one weight, as it lies in .adze.weights.
 struct PackedTensor {
+  WeightOp weight;
+  int64_t layer;
   uint64_t offset, bytes;
 };
 
-std::vector<Piece> planPieces(ModuleOp module,
-                              std::vector<PackedTensor> &tensors) {
-  std::vector<Piece> pieces;
+std::vector<PackedTensor> planTensors(ModuleOp module) {
+  std::vector<PackedTensor> tensors;
   for (auto weight : module.getOps<WeightOp>()) {
     auto at = weight->getAttrOfType<IntegerAttr>("adze.offset");
     if (!at)
       continue;
     int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
-    WeightType type = weight.getWeightType();
-    int64_t units = numWeightUnits(type);
-    int64_t unitBytes = std::max<int64_t>(weightUnitOffset(type, 1), 1);
-    int64_t step = std::max<int64_t>(kPieceBytes / unitBytes, 1);
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
-      uint64_t base = uint64_t(at.getInt() + layer * stride);
-      tensors.push_back({base, uint64_t(type.getStorageBytes())});
-      for (int64_t u = 0; u < units; u += step) {
-        int64_t end = std::min(units, u + step);
-        uint64_t from = uint64_t(weightUnitOffset(type, u));
-        pieces.push_back({weight, layer, u, end, base + from,
-                          uint64_t(weightUnitOffset(type, end)) - from});
-      }
-    }
+    for (int64_t layer = 0; layer < weight.getLayers(); ++layer)
+      tensors.push_back({weight, layer, uint64_t(at.getInt() + layer * stride),
+                         uint64_t(weight.getWeightType().getStorageBytes())});
   }
-  return pieces;
+  return tensors;
 }
 
 /// Runs `work(i)` for i < count on some threads; the first error wins.
@@ -148,51 +132,90 @@ Error parallelFor(unsigned threads, size_t count,
   return first;
 }
 
+/// Packs units [begin, end) of a tensor into `buffer` and writes them.
+Error packUnits(const ArtefactInput &input, const PackedTensor &tensor,
+                int64_t begin, int64_t end, int fd, uint64_t start,
+                StringRef path, std::vector<uint8_t> &buffer,
+                std::atomic<uint64_t> &done, uint64_t total) {
+  WeightOp weight = tensor.weight;
+  WeightType type = weight.getWeightType();
+  uint64_t from = uint64_t(weightUnitOffset(type, begin));
+  uint64_t bytes = uint64_t(weightUnitOffset(type, end)) - from;
+  if (buffer.size() < bytes)
+    buffer.resize(bytes);
+  if (Error e = input.weights->evaluate(weight, tensor.layer, begin, end,
+                                        buffer.data()))
+    return e;
+  if (Error e = writeAt(fd, buffer.data(), bytes,
+                        start + tensor.offset + from, path))
+    return e;
+  if (input.progress && input.progress(done += bytes, total))
+    return llvm::createStringError(std::errc::operation_canceled,
+                                   "cancelled while packing weights");
+  return Error::success();
+}
+
+/// Tensors up to this size are packed by one thread, which hashes them while
+/// they are in its buffer; larger ones are cut between threads and read back
+/// from the file for their hash.
+constexpr uint64_t kWholeTensorBytes = 48 << 20;
+
 Error packWeights(const ArtefactInput &input, int fd, uint64_t start,
                   StringRef path, unsigned threads, uint64_t total,
                   std::vector<uint64_t> &hashes) {
-  std::vector<PackedTensor> tensors;
-  std::vector<Piece> pieces = planPieces(input.module, tensors);
+  std::vector<PackedTensor> tensors = planTensors(input.module);
+  hashes.resize(tensors.size());
+  struct Piece {
+    size_t tensor;
+    int64_t begin, end; // units
+    bool whole;
+  };
+  std::vector<Piece> pieces;
+  for (auto [i, tensor] : llvm::enumerate(tensors)) {
+    WeightType type = tensor.weight.getWeightType();
+    int64_t units = numWeightUnits(type);
+    bool whole = tensor.bytes <= kWholeTensorBytes;
+    int64_t unitBytes = std::max<int64_t>(weightUnitOffset(type, 1), 1);
+    int64_t step =
+        whole ? units : std::max<int64_t>(kPieceBytes / unitBytes, 1);
+    for (int64_t u = 0; u < units; u += step)
+      pieces.push_back({i, u, std::min(units, u + step), whole});
+  }
   std::atomic<uint64_t> done{0};
-  Error packed = parallelFor(
-      threads, pieces.size(),
-      [&](size_t i, std::vector<uint8_t> &buffer) -> Error {
-        Piece &piece = pieces[i];
-        if (buffer.size() < piece.bytes)
-          buffer.resize(piece.bytes);
-        if (Error e = input.weights->evaluate(piece.weight, piece.layer,
-                                              piece.begin, piece.end,
-                                              buffer.data()))
-          return e;
-        if (Error e = writeAt(fd, buffer.data(), piece.bytes,
-                              start + piece.offset, path))
-          return e;
-        uint64_t now = done += piece.bytes;
-        if (input.progress && input.progress(now, total))
-          return llvm::createStringError(std::errc::operation_canceled,
-                                         "cancelled while packing weights");
+  if (Error e = parallelFor(
+          threads, pieces.size(),
+          [&](size_t i, std::vector<uint8_t> &buffer) -> Error {
+            Piece piece = pieces[i];
+            PackedTensor &tensor = tensors[piece.tensor];
+            if (Error e = packUnits(input, tensor, piece.begin, piece.end, fd,
+                                    start, path, buffer, done, total))
+              return e;
+            if (piece.whole)
+              hashes[piece.tensor] = llvm::xxHash64(
+                  ArrayRef<uint8_t>(buffer.data(), tensor.bytes));
+            return Error::success();
+          }))
+    return e;
+  return parallelFor(
+      threads, tensors.size(), [&](size_t i, std::vector<uint8_t> &) -> Error {
+        const PackedTensor &tensor = tensors[i];
+        if (tensor.bytes <= kWholeTensorBytes)
+          return Error::success();
+        // Mappings begin on pages; tensors on cache lines.
+        uint64_t at = start + tensor.offset, slack = at % 4096;
+        std::error_code code;
+        llvm::sys::fs::mapped_file_region mapped(
+            llvm::sys::fs::convertFDToNativeFile(fd),
+            llvm::sys::fs::mapped_file_region::readonly, tensor.bytes + slack,
+            at - slack, code);
+        if (code)
+          return llvm::createStringError(code, "cannot map " + path + ": " +
+                                                   code.message());
+        hashes[i] = llvm::xxHash64(ArrayRef<uint8_t>(
+            reinterpret_cast<const uint8_t *>(mapped.const_data()) + slack,
+            tensor.bytes));
         return Error::success();
       });
-  if (packed)
-    return packed;
-  if (tensors.empty())
-    return Error::success();
-  std::error_code code;
-  llvm::sys::fs::mapped_file_region mapped(
-      llvm::sys::fs::convertFDToNativeFile(fd),
-      llvm::sys::fs::mapped_file_region::readonly, total, start, code);
-  if (code)
-    return llvm::createStringError(code, "cannot map " + path + ": " +
-                                             code.message());
-  hashes.resize(tensors.size());
-  return parallelFor(threads, tensors.size(),
-                     [&](size_t i, std::vector<uint8_t> &) -> Error {
-                       hashes[i] = llvm::xxHash64(ArrayRef<uint8_t>(
-                           reinterpret_cast<const uint8_t *>(mapped.data()) +
-                               tensors[i].offset,
-                           tensors[i].bytes));
-                       return Error::success();
-                     });
 }
 
 /// The image's section table with `.adze.weights` added.
