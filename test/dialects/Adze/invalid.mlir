@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What ops of the model and fused level refuse. (Cn) is the constraint of the
+// op's documentation.
+// RUN: adze-opt %s -split-input-file -verify-diagnostics
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @embed_c1(%t: tensor<?xi32>) {
+  // expected-error @below {{expects a table of rows of 2 elements, got '!adze.weight<4x3, #adze.float<f32>>' (C1)}}
+  %x = adze.embed %t, @w : tensor<?xi32> -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @embed_missing(%t: tensor<?xi32>) {
+  // expected-error @below {{refers to @w, which is no weight of the module}}
+  %x = adze.embed %t, @w : tensor<?xi32> -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c1(%x: tensor<?x2xf32>) {
+  // expected-error @below {{expects a weight of N x 2, got '!adze.weight<4x3, #adze.float<f32>>' (C1)}}
+  %y = adze.linear %x, @w : (tensor<?x2xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+// expected-note @below {{declared here}}
+adze.weight @b from "b" : !adze.weight<3, #adze.float<f32>>
+func.func @linear_c1_bias(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a bias of 4 elements, got '!adze.weight<3, #adze.float<f32>>' (C1)}}
+  %y = adze.linear %x, @w bias @b : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c2(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a weight of 5 rows for its result, got '!adze.weight<4x3, #adze.float<f32>>' (C2)}}
+  %y = adze.linear %x, @w : (tensor<?x3xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w" : !adze.weight<48x3, #adze.float<f32>>
+func.func @linear_c2_streams(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a weight of 64 rows for its result}}
+  %y = adze.linear %x, @w streams 2 {
+  ^bb0(%a: f32, %b: f32):
+    adze.yield %a : f32
+  } : (tensor<?x3xf32>) -> tensor<?x17xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c2_no_result(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a result, since it has no sink (C2)}}
+  adze.linear %x, @w : (tensor<?x3xf32>)
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c2_sink(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a result of 4 columns, the heads stored (C2)}}
+  adze.linear %x, @w sink #adze.heads<2, [#adze.head<2, store>]> {} : (tensor<?x3xf32>) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c3_arguments(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a region of 1 arguments, got 2 (C3)}}
+  %y = adze.linear %x, @w {
+  ^bb0(%a: f32, %b: f32):
+    adze.yield %a : f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c3_types(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects region arguments of type f32, got 'f16' (C3)}}
+  %y = adze.linear %x, @w {
+  ^bb0(%a: f16):
+    %0 = arith.extf %a : f16 to f32
+    adze.yield %0 : f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c3_yield(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a region that yields one f32 (C3)}}
+  %y = adze.linear %x, @w {
+  ^bb0(%a: f32):
+    adze.yield %a, %a : f32, f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func private @impure(f32) -> f32
+func.func @linear_c3_pure(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects pure elementwise ops in its region, got 'func.call' (C3)}}
+  %y = adze.linear %x, @w {
+  ^bb0(%a: f32):
+    // expected-note @below {{this op}}
+    %0 = func.call @impure(%a) : (f32) -> f32
+    adze.yield %0 : f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c3_captures(%x: tensor<?x3xf32>, %c: tensor<?x4xf32>) {
+  // expected-error @below {{expects a region that uses its captures (C3)}}
+  %y = adze.linear %x, @w captures(%c : tensor<?x4xf32>)
+    : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c3_capture_columns(%x: tensor<?x3xf32>, %c: tensor<?x5xf32>) {
+  // expected-error @below {{expects captures of 4 columns, got 5 (C3)}}
+  %y = adze.linear %x, @w captures(%c : tensor<?x5xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    adze.yield %a : f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<32x3, #adze.float<f32>>
+func.func @linear_c3_streams(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a region that joins its two streams (C3)}}
+  %y = adze.linear %x, @w streams 2 : (tensor<?x3xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<48x3, #adze.float<f32>>
+func.func @linear_streams(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects one or two streams, got 3}}
+  %y = adze.linear %x, @w streams 3 : (tensor<?x3xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w.{}" x 2 : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c4(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a layer index, since @w is one weight per layer (C4)}}
+  %y = adze.linear %x, @w : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c5_rope(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a rotary table of 2 columns for a sink that rotates (C5)}}
+  %y = adze.linear %x, @w sink #adze.heads<2, [#adze.head<2, rotary, store>]> {} : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c5_cache(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a cache and a batch for a sink that appends (C5)}}
+  adze.linear %x, @w sink #adze.heads<2, [#adze.head<1, key>, #adze.head<1, value>]> {} : (tensor<?x3xf32>)
+  return
+}
+
+// -----
+
+// expected-error @below {{expects one chain at most that goes to store}}
+#sink = #adze.heads<2, [#adze.head<1, store>, #adze.head<1, store>]>
+
+// -----
+
+// expected-error @below {{expects an even head size for a rotary chain, got 3}}
+#sink = #adze.heads<3, [#adze.head<1, rotary, store>]>
+
+// -----
+
+// expected-error @below {{expects store, key or value, got keep}}
+// expected-error @below {{failed to parse Adze_HeadSinkAttr parameter 'chains'}}
+#sink = #adze.heads<2, [#adze.head<1, keep>]>
+
+// -----
+
+// expected-error @below {{expects a window of at least one position, got -1}}
+#mask = #adze.mask<causal, window = -1>
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w" : !adze.weight<3, #adze.float<f32>>
+func.func @rms_norm_c1(%x: tensor<?x4xf32>) {
+  // expected-error @below {{expects a weight of 4 elements, got '!adze.weight<3, #adze.float<f32>>' (C1)}}
+  %y = adze.rms_norm %x, @w eps 1.0e-5 : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<3, #adze.float<f32>>
+func.func @rms_norm_c1_heads(%x: tensor<?x4xf32>) {
+  // expected-error @below {{expects columns that are a multiple of heads, got 4 and 3 (C1)}}
+  %y = adze.rms_norm %x, @w eps 1.0e-5 heads 3 : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_table_c1(%b: !adze.batch) {
+  // expected-error @below {{expects 4 columns, twice the frequencies, got 6 (C1)}}
+  %t = adze.rotary_table %b freqs [1.0, 0.1] : tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c1(%x: tensor<?x6xf32>, %t: tensor<?x2xf32>) {
+  // expected-error @below {{expects columns that are a multiple of 2 * heads, got 6 and 2 heads (C1)}}
+  %y = adze.rotary %x, %t heads 2 half : tensor<?x6xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c1_table(%x: tensor<?x8xf32>, %t: tensor<?x2xf32>) {
+  // expected-error @below {{expects a table of 4 columns, the head size, got 2 (C1)}}
+  %y = adze.rotary %x, %t heads 2 half : tensor<?x8xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+adze.state @kv : !adze.kv<1x4xf32>
+func.func @attention_c1(%q: tensor<?x6xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects q of 8 columns, 2 heads of 4, got 6 (C1)}}
+  %a = adze.attention %q cache @kv at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x6xf32>
+  return
+}
+
+// -----
+
+adze.state @kv : !adze.kv<2x4xf32>
+func.func @attention_c2(%q: tensor<?x12xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects heads that are a multiple of kv_heads, got 3 and 2 (C2)}}
+  %a = adze.attention %q cache @kv at %b heads 3 kv_heads 2 scale 1.0
+    mask <causal> : tensor<?x12xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.state @kv : !adze.kv<2x4xf32>
+func.func @attention_c2_cache(%q: tensor<?x8xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects a cache of 1 heads, got '!adze.kv<2x4xf32>' (C2)}}
+  %a = adze.attention %q cache @kv at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+adze.state @kv x 2 : !adze.kv<1x4xf32>
+func.func @attention_layer(%q: tensor<?x8xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects a layer index, since @kv is one cache per layer}}
+  %a = adze.attention %q cache @kv at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_state(%q: tensor<?x8xf32>, %b: !adze.batch) {
+  // expected-error @below {{refers to @kv, which is no state of the module}}
+  %a = adze.attention %q cache @kv at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+adze.state @kv : !adze.kv<1x4xf32>
+func.func @kv_append_c1(%k: tensor<?x6xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects 4 columns for '!adze.kv<1x4xf32>', got 6 (C1)}}
+  adze.kv_append %k, %k cache @kv at %b : tensor<?x6xf32>, tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @map_c1(%x: tensor<?x6xf32>, %y: tensor<?x5xf32>) {
+  // expected-error @below {{expects inputs of the shape of 'tensor<?x6xf32>', got 'tensor<?x5xf32>' (C1)}}
+  %m = adze.map %x, %y : tensor<?x6xf32>, tensor<?x5xf32> -> tensor<?x6xf32> {
+  ^bb0(%a: f32, %b: f32):
+    adze.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+func.func @map_c2(%x: tensor<?x6xf32>) {
+  // expected-error @below {{expects a region of 1 arguments, got 0 (C2)}}
+  %m = adze.map %x : tensor<?x6xf32> -> tensor<?x6xf32> {
+    %c = arith.constant 1.0 : f32
+    adze.yield %c : f32
+  }
+  return
+}
+
+// -----
+
+func.func @repeat_c1_missing(%x: tensor<?x6xf32>) {
+  // expected-error @below {{refers to @layer, which is no function of the module (C1)}}
+  %y = adze.repeat 2 @layer(%x) : (tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{defined here}}
+func.func private @layer(%x: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  return %x : tensor<?x6xf32>
+}
+func.func @repeat_c1(%x: tensor<?x6xf32>) {
+  // expected-error @below {{expects a callee of type '(index, tensor<?x6xf32>) -> tensor<?x6xf32>', got '(tensor<?x6xf32>) -> tensor<?x6xf32>' (C1)}}
+  %y = adze.repeat 2 @layer(%x) : (tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @w from "w.{}" x 2 : !adze.weight<3x3, #adze.float<f32>>
+func.func private @layer(%l: index, %x: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %y = adze.linear %x, @w[%l] : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return %y : tensor<?x3xf32>
+}
+func.func @repeat_c2(%x: tensor<?x3xf32>) {
+  // expected-error @below {{runs layers up to 2, but @w has 2 (C2)}}
+  %y = adze.repeat 2 from 1 @layer(%x) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<3x3, #adze.float<f32>>
+func.func @weight_tensor() {
+  // expected-error @below {{expects a tensor of the shape of '!adze.weight<3x3, #adze.float<f32>>', got 'tensor<3x4xf32>'}}
+  %w = adze.weight_tensor @w : tensor<3x4xf32>
+  return
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The documented example of every op of the scheduled level.
+// RUN: adze-opt %s | adze-opt | FileCheck %s
+// RUN: adze-opt %s --mlir-print-op-generic | adze-opt | FileCheck %s
+// RUN: adze-opt %s --emit-bytecode | adze-opt | FileCheck %s
+
+// CHECK: #[[MAP:.*]] = affine_map<(d0, d1) -> (d0 * 256)>
+module attributes {adze.level = #adze.level<scheduled>} {
+  adze.weight @l.qkv from "qkv.{}" x 22 : !adze.weight<96x64, #adze.float<bf16>>
+  // CHECK: adze.kernel @k0 rms_norm {eps = 1.000000e-05 : f64, in = f32, out = bf16, weight = #adze.float<bf16>}
+  adze.kernel @k0 rms_norm {eps = 1.0e-5, in = f32, out = bf16, weight = #adze.float<bf16>}
+  // CHECK: adze.kernel @k1 linear {streams = 1 : i64} {
+  adze.kernel @k1 linear {streams = 1} {
+  ^bb0(%acc: f32):
+    %0 = arith.negf %acc : f32
+    adze.yield %0 : f32
+  }
+  // CHECK: func.func private @layer(%{{.*}}: index, %{{.*}}: !adze.frame)
+  func.func private @layer(%l: index, %f: !adze.frame) {
+    // CHECK: %[[N:.*]] = adze.arena %{{.*}} at #[[MAP]] : <64xf32>
+    %n = adze.arena %f at affine_map<(T, R) -> (T * 256)> : !adze.buffer<64xf32>
+    // CHECK: %[[Q:.*]] = adze.arena %{{.*}} : <64xbf16>
+    %q = adze.arena %f at affine_map<(T, R) -> (T * 512)> : !adze.buffer<64xbf16>
+    // CHECK: adze.launch @k1 over panels 20 unit 4 rows tokens frame %{{.*}}(%[[N]], %[[Q]]) weights [@l.qkv] layer %{{.*}} sizes [64, 64] : !adze.buffer<64xf32>, !adze.buffer<64xbf16>
+    adze.launch @k1 over panels 20 unit 4 rows tokens frame %f (%n, %q)
+      weights [@l.qkv] layer %l sizes [64, 64]
+      : !adze.buffer<64xf32>, !adze.buffer<64xbf16>
+    // CHECK: adze.barrier %{{.*}}
+    adze.barrier %f
+    return
+  }
+  // CHECK: func.func @step
+  func.func @step(%f: !adze.frame) {
+    // CHECK: adze.frame_arg %{{.*}} 0 : <1xi32>
+    %t = adze.frame_arg %f 0 : !adze.buffer<1xi32>
+    // CHECK: adze.call_layers 22 from 0 @layer(%{{.*}})
+    adze.call_layers 22 from 0 @layer(%f)
+    return
+  }
+}

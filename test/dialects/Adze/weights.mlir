@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What weights, states and their expressions refuse. (Cn) is the constraint of
+// the op's documentation.
+// RUN: adze-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @below {{expects either a source tensor (from) or a body, got neither (C1)}}
+adze.weight @weight_c1_neither : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<2, #adze.float<f32>>
+// expected-error @below {{expects either a source tensor (from) or a body, got both (C1)}}
+adze.weight @weight_c1_both from "b" : !adze.weight<2, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+// expected-error @below {{expects {} in the source name if and only if there is one weight per layer, got "w.0" (C2)}}
+adze.weight @weight_c2 from "w.0" x 2 : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects {} in the source name if and only if there is one weight per layer, got "w.{}" (C2)}}
+adze.weight @weight_c2 from "w.{}" : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects a positive layer count, got 0}}
+adze.weight @weight_count from "w.{}" x 0 : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<2, #adze.float<f32>>
+// expected-error @below {{expects its body to yield '!adze.weight<2, #adze.float<f16>>', got '!adze.weight<2, #adze.float<f32>>' (C3)}}
+adze.weight @weight_c3 : !adze.weight<2, #adze.float<f16>> {
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  // expected-note @below {{yielded here}}
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @ref_c1_missing : !adze.weight<2, #adze.float<f32>> {
+  // expected-error @below {{refers to @nothing, which is no weight of the module (C1)}}
+  %0 = adze.ref @nothing : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @a from "a" : !adze.weight<3, #adze.float<f32>>
+adze.weight @ref_c1_type : !adze.weight<2, #adze.float<f32>> {
+  // expected-error @below {{has type '!adze.weight<2, #adze.float<f32>>', but @a is a '!adze.weight<3, #adze.float<f32>>' (C1)}}
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @a from "a.{}" x 3 : !adze.weight<2, #adze.float<f32>>
+adze.weight @ref_c2 x 2 : !adze.weight<2, #adze.float<f32>> {
+  // expected-error @below {{reads a weight of 3 layers from one of 2 (C2)}}
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<2x3, #adze.float<f32>>
+adze.weight @b from "b" : !adze.weight<2x4, #adze.float<f32>>
+adze.weight @concat_c1_columns : !adze.weight<4x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<2x3, #adze.float<f32>>
+  %1 = adze.ref @b : !adze.weight<2x4, #adze.float<f32>>
+  // expected-error @below {{expects inputs that differ in rows only}}
+  %2 = adze.concat %0, %1 : (!adze.weight<2x3, #adze.float<f32>>,
+    !adze.weight<2x4, #adze.float<f32>>) -> !adze.weight<4x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<4x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<2x3, #adze.float<f32>>
+adze.weight @concat_c1_result : !adze.weight<5x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<2x3, #adze.float<f32>>
+  // expected-error @below {{expects a result of type '!adze.weight<4x3, #adze.float<f32>>', got '!adze.weight<5x3, #adze.float<f32>>' (C1)}}
+  %2 = adze.concat %0, %0 : (!adze.weight<2x3, #adze.float<f32>>,
+    !adze.weight<2x3, #adze.float<f32>>) -> !adze.weight<5x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<5x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @concat_c1_none : !adze.weight<5x3, #adze.float<f32>> {
+  // expected-error @below {{expects at least one input (C1)}}
+  %2 = adze.concat : () -> !adze.weight<5x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<5x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<16x3, #adze.float<f32>>
+adze.weight @interleave_c1 : !adze.weight<48x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<16x3, #adze.float<f32>>
+  // expected-error @below {{expects a result of type '!adze.weight<32x3, #adze.float<f32>>'}}
+  %2 = adze.interleave %0, %0 : !adze.weight<16x3, #adze.float<f32>>
+    -> !adze.weight<48x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<48x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<16x3, #adze.float<f32>>
+adze.weight @pad_heads_c1 : !adze.weight<48x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<16x3, #adze.float<f32>>
+  // expected-error @below {{expects rows that are a multiple of heads, got 16 rows and 3 heads (C1)}}
+  %2 = adze.pad_heads %0 heads 3 : !adze.weight<16x3, #adze.float<f32>>
+    -> !adze.weight<48x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<48x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @rotary_halves_c1 : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects rows that are a multiple of 2 * heads, got 6 rows and 2 heads (C1)}}
+  %2 = adze.rotary_halves %0 heads 2 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @cast_c1 : !adze.weight<5x3, #adze.float<bf16>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a result of type '!adze.weight<6x3, #adze.float<bf16>>', got '!adze.weight<5x3, #adze.float<bf16>>' (C1)}}
+  %2 = adze.cast %0 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<5x3, #adze.float<bf16>>
+  adze.yield %2 : !adze.weight<5x3, #adze.float<bf16>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @pack_c1_twice : !adze.weight<6x3, #adze.float<f32>, panels> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  %1 = adze.pack %0 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<6x3, #adze.float<f32>, panels>
+  // expected-error @below {{expects an input in the layout rows, got '!adze.weight<6x3, #adze.float<f32>, panels>' (C1)}}
+  %2 = adze.pack %1 : !adze.weight<6x3, #adze.float<f32>, panels>
+    -> !adze.weight<6x3, #adze.float<f32>, panels>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>, panels>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @pack_c1_result : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a result of type '!adze.weight<6x3, #adze.float<f32>, panels>'}}
+  %1 = adze.pack %0 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %1 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+// expected-error @below {{expects positive dimensions, got 0}}
+adze.weight @type_dimension from "a" : !adze.weight<0x3, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects a weight of one or two dimensions, got 3}}
+adze.weight @type_rank from "a" : !adze.weight<2x2x2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the layout panels, got a vector}}
+adze.weight @type_layout from "a" : !adze.weight<2, #adze.float<f32>, panels>
+
+// -----
+
+// expected-error @below {{expects a layout (rows or panels), got tiles}}
+adze.weight @type_layout from "a" : !adze.weight<2x2, #adze.float<f32>, tiles>
+
+// -----
+
+// expected-error @below {{expects f32, f16 or bf16, got 'f64'}}
+adze.weight @format from "a" : !adze.weight<2, #adze.float<f64>>
+
+// -----
+
+// expected-error @below {{expects positive heads and head size, got 0 and 4}}
+adze.state @kv_heads : !adze.kv<0x4xf32>
+
+// -----
+
+// expected-error @below {{expects f32, f16 or bf16 keys and values, got 'i8'}}
+adze.state @kv_type : !adze.kv<1x4xi8>

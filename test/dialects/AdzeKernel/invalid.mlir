@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One case per constraint of the adze_kernel ops.
+// RUN: adze-opt %s -split-input-file -verify-diagnostics
+
+func.func @dot_c1_elements(%acc: vector<16xf32>, %a: vector<16xbf16>) {
+  // expected-error @below {{expects operands of 32 elements for 'vector<16xf32>', got 'vector<16xbf16>' (C1)}}
+  %r = adze_kernel.dot %acc, %a, %a : vector<16xf32>, vector<16xbf16>
+  return
+}
+
+// -----
+
+func.func @dot_c1_types(%acc: vector<16xf32>, %a: vector<64xi8>) {
+  // expected-error @below {{expects bf16 operands for an f32 accumulator and i8 operands for an i32 one}}
+  %r = adze_kernel.dot %acc, %a, %a : vector<16xf32>, vector<64xi8>
+  return
+}
+
+// -----
+
+func.func @to_f32_elements(%h: vector<16xf16>) {
+  // expected-error @below {{expects as many elements in as out, got 'vector<16xf16>' and 'vector<8xf32>'}}
+  %f = adze_kernel.to_f32 %h : vector<16xf16> to vector<8xf32>
+  return
+}
+
+// -----
+
+func.func @from_f32_elements(%h: vector<16xf32>) {
+  // expected-error @below {{expects as many elements in as out, got 'vector<16xf32>' and 'f16'}}
+  %f = adze_kernel.from_f32 %h : vector<16xf32> to f16
+  return
+}

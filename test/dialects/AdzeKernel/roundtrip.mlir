@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The documented example of every adze_kernel op.
+// RUN: adze-opt %s | adze-opt | FileCheck %s
+// RUN: adze-opt %s --mlir-print-op-generic | adze-opt | FileCheck %s
+// RUN: adze-opt %s --emit-bytecode | adze-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @tile
+func.func @tile(%acc: vector<16xf32>, %a: vector<32xbf16>, %i: vector<16xi32>,
+                %c: vector<64xi8>, %h: vector<16xf16>) {
+  // CHECK: adze_kernel.dot %{{.*}}, %{{.*}}, %{{.*}} : vector<16xf32>, vector<32xbf16>
+  %r = adze_kernel.dot %acc, %a, %a : vector<16xf32>, vector<32xbf16>
+  // CHECK: adze_kernel.dot %{{.*}} : vector<16xi32>, vector<64xi8>
+  %d = adze_kernel.dot %i, %c, %c : vector<16xi32>, vector<64xi8>
+  // CHECK: adze_kernel.exp2 %{{.*}} : vector<16xf32>
+  %e = adze_kernel.exp2 %acc : vector<16xf32>
+  // CHECK: adze_kernel.to_f32 %{{.*}} : vector<16xf16> to vector<16xf32>
+  %f = adze_kernel.to_f32 %h : vector<16xf16> to vector<16xf32>
+  // CHECK: adze_kernel.from_f32 %{{.*}} : vector<16xf32> to vector<16xbf16>
+  %b = adze_kernel.from_f32 %f : vector<16xf32> to vector<16xbf16>
+  // CHECK: adze_kernel.from_f32 flush %{{.*}} : vector<16xf32> to vector<16xbf16>
+  %p = adze_kernel.from_f32 flush %f : vector<16xf32> to vector<16xbf16>
+  return
+}
