@@ -3,6 +3,7 @@
 #include "KernelEmitter.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace adze;
@@ -102,7 +103,8 @@ Value KernelEmitter::divf(Value x, Value y) {
   return arith::DivFOp::create(b, loc, x, y);
 }
 Value KernelEmitter::fma(Value x, Value y, Value z) {
-  return vector::FMAOp::create(b, loc, x, y, z);
+  // Not vector.fma: that becomes llvm.fmuladd, which need not fuse.
+  return math::FmaOp::create(b, loc, x, y, z);
 }
 Value KernelEmitter::maxf(Value x, Value y) {
   // A compare and a select is exactly what vmaxps does.

@@ -43,6 +43,7 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
   wideUnits = std::max<int64_t>(1, shapes.panels / unitPanels);
   smallUnits = std::max<int64_t>(1, shapes.smallPanels / unitPanels);
   groupPanels = std::max(wideUnits, smallUnits) * unitPanels;
+  finishLoops = target.registers >= 32;
 }
 
 bool LinearPlan::rotates() const {
@@ -120,6 +121,7 @@ public:
 private:
   void emitUnits(Value lo, Value hi, bool small);
   void emitRows(Value unit, int64_t units, bool small);
+  void callFinish(Value row, Value rows, Value unit, Value units);
 
   KernelEmitter &e;
   const KernelTarget &target;
@@ -154,13 +156,27 @@ void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
                 ops.k, e.at(ops.scratch, panel * kLineBytes), outBytes});
         panel += piece;
       }
-      SmallVector<Value> arguments = {m, e.constant(step), unit,
-                                      e.constant(units)};
-      llvm::append_range(arguments, forwarded);
-      e.call(finish, arguments);
+      callFinish(m, e.constant(step), unit, e.constant(units));
     });
     row = end;
   }
+}
+
+/// Finishes `rows` rows from `row` on of `units` units from `unit` on.
+void LinearEmitter::callFinish(Value row, Value rows, Value unit,
+                               Value units) {
+  auto call = [&](ValueRange leading) {
+    SmallVector<Value> arguments(leading);
+    llvm::append_range(arguments, forwarded);
+    e.call(finish, arguments);
+  };
+  if (plan.finishLoops)
+    return call({row, unit, rows, units});
+  Value zero = e.constant(0);
+  e.loop(zero, rows, 1, [&](Value r) {
+    e.loop(zero, units, 1,
+           [&](Value u) { call({e.add(row, r), e.add(unit, u), r, u}); });
+  });
 }
 
 void LinearEmitter::emitUnits(Value lo, Value hi, bool small) {
@@ -188,6 +204,24 @@ void LinearEmitter::emit(Value lo, Value hi) {
 
 } // namespace
 
+/// The body of the finish function (row, unit, rows, units), or
+/// (row, unit, tileRow, tileUnit) where it does not loop.
+static LogicalResult emitFinishBody(KernelEmitter &e, const LinearPlan &plan,
+                                    KernelOp kernel, const LinearOperands &ops,
+                                    ValueRange args) {
+  if (!plan.finishLoops)
+    return emitFinish(e, plan, kernel, ops, args[0], args[1], args[2], args[3]);
+  LogicalResult result = success();
+  Value zero = e.constant(0);
+  e.loop(zero, args[2], 1, [&](Value r) {
+    e.loop(zero, args[3], 1, [&](Value u) {
+      result = emitFinish(e, plan, kernel, ops, e.add(args[0], r),
+                          e.add(args[1], u), r, u);
+    });
+  });
+  return result;
+}
+
 FailureOr<func::FuncOp> adze::buildLinear(OpBuilder &builder, KernelOp kernel,
                                           const KernelTarget &target) {
   LinearPlan plan(kernel, target);
@@ -205,8 +239,7 @@ FailureOr<func::FuncOp> adze::buildLinear(OpBuilder &builder, KernelOp kernel,
     finish = e.beginFunction(name + ".finish", types, {}, false);
     ValueRange args = finish.getArguments();
     LinearOperands ops(plan, args.drop_front(4));
-    if (failed(emitFinish(e, plan, kernel, ops, args[0], args[1], args[2],
-                          args[3])))
+    if (failed(emitFinishBody(e, plan, kernel, ops, args.take_front(4))))
       return failure();
     e.ret();
   }

@@ -26,6 +26,10 @@ struct LinearPlan {
   /// Panels of one unit of the domain, and of a group of units whose tiles are
   /// in scratch together.
   int64_t unitPanels, wideUnits, smallUnits, groupPanels;
+  /// Whether the finish of a kernel loops over rows and units itself. With few
+  /// registers it does one unit of one row: there, constants hoisted out of a
+  /// loop would be spilled in it.
+  bool finishLoops;
   TileShapes shapes;
 
   bool rotates() const;
@@ -60,12 +64,12 @@ struct LinearOperands {
   mlir::Value cache, layer, rows, columns, k;
 };
 
-/// Finishes tiles in scratch: `rows` rows from `row` on, `units` units from
-/// `unit` on. Bias, region and store, or the chains of a head sink.
+/// Finishes one unit of one row, `tileUnit` of `tileRow` in scratch: bias,
+/// region and store, or the chains of a head sink.
 llvm::LogicalResult emitFinish(KernelEmitter &e, const LinearPlan &plan,
                                KernelOp kernel, const LinearOperands &operands,
-                               mlir::Value row, mlir::Value rows,
-                               mlir::Value unit, mlir::Value units);
+                               mlir::Value row, mlir::Value unit,
+                               mlir::Value tileRow, mlir::Value tileUnit);
 
 } // namespace adze
 

@@ -177,22 +177,14 @@ void Finisher::head(Value row, Value tile, Value unit) {
 
 LogicalResult adze::emitFinish(KernelEmitter &e, const LinearPlan &plan,
                                KernelOp kernel, const LinearOperands &operands,
-                               Value row, Value rows, Value unit,
-                               Value units) {
-  LogicalResult result = success();
+                               Value row, Value unit, Value tileRow,
+                               Value tileUnit) {
   Finisher finisher(e, plan, kernel, operands);
-  Value zero = e.constant(0);
-  e.loop(zero, rows, 1, [&](Value r) {
-    e.loop(zero, units, 1, [&](Value u) {
-      Value offset = e.add(e.mul(r, plan.tileRowBytes()),
-                           e.mul(u, plan.unitPanels * kLineBytes));
-      Value tile = e.at(operands.scratch, offset);
-      Value thisRow = e.add(row, r), thisUnit = e.add(unit, u);
-      if (plan.sink)
-        finisher.head(thisRow, tile, thisUnit);
-      else
-        result = finisher.columns(thisRow, tile, thisUnit);
-    });
-  });
-  return result;
+  Value offset = e.add(e.mul(tileRow, plan.tileRowBytes()),
+                       e.mul(tileUnit, plan.unitPanels * kLineBytes));
+  Value tile = e.at(operands.scratch, offset);
+  if (!plan.sink)
+    return finisher.columns(row, tile, unit);
+  finisher.head(row, tile, unit);
+  return success();
 }

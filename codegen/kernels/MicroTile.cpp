@@ -10,8 +10,11 @@ using namespace adze;
 TileShapes adze::tileShapes(const KernelTarget &target,
                             const TileTypes &types) {
   // 32 registers: 24 accumulators, 3 panels, the row by embedded broadcast.
-  if (target.registers >= 32)
-    return {{8, 4, 2, 1}, 3, 4, 4};
+  // An expanded 16-bit panel needs two registers more: 8 x 2.
+  if (target.registers >= 32) {
+    bool expands = types.depth() == 2 && !types.usesDot(target);
+    return {{8, 4, 2, 1}, expands ? 2 : 3, 4, 4};
+  }
   // 16 half-width registers: 6 x 1 is 12 accumulators, 2 halves of a panel and
   // a broadcast. Expanding a 16-bit panel needs more beside: 4 x 1.
   if (types.panelType.isF32())

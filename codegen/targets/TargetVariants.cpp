@@ -3,7 +3,7 @@
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/abi.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
 
@@ -70,9 +70,13 @@ static Expected<uint64_t> parseTarget(StringRef item) {
     return targetError("unknown target '" + cpu + "'");
   SmallVector<StringRef> features;
   X86::getFeaturesForCPU(cpu, features);
-  StringSet<> names;
-  for (StringRef feature : features)
-    names.insert(feature);
+  // A CPU's list leaves out what other features of it imply.
+  StringMap<bool> names;
+  auto enable = [&](StringRef feature) {
+    names[feature] = true;
+    X86::updateImpliedFeatures(feature, true, names);
+  };
+  for_each(features, enable);
   for (StringRef feature : ArrayRef(parts).drop_front()) {
     StringRef full = StringSwitch<StringRef>(feature.trim())
                          .Case("vnni", "avx512vnni")
@@ -84,9 +88,9 @@ static Expected<uint64_t> parseTarget(StringRef item) {
       return targetError("unknown feature '" + feature + "' in target '" +
                          item + "' (known: vnni, bf16, avxvnni, avx512vbmi2, "
                                 "amx-tile, amx-bf16, amx-int8)");
-    names.insert(full);
+    enable(full);
   }
-  return needBits([&](StringRef name) { return names.contains(name); });
+  return needBits([&](StringRef name) { return names.lookup(name); });
 }
 
 Expected<SmallVector<const TargetVariant *>>

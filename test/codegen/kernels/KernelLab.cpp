@@ -72,6 +72,12 @@ void test::set(void *memory, Stored type, size_t index, float value) {
     std::memcpy(bytes + 4 * index, &value, 4);
     return;
   }
+  if (type == Stored::BF16 && value == value) {
+    uint32_t bits = llvm::bit_cast<uint32_t>(value);
+    uint16_t half = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    std::memcpy(bytes + 2 * index, &half, 2);
+    return;
+  }
   llvm::APFloat rounded(value);
   bool lost;
   rounded.convert(type == Stored::BF16 ? llvm::APFloat::BFloat()
