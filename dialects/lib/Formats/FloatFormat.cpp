@@ -6,6 +6,8 @@
 // 32-bit broadcast of the activation per step.
 
 #include "adze/Dialect/Adze/Adze.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
@@ -54,21 +56,56 @@ int64_t elementBytes(FloatFormatAttr format) {
   return format.getElementType().getIntOrFloatBitWidth() / 8;
 }
 
-/// 32-bit units of one panel line step: [units][16] of a row-major source.
-/// 16 x 16 blocks keep both sides within a few cache lines.
+/// Four 32-bit units: a register on every target.
+using Quad = uint32_t __attribute__((vector_size(16)));
+
+/// out[j][i] = in[i][j] for 4 x 4 units; rows lie `fromStride` and `toStride`
+/// units apart.
+inline void transpose4(const uint32_t *from, int64_t fromStride, uint32_t *to,
+                       int64_t toStride) {
+  Quad in[4], mixed[4], out[4];
+  for (int i = 0; i < 4; ++i)
+    std::memcpy(&in[i], from + i * fromStride, sizeof(Quad));
+  mixed[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
+  mixed[1] = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
+  mixed[2] = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
+  mixed[3] = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
+  out[0] = __builtin_shufflevector(mixed[0], mixed[1], 0, 1, 4, 5);
+  out[1] = __builtin_shufflevector(mixed[0], mixed[1], 2, 3, 6, 7);
+  out[2] = __builtin_shufflevector(mixed[2], mixed[3], 0, 1, 4, 5);
+  out[3] = __builtin_shufflevector(mixed[2], mixed[3], 2, 3, 6, 7);
+  for (int i = 0; i < 4; ++i)
+    std::memcpy(to + i * toStride, &out[i], sizeof(Quad));
+}
+
+/// 32-bit units of one panel line step: [units][16] of a row-major source. A
+/// block of two lines of each row is gathered first, because rows often lie a
+/// multiple of 4096 bytes apart and would evict each other from the cache.
 void packUnits(ArrayRef<const uint8_t *> rows, int64_t units, uint32_t *panel) {
-  constexpr int64_t kBlock = 16;
+  constexpr int64_t kBlock = 32, kAhead = 4 * kBlock;
+  alignas(64) uint32_t block[kPanelRows][kBlock] = {};
   for (int64_t u0 = 0; u0 < units; u0 += kBlock) {
     int64_t n = std::min(kBlock, units - u0);
     for (int64_t r = 0; r < kPanelRows; ++r) {
       if (!rows[r])
         continue;
-      uint32_t line[kBlock];
-      std::memcpy(line, rows[r] + u0 * 4, n * 4);
-      uint32_t *out = panel + u0 * kPanelRows + r;
-      for (int64_t u = 0; u < n; ++u)
-        out[u * kPanelRows] = line[u];
+      if (u0 + kAhead < units) {
+        __builtin_prefetch(rows[r] + (u0 + kAhead) * 4);
+        __builtin_prefetch(rows[r] + (u0 + kAhead) * 4 + 64);
+      }
+      if (n == kBlock)
+        std::memcpy(block[r], rows[r] + u0 * 4, sizeof(block[r]));
+      else
+        std::memcpy(block[r], rows[r] + u0 * 4, n * 4);
     }
+    uint32_t *out = panel + u0 * kPanelRows;
+    int64_t u = 0;
+    for (; u + 4 <= n; u += 4)
+      for (int64_t r = 0; r < kPanelRows; r += 4)
+        transpose4(&block[r][u], kBlock, out + u * kPanelRows + r, kPanelRows);
+    for (; u < n; ++u)
+      for (int64_t r = 0; r < kPanelRows; ++r)
+        out[u * kPanelRows + r] = block[r][u];
   }
 }
 
@@ -157,4 +194,47 @@ float FloatFormatAttr::decodePanel(ArrayRef<uint8_t> panel, int64_t cols,
   decodeRow(panel.slice(unit * elementBytes(*this), elementBytes(*this)),
             {&value, 1});
   return value;
+}
+
+Value FloatFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
+                                       bool panels, int64_t cols, Value row,
+                                       Value k) const {
+  auto constant = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, v);
+  };
+  auto mul = [&](Value x, int64_t y) {
+    return b.createOrFold<arith::MulIOp>(loc, x, constant(y));
+  };
+  auto add = [&](Value x, Value y) {
+    return b.createOrFold<arith::AddIOp>(loc, x, y);
+  };
+  auto div = [&](Value x, int64_t y) {
+    return b.createOrFold<arith::DivUIOp>(loc, x, constant(y));
+  };
+  auto rem = [&](Value x, int64_t y) {
+    return b.createOrFold<arith::RemUIOp>(loc, x, constant(y));
+  };
+  int64_t bytes = elementBytes(*this);
+  Value offset;
+  if (panels) {
+    int64_t depth = getPanelDepth();
+    // Rows first: that part stays the same while k runs.
+    Value first = add(mul(div(row, kPanelRows), getPanelBytes(cols)),
+                      mul(rem(row, kPanelRows), depth * bytes));
+    Value within = add(mul(div(k, depth), kPanelRows * depth * bytes),
+                       mul(rem(k, depth), bytes));
+    offset = add(first, within);
+  } else {
+    offset = add(mul(row, getRowBytes(cols)), mul(k, bytes));
+  }
+  Type ptr = LLVM::LLVMPointerType::get(b.getContext());
+  Value distance =
+      arith::IndexCastOp::create(b, loc, b.getI64Type(), offset);
+  Value place = LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), base,
+                                    ValueRange{distance});
+  Value element =
+      LLVM::LoadOp::create(b, loc, getElementType(), place, unsigned(bytes));
+  if (getElementType().isF32())
+    return element;
+  return arith::ExtFOp::create(b, loc, b.getF32Type(), element);
 }

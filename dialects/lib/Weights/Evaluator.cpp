@@ -112,7 +112,7 @@ public:
         return data.takeError();
       bound.data.push_back(*data);
     }
-    return std::move(bound);
+    return bound;
   }
 
   RowSource resolve(int64_t row) const { return program.resolve(row); }
@@ -148,7 +148,7 @@ public:
     FormatAttrInterface format = leaf.formats.front();
     format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
     if (Error error = convert({index, 0}, values))
-      return std::move(error);
+      return error;
     return ArrayRef<float>(values);
   }
 
@@ -305,7 +305,7 @@ WeightEvaluator::create(ModuleOp module, WeightSource &source) {
       return program.takeError();
     result->programs[weight] = std::move(*program);
   }
-  return std::move(result);
+  return result;
 }
 
 /// Only weights of the module it was made for have a program.

@@ -135,7 +135,7 @@ adze::detail::compileWeight(WeightOp weight) {
   if (!root)
     return root.takeError();
   assert(*root == program->nodes.size() - 1 && "the root is the last node");
-  return std::move(program);
+  return program;
 }
 
 RowSource WeightProgram::resolve(int64_t row) const {

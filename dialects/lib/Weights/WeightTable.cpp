@@ -215,7 +215,7 @@ Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
     result->table.push_back(std::move(entry));
   }
   if (Error error = findings.take())
-    return std::move(error);
+    return error;
 
   llvm::sort(result->table, [](const auto &a, const auto &b) {
     return a.name < b.name;
@@ -228,7 +228,7 @@ Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
     result->bufferOf.push_back(mapped.lookup(file));
     result->byName[entry.name] = i;
   }
-  return std::move(result);
+  return result;
 }
 
 Expected<TensorView> WeightTable::lookup(StringRef name) {
