@@ -24,10 +24,13 @@ set(ADZE_LLD_LIBRARIES ${ADZE_LLD_ELF} ${ADZE_LLD_COMMON} ZLIB::ZLIB
   zstd::libzstd_shared)
 
 separate_arguments(ADZE_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+list(TRANSFORM ADZE_LLVM_DEFINITIONS REPLACE "^-D" "")
 set(MLIR_BINARY_DIR ${PROJECT_BINARY_DIR})
 if(NOT CMAKE_INSTALL_RPATH)
-  # libMLIR.so is not on the default loader path.
-  set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib;${LLVM_LIBRARY_DIR}")
+  # libMLIR.so is not on the default loader path. Our own libraries are found
+  # from the tools and from each other wherever the prefix is moved to.
+  file(RELATIVE_PATH bin_to_lib /p/${CMAKE_INSTALL_BINDIR} /p/${CMAKE_INSTALL_LIBDIR})
+  set(CMAKE_INSTALL_RPATH "$ORIGIN/${bin_to_lib};$ORIGIN;${LLVM_LIBRARY_DIR}")
 endif()
 
 set(ADZE_INCLUDE_DIRS
@@ -65,6 +68,7 @@ endfunction()
 function(adze_shared_library)
   get_property(components GLOBAL PROPERTY ADZE_COMPONENTS)
   add_library(Adze SHARED)
+  add_library(Adze::Adze ALIAS Adze)
   foreach(component IN LISTS components)
     target_sources(Adze PRIVATE $<TARGET_OBJECTS:${component}>)
     get_target_property(dirs ${component} INTERFACE_INCLUDE_DIRECTORIES)
@@ -72,10 +76,16 @@ function(adze_shared_library)
   endforeach()
   target_include_directories(Adze SYSTEM PUBLIC
     $<BUILD_INTERFACE:${LLVM_INCLUDE_DIRS};${MLIR_INCLUDE_DIRS}>)
-  target_compile_definitions(Adze PUBLIC ${ADZE_LLVM_DEFINITIONS})
+  # Who links the installed library need not have MLIR.
+  target_compile_definitions(Adze PUBLIC
+    "$<BUILD_INTERFACE:${ADZE_LLVM_DEFINITIONS}>")
+  target_include_directories(Adze PUBLIC
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(Adze INTERFACE cxx_std_17)
   # Static libraries that a component needs, such as adze_text.
   get_property(libraries GLOBAL PROPERTY ADZE_COMPONENT_LIBRARIES)
-  target_link_libraries(Adze PUBLIC MLIR LLVM adze_runtime
+  target_link_libraries(Adze
+    PUBLIC $<BUILD_INTERFACE:MLIR> $<BUILD_INTERFACE:LLVM> adze_runtime
     PRIVATE ${libraries} ${ADZE_LLD_LIBRARIES})
   set_target_properties(Adze PROPERTIES LINKER_LANGUAGE CXX
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
