@@ -8,6 +8,7 @@
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
 #include <chrono>
 
 using namespace mlir;
@@ -106,6 +107,36 @@ Result<Model> adze::compile(const std::string &model,
   if (stats)
     *stats = *made;
   return Model::open(path.str().str());
+}
+
+Result<void> adze::emitModule(const std::string &model,
+                              const std::string &point,
+                              const std::string &output,
+                              const CompileOptions &options) {
+  if (point == "scheduled")
+    return adze::Error{ADZE_INVALID_ARGUMENT,
+                       "a scheduled module cannot be read again as a model",
+                       "print it with emitForm"};
+  ModelCompiler compiler(options);
+  if (llvm::Error error = compiler.load(model))
+    return toError(std::move(error));
+  if (!point.empty())
+    if (llvm::Error error = compiler.optimize(point))
+      return toError(std::move(error));
+  std::string table = output + ".weights.json";
+  if (llvm::Error error = compiler.writeTable(table))
+    return toError(std::move(error));
+  ModuleOp module = compiler.module();
+  module->setAttr(kTableAttrName,
+                  StringAttr::get(module.getContext(),
+                                  llvm::sys::path::filename(table)));
+  llvm::Error written = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) {
+    module.print(os);
+    return llvm::Error::success();
+  });
+  if (written)
+    return toError(std::move(written));
+  return {};
 }
 
 Result<std::string> adze::emitForm(const std::string &model, Emit form,

@@ -14,8 +14,10 @@
 #include "adze/Frontend/ModuleFile.h"
 #include "adze/Frontend/Tokenizer.h"
 #include "adze/InitAll.h"
+#include "adze/PluginLoader.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Pipelines.h"
+#include "adze/Weights/WeightTable.h"
 #include "adze/abi.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -62,6 +64,12 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
   (void)upstream;
   DialectRegistry registry;
   registerAllDialects(registry);
+  // Before the context is made, so that it knows their dialects.
+  std::vector<std::string> places;
+  for (const std::string &plugin : options.plugins)
+    if (llvm::Error error = loadPlugin(plugin, registry, places))
+      pluginProblems.push_back(llvm::toString(std::move(error)));
+  inserted = mergeInserts(places, options.insert);
   context = std::make_unique<MLIRContext>(registry);
   loadKernelDialects(*context);
   context->getDiagEngine().registerHandler([this](mlir::Diagnostic &diag) {
@@ -103,6 +111,8 @@ bool ModelCompiler::report(const char *stage, uint64_t done, uint64_t total) {
 
 llvm::Error ModelCompiler::load(StringRef path) {
   Stopwatch watch(numbers.importSeconds);
+  if (!pluginProblems.empty())
+    return asError(llvm::join(pluginProblems, "\n"));
   if (report("import", 0, 1))
     return asError("cancelled");
   StringRef extension = llvm::sys::path::extension(path);
@@ -153,14 +163,44 @@ llvm::Error ModelCompiler::load(StringRef path) {
   return llvm::Error::success();
 }
 
+llvm::Error ModelCompiler::adopt(OwningOpRef<ModuleOp> module,
+                                 std::unique_ptr<WeightSource> weights) {
+  if (!pluginProblems.empty())
+    return asError(llvm::join(pluginProblems, "\n"));
+  moduleRef = std::move(module);
+  source = std::move(weights);
+  return llvm::Error::success();
+}
+
+llvm::Error ModelCompiler::writeTable(StringRef path) {
+  if (checkpoint)
+    return writeCheckpointTable(*checkpoint, path);
+  // A module's own table, seen from the new place.
+  auto *table = static_cast<WeightTable *>(source.get());
+  if (!table)
+    return llvm::Error::success();
+  std::vector<WeightTableEntry> entries(table->entries());
+  StringRef folder = llvm::sys::path::parent_path(table->path());
+  for (WeightTableEntry &entry : entries) {
+    llvm::SmallString<256> file;
+    if (!llvm::sys::path::is_absolute(entry.file))
+      file = folder;
+    llvm::sys::path::append(file, entry.file);
+    entry.file = weightTablePath(path, file);
+  }
+  return writeWeightTable(path, entries);
+}
+
 //===-- optimize ----------------------------------------------------------===//
 
 llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   PassManager manager(context.get());
   std::string problem;
   llvm::raw_string_ostream os(problem);
+  auto lock = lockPassRegistry();
   if (failed(parsePassPipeline(pipeline, manager, os)))
     return asError("cannot make the pass \"" + pipeline + "\": " + problem);
+  lock.unlock();
   if (failed(manager.run(module)))
     return diagnosed("the pass pipeline \"" + pipeline + "\" failed");
   return llvm::Error::success();
@@ -171,7 +211,7 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   PipelineOptions pipeline;
   pipeline.weights = options.weights;
   pipeline.disabled = options.disable;
-  pipeline.inserted = options.insert;
+  pipeline.inserted = inserted;
   std::vector<PipelineStep> steps;
   std::string problem;
   if (!buildPipeline(pipeline, steps, problem))
@@ -187,11 +227,11 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
       continue;
     }
     if (stopping) {
-      bool inserted = llvm::any_of(options.insert, [&](StringRef text) {
+      bool isInserted = llvm::any_of(inserted, [&](StringRef text) {
         return text.split(':').first == untilPoint &&
                text.split(':').second == step.pass;
       });
-      if (!inserted)
+      if (!isInserted)
         break;
     }
     if (!step.pass.empty())
@@ -362,8 +402,8 @@ llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::buildKernels() {
 
 //===-- write -------------------------------------------------------------===//
 
-llvm::Error ModelCompiler::write(StringRef output) {
-  std::unique_ptr<WeightEvaluator> evaluator;
+llvm::Expected<ArtefactInput>
+ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   if (source) {
     auto made = WeightEvaluator::create(*moduleRef, *source);
     if (!made)
@@ -394,9 +434,16 @@ llvm::Error ModelCompiler::write(StringRef output) {
   meta["compiler"] = compilerVersion();
   llvm::raw_string_ostream(input.meta)
       << llvm::json::Value(std::move(meta));
+  return input;
+}
 
-  auto seconds = writeArtefact(input, output);
-  code = std::move(input.variants);
+llvm::Error ModelCompiler::write(StringRef output) {
+  std::unique_ptr<WeightEvaluator> evaluator;
+  auto input = artefactInput(evaluator);
+  if (!input)
+    return input.takeError();
+  auto seconds = writeArtefact(*input, output);
+  code = std::move(input->variants);
   if (!seconds)
     return seconds.takeError();
   numbers.packSeconds = *seconds;

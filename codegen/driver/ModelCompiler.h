@@ -23,6 +23,9 @@ public:
 
   /// Reads a checkpoint or a module and loads the plug-ins.
   llvm::Error load(llvm::StringRef path);
+  /// Takes over a module made elsewhere, in mlirContext().
+  llvm::Error adopt(mlir::OwningOpRef<mlir::ModuleOp> module,
+                    std::unique_ptr<WeightSource> weights);
   /// Runs the target-independent pipeline, or its part up to an extension
   /// point (its inserted passes included).
   llvm::Error optimize(llvm::StringRef untilPoint = "");
@@ -30,6 +33,13 @@ public:
   llvm::Error generate(EmitKind kind = EmitKind::Object);
   /// Packs weights and writes the artefact.
   llvm::Error write(llvm::StringRef output);
+  /// What write() writes, for linking in this process instead. Module: after
+  /// generate(). The code moves out; `evaluator` must outlive the result.
+  llvm::Expected<ArtefactInput>
+  artefactInput(std::unique_ptr<WeightEvaluator> &evaluator);
+  /// Writes the table of the weights that load() found, for a module that will
+  /// be read without the checkpoint.
+  llvm::Error writeTable(llvm::StringRef path);
 
   /// For `--emit`: the scheduled module of the best variant, and the module of
   /// its built kernels.
@@ -37,6 +47,9 @@ public:
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildKernels();
 
   mlir::ModuleOp module() { return *moduleRef; }
+  mlir::MLIRContext &mlirContext() { return *context; }
+  /// What diagnostics said since the last call, as one error.
+  llvm::Error diagnosed(const llvm::Twine &fallback);
   const std::vector<ArtefactVariant> &variants() const { return code; }
   CompileStats &stats() { return numbers; }
 
@@ -50,6 +63,8 @@ private:
   bool report(const char *stage, uint64_t done, uint64_t total);
 
   const CompileOptions &options;
+  std::vector<std::string> pluginProblems;
+  std::vector<std::string> inserted; // by plug-ins and by options
   std::unique_ptr<mlir::MLIRContext> context;
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<WeightSource> source;

@@ -182,6 +182,7 @@ adze_status adze_model_open(const adze_source *artefact,
   }
   m->options.variant = NULL; /* the caller's, not kept */
   m->options.expected_id = NULL;
+  m->opened = true;
   *model = m;
   return ADZE_OK;
 }
@@ -214,6 +215,7 @@ adze_status adze_model_link(const adze_model_desc *desc,
   }
   m->options.variant = NULL;
   m->options.expected_id = NULL;
+  m->opened = true;
   *model = m;
   return ADZE_OK;
 }
@@ -234,6 +236,10 @@ void adze_model_release(adze_model *m) {
   adze_bytes_close(&m->file);
   pthread_mutex_destroy(&m->lock);
   adze_memory_source memory = m->memory;
+  void (*on_release)(void *) = m->opened ? m->options.on_release : NULL;
+  void *owner = m->options.owner;
   adze_free(&memory, m->name, m->name_bytes);
   adze_free(&memory, m, sizeof *m);
+  if (on_release)
+    on_release(owner);
 }

@@ -24,6 +24,7 @@ struct adze_model {
   const uint8_t *weights;
   uint64_t weights_size;
   bool described_only, foreign; /* foreign: for another processor family */
+  bool opened; /* opening went well: on_release is owed */
   uint32_t variant;
   pthread_mutex_t lock; /* guards pool */
   adze_pool *pool;

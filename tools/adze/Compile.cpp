@@ -74,6 +74,11 @@ int compileArtefact(const CompileArguments &a) {
 }
 
 int emit(const CompileArguments &a, Emit form, const std::string &point) {
+  // On disk a module is complete: its weight table is written beside it.
+  if (form == Emit::Adze && point != "scheduled" && a.output != "-") {
+    auto written = emitModule(a.model, point, a.output, a.options);
+    return written ? int(ExitOk) : fail(written.error());
+  }
   auto text = [&] {
     Progress progress(a.json);
     CompileOptions options = a.options;

@@ -85,6 +85,14 @@ Result<std::string> emitForm(const std::string &model, Emit form,
                              const std::string &point,
                              const CompileOptions &options = {});
 
+/// The model as a module on disk that any tool reads again: `output` (.mlir) and
+/// beside it `output`.weights.json, the weight table that the module names and
+/// that refers to the files of the checkpoint. `point` as for emitForm, but not
+/// `scheduled`. What adze-opt makes of it is compiled and run like a model.
+Result<void> emitModule(const std::string &model, const std::string &point,
+                        const std::string &output,
+                        const CompileOptions &options = {});
+
 /// Version, LLVM version: what caches and plug-ins compare.
 std::string compilerVersion();
 

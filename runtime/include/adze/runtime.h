@@ -136,6 +136,11 @@ typedef struct adze_open_options {
   adze_log_fn log;
   adze_progress_fn progress;
   void *user; /* given to log and progress */
+  /* Called once, when the last reference to the model is gone: frees what the
+   * model borrows (linked code, weights in memory). Not called where opening
+   * fails. */
+  void (*on_release)(void *owner);
+  void *owner;
 } adze_open_options;
 
 /* Opens an artefact. Everything but the weights is checked (bounds, every
