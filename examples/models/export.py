@@ -46,8 +46,10 @@ def write(folder: Path, model: Llama, tokenizer) -> None:
     _place(folder, "tokenizer.json", lambda path: tokenizer.save(str(path)))
     _place_json(folder, "config.json",
                 model.config.to_hugging_face(bos, eos))
+    # A passage of Shakespeare has no end in the training data: what says that
+    # it is over is that another document begins, so that stops a text too.
     _place_json(folder, "generation_config.json", {
-        "bos_token_id": bos, "eos_token_id": eos, "do_sample": True,
+        "bos_token_id": bos, "eos_token_id": [eos, bos], "do_sample": True,
         **SAMPLING})
     _place_json(folder, "tokenizer_config.json", {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -76,10 +78,10 @@ def write_card(folder, model, tokenizer, sources, scores, state, arguments):
         "split": corpus.describe_split(sources, arguments.seed),
         "held_out": scores, "torch": torch.__version__})
 
-    eos = tokenizer.token_to_id(corpus.EOS)
+    stops = [tokenizer.token_to_id(t) for t in (corpus.EOS, corpus.BOS)]
     samples = ""
     for prompt in PROMPTS:
-        ids = model.generate(tokenizer.encode(prompt).ids, 160, eos,
+        ids = model.generate(tokenizer.encode(prompt).ids, 160, stops,
                              seed=1, **SAMPLING)
         text = tokenizer.decode(ids).rstrip()
         samples += f"```text\n{text}\n```\n\n"
@@ -137,8 +139,8 @@ The first seed of each prompt, not a choice.
 
 Neither is part of this repository. `examples/models/train.py` (seed {seed})
 reads them, holds out a tenth, trains the tokenizer and the model from scratch
-and writes this folder: {steps} steps of 4096 tokens, the best at step {step}, {minutes:.0f}
-minutes on two shared CPU cores. `training.json` has every setting, and the
+and writes this folder: steps of 4096 tokens, here the weights of step {step} of
+{steps}, after {minutes:.0f} minutes on two shared CPU cores. `training.json` has every setting, and the
 indices of the held-out documents, from which the script rebuilds their text
 (`held-out-*.txt` in its working folder).
 

@@ -162,7 +162,7 @@ class Llama(nn.Module):
         return F.linear(self.model.norm(x), self.model.embed_tokens.weight)
 
     @torch.no_grad()
-    def generate(self, ids: list[int], count: int, eos: int,
+    def generate(self, ids: list[int], count: int, stops: list[int],
                  temperature: float, top_p: float, seed: int) -> list[int]:
         """Nucleus sampling without a cache: enough for a look at the text."""
         generator = torch.Generator().manual_seed(seed)
@@ -174,6 +174,6 @@ class Llama(nn.Module):
             p[p.cumsum(0) - p > top_p] = 0
             ids.append(order[torch.multinomial(p, 1, generator=generator)]
                        .item())
-            if ids[-1] == eos:
+            if ids[-1] in stops:
                 break
         return ids

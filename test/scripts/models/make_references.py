@@ -12,6 +12,7 @@ reference is a folder with the model (a Hugging Face directory, or model.gguf),
 rounded from the float64 run). manifest.json lists them with seeds, versions
 and how far the float32 run was from the float64 one (max|a-b| / max|b|, the
 worst position). check_references.py recomputes all of it without torch.
+round_references.py adds to it: run that one after this one.
 """
 
 import argparse
@@ -106,14 +107,35 @@ def store_bard(folder):
             "text": reference_cases.BARD_TEXT, **record}
 
 
+def write_manifest(out, records):
+    (out / "manifest.json").write_text(json.dumps({
+        "made_by": "test/scripts/models/make_references.py",
+        "versions": {"torch": torch.__version__,
+                     "transformers": transformers.__version__,
+                     "safetensors": safetensors.__version__,
+                     "numpy": np.__version__,
+                     "gguf": write_gguf.package_version()},
+        "references": records}, indent=1) + "\n")
+    size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
+    print(f"{len(records)} references, {size / 1e6:.2f} MB in {out}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path,
                         default=HERE.parents[1] / "numerics" / "references")
-    out = parser.parse_args().out
+    parser.add_argument("--only-bard", action="store_true",
+                        help="refresh the model that ships, keep the rest")
+    arguments = parser.parse_args()
+    out = arguments.out
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    if arguments.only_bard:
+        manifest = json.loads((out / "manifest.json").read_text())
+        manifest["references"]["bard"] = store_bard(out / "bard")
+        write_manifest(out, manifest["references"])
+        return
     for name in ("hf", "gguf"):
         shutil.rmtree(out / name, ignore_errors=True)
 
@@ -141,17 +163,7 @@ def main():
             records[name] = store_case(case, dtype, out / name, checkpoint,
                                        name + "/model.gguf")
     records["bard"] = store_bard(out / "bard")
-
-    (out / "manifest.json").write_text(json.dumps({
-        "made_by": "test/scripts/models/make_references.py",
-        "versions": {"torch": torch.__version__,
-                     "transformers": transformers.__version__,
-                     "safetensors": safetensors.__version__,
-                     "numpy": np.__version__,
-                     "gguf": write_gguf.package_version()},
-        "references": records}, indent=1) + "\n")
-    size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
-    print(f"{len(records)} references, {size / 1e6:.2f} MB in {out}")
+    write_manifest(out, records)
 
 
 if __name__ == "__main__":
