@@ -45,6 +45,26 @@ static std::vector<DType> tensorTypes(const Checkpoint &checkpoint,
   return types;
 }
 
+/// An architecture from outside may name its tensors as it likes, but must have
+/// those that the builder reads, with the same shapes.
+static void checkRoles(const Checkpoint &checkpoint,
+                       const ModelDescription &model, Diagnostics &diags) {
+  for (const TensorSpec &spec :
+       decoderTensors(model.config, checkpoint.kind()).specs) {
+    const TensorSpec *given = model.table.find(spec.role);
+    if (!given || given->shape != spec.shape ||
+        StringRef(given->pattern).contains("{}") != isPerLayer(spec.role))
+      diags.error(checkpoint.path(),
+                  "architecture " + quoted(model.config.architecture),
+                  "expected its table of tensors to have the " +
+                      tensorRoleName(spec.role) + " with shape " +
+                      formatShape(spec.shape) + ", found " +
+                      (given ? quoted(given->pattern) + " with shape " +
+                                   formatShape(given->shape)
+                             : std::string("no such tensor")));
+  }
+}
+
 /// The last part of the checkpoint's path, also for "." and "model/".
 static std::string baseName(StringRef path) {
   SmallString<256> absolute(path);
@@ -102,6 +122,9 @@ importModel(mlir::MLIRContext &context, const Checkpoint &checkpoint,
     return model.takeError();
   const ModelConfig &config = model->config;
   Diagnostics errors;
+  checkRoles(checkpoint, *model, errors);
+  if (Error error = errors.takeError())
+    return error;
   std::vector<DType> types =
       tensorTypes(checkpoint, model->table, config.layers, errors);
   if (Error error = errors.takeError())

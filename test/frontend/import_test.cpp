@@ -271,6 +271,34 @@ TEST(Import, RefusesATypeThatChangesFromLayerToLayer) {
       << model.error;
 }
 
+namespace {
+/// Reads as Llama, but has lost a tensor of its table.
+class WithoutGate : public Architecture {
+  void readConfig(ConfigReader &reader, ModelConfig &config) const override {
+    readDecoderConfig(reader, DecoderDefaults(), config);
+  }
+  TensorTable tensors(const ModelConfig &config,
+                      Checkpoint::Kind kind) const override {
+    TensorTable table = decoderTensors(config, kind);
+    llvm::erase_if(table.specs, [](const TensorSpec &spec) {
+      return spec.role == TensorRole::Gate;
+    });
+    table.ignored.push_back("model.layers.{}.mlp.gate_proj.weight");
+    return table;
+  }
+};
+} // namespace
+
+TEST(Import, RefusesAnArchitectureWithoutATensorItNeeds) {
+  WithoutGate architecture;
+  ArchitectureRegistration own("GatelessForCausalLM", architecture);
+  Imported model(configWith("GatelessForCausalLM", ""));
+  EXPECT_EQ(model.error,
+            "made-up: architecture \"GatelessForCausalLM\": expected its table "
+            "of tensors to have the gate projection with shape [20, 12], found "
+            "no such tensor");
+}
+
 TEST(Import, NamesModulesAsLocations) {
   Imported model(configWith("LlamaForCausalLM", ""));
   auto nameOf = [](mlir::Operation *op) {

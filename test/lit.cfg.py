@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# lit tests: every .mlir and .test file below this folder with RUN lines.
+#
+#   lit -v BUILD/test                         all
+#   lit -v BUILD/test --filter frontend/      one folder
+import os
+
+import lit.formats
+
+config.name = "Adze"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["fuzz", "install", "numerics", "references", "scripts"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.adze_build, "test", "lit")
+
+# The tools under test go before any that are installed.
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.adze_build, "bin"), config.llvm_tools,
+     os.environ["PATH"]])
+# Compiled models of tests never meet those of the user.
+config.environment["ADZE_CACHE_DIR"] = os.path.join(config.test_exec_root,
+                                                    "cache")
+config.substitutions.append(
+    ("%references",
+     os.path.join(config.test_source_root, "numerics", "references")))
+config.substitutions.append(("%data", config.adze_test_data))
+if os.path.isdir(config.adze_test_data):
+    config.available_features.add("test-data")
