@@ -76,7 +76,7 @@ Result<Model> adze::compile(const std::string &model,
     auto slot = ModelCache::find(model, options);
     if (!slot)
       return toError(slot.takeError());
-    if (slot->exists()) {
+    if (!options.refresh && slot->exists()) {
       auto opened = Model::open(slot->path());
       if (opened) {
         slot->touch();

@@ -7,12 +7,16 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/TargetParser/Host.h"
 #include <cstdlib>
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <set>
+#include <sys/stat.h>
 
 using namespace adze;
 using llvm::StringRef;
@@ -64,34 +68,106 @@ llvm::Error fileError(const llvm::Twine &name, std::error_code code) {
   return llvm::createStringError(code, name + ": " + code.message());
 }
 
-/// The files of a model directory that any reader looks at, or the file itself.
-llvm::Expected<std::vector<std::string>> filesOf(const std::string &model) {
-  llvm::SmallString<256> real;
-  if (std::error_code code = fs::real_path(model, real))
-    return fileError(model, code);
-  if (!fs::is_directory(real))
-    return std::vector<std::string>{real.str().str()};
+llvm::Expected<std::vector<std::string>> filesIn(StringRef folder) {
   std::vector<std::string> files;
   std::error_code code;
-  for (fs::directory_iterator it(real, code), end; it != end && !code;
+  for (fs::directory_iterator it(folder, code), end; it != end && !code;
        it.increment(code))
     if (!fs::is_directory(it->path()))
       files.push_back(it->path());
   if (code)
-    return fileError(model, code);
+    return fileError(folder, code);
   llvm::sort(files);
   return files;
 }
 
-uint64_t limitBytes() {
+/// A module, its weight table and the files that the table names. Where they
+/// cannot be told (bytecode), every file of its folder.
+llvm::Expected<std::vector<std::string>> filesOfModule(StringRef module) {
+  StringRef folder = path::parent_path(module);
+  auto text = llvm::MemoryBuffer::getFile(module);
+  if (!text)
+    return fileError(module, text.getError());
+  if ((*text)->getBuffer().starts_with("ML\xefR"))
+    return filesIn(folder);
+  std::vector<std::string> files{module.str()};
+  StringRef rest = (*text)->getBuffer();
+  size_t at = rest.find("adze.table");
+  if (at == StringRef::npos)
+    return files;
+  StringRef name = rest.substr(at).split('"').second.split('"').first;
+  llvm::SmallString<256> table(name);
+  path::make_absolute(folder, table);
+  files.push_back(table.str().str());
+  auto bytes = llvm::MemoryBuffer::getFile(table);
+  if (!bytes)
+    return files; // compiling says what is wrong with it
+  auto parsed = llvm::json::parse((*bytes)->getBuffer());
+  if (!parsed) {
+    llvm::consumeError(parsed.takeError());
+    return files;
+  }
+  std::set<std::string> named;
+  if (const auto *object = parsed->getAsObject())
+    if (const auto *tensors = object->getObject("tensors"))
+      for (const auto &entry : *tensors)
+        if (const auto *tensor = entry.second.getAsObject())
+          if (auto file = tensor->getString("file")) {
+            llvm::SmallString<256> full(*file);
+            path::make_absolute(path::parent_path(table), full);
+            named.insert(full.str().str());
+          }
+  llvm::append_range(files, named);
+  return files;
+}
+
+/// The files that the compiler reads of a model.
+llvm::Expected<std::vector<std::string>> filesOf(const std::string &model) {
+  llvm::SmallString<256> real;
+  if (std::error_code code = fs::real_path(model, real))
+    return fileError(model, code);
+  if (fs::is_directory(real))
+    return filesIn(real);
+  StringRef extension = path::extension(real);
+  if (extension == ".mlir" || extension == ".mlirbc")
+    return filesOfModule(real);
+  return std::vector<std::string>{real.str().str()};
+}
+
+llvm::SmallString<256> modelsIn(StringRef root) {
+  llvm::SmallString<256> where(root);
+  path::append(where, "models");
+  return where;
+}
+
+std::vector<ModelCache::Entry> entriesIn(StringRef root, StringRef suffix) {
+  std::vector<ModelCache::Entry> entries;
+  std::error_code code;
+  for (fs::directory_iterator it(modelsIn(root), code), end;
+       it != end && !code; it.increment(code)) {
+    fs::file_status status;
+    if (StringRef(it->path()).contains(suffix) &&
+        !fs::status(it->path(), status) && fs::is_regular_file(status))
+      entries.push_back(
+          {it->path(), status.getSize(), status.getLastModificationTime()});
+  }
+  llvm::sort(entries, [](const auto &a, const auto &b) {
+    return std::tie(a.used, a.path) < std::tie(b.used, b.path);
+  });
+  return entries;
+}
+
+constexpr llvm::StringLiteral kSuffix = ".adze.so";
+
+} // namespace
+
+uint64_t ModelCache::limitBytes() {
   const char *text = std::getenv("ADZE_CACHE_BYTES");
   uint64_t bytes = 0;
   if (text && !StringRef(text).getAsInteger(10, bytes))
     return bytes;
   return uint64_t(20) << 30;
 }
-
-} // namespace
 
 std::string ModelCache::directory(const std::string &given) {
   if (!given.empty())
@@ -138,6 +214,7 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
     key.field(llvm::join(names, ","));
   }
   key.field(llvm::join(options.disable, "\n"));
+  key.field(llvm::join(options.generic, "\n"));
   key.field(llvm::join(options.insert, "\n"));
   for (const std::string &plugin : options.plugins) {
     auto bytes = llvm::MemoryBuffer::getFile(plugin);
@@ -146,12 +223,12 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
     key.field((*bytes)->getBuffer());
   }
 
-  llvm::SmallString<256> where(directory(options.cacheDirectory));
-  path::append(where, "models");
+  ModelCache cache;
+  cache.root = directory(options.cacheDirectory);
+  llvm::SmallString<256> where = modelsIn(cache.root);
   if (std::error_code code = fs::create_directories(where))
     return fileError(where, code);
-  path::append(where, key.hex() + ".adze.so");
-  ModelCache cache;
+  path::append(where, key.hex() + kSuffix);
   cache.file = where.str().str();
   return cache;
 }
@@ -159,42 +236,51 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
 bool ModelCache::exists() const { return fs::exists(file); }
 
 void ModelCache::touch() const {
-  int fd;
-  if (fs::openFileForWrite(file, fd, fs::CD_OpenExisting, fs::OF_Append))
-    return;
-  (void)fs::setLastAccessAndModificationTime(fd,
-                                             std::chrono::system_clock::now());
-  llvm::sys::Process::SafelyCloseFileDescriptor(fd);
+  (void)::utimensat(AT_FDCWD, file.c_str(), nullptr, 0);
 }
 
 void ModelCache::trim() const {
-  struct Entry {
-    std::string path;
-    uint64_t bytes;
-    llvm::sys::TimePoint<> used;
-  };
-  std::vector<Entry> entries;
-  uint64_t total = 0;
-  std::error_code code;
-  for (fs::directory_iterator it(path::parent_path(file), code), end;
-       it != end && !code; it.increment(code)) {
-    fs::file_status status;
-    if (fs::status(it->path(), status))
-      continue;
-    entries.push_back(
-        {it->path(), status.getSize(), status.getLastModificationTime()});
-    total += status.getSize();
-  }
-  llvm::sort(entries, [](const Entry &a, const Entry &b) {
-    return a.used < b.used;
+  if (auto removed = collect(root, limitBytes(), file); !removed)
+    llvm::consumeError(removed.takeError()); // the next one tries again
+}
+
+std::vector<ModelCache::Entry>
+ModelCache::list(const std::string &directory) {
+  std::vector<Entry> entries = entriesIn(directory, kSuffix);
+  llvm::erase_if(entries, [](const Entry &entry) {
+    return !StringRef(entry.path).ends_with(kSuffix);
   });
-  uint64_t limit = limitBytes();
+  return entries;
+}
+
+llvm::Expected<std::vector<ModelCache::Entry>>
+ModelCache::collect(const std::string &directory, uint64_t limit,
+                    const std::string &keep) {
+  std::vector<Entry> removed;
+  auto remove = [&](const Entry &entry) -> llvm::Error {
+    if (std::error_code code = fs::remove(entry.path))
+      return fileError(entry.path, code);
+    removed.push_back(entry);
+    return llvm::Error::success();
+  };
+  // A writer that is at work touches its file all the time.
+  auto old = std::chrono::system_clock::now() - std::chrono::hours(1);
+  for (const Entry &entry : entriesIn(directory, ".tmp"))
+    if (entry.used < old)
+      if (llvm::Error error = remove(entry))
+        return std::move(error);
+  std::vector<Entry> entries = list(directory);
+  uint64_t total = 0;
+  for (const Entry &entry : entries)
+    total += entry.bytes;
   for (const Entry &entry : entries) {
     if (total <= limit)
       break;
-    if (entry.path == file)
+    if (entry.path == keep)
       continue;
-    if (!fs::remove(entry.path))
-      total -= entry.bytes;
+    if (llvm::Error error = remove(entry))
+      return std::move(error);
+    total -= entry.bytes;
   }
+  return removed;
 }

@@ -206,8 +206,9 @@ llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   return llvm::Error::success();
 }
 
-llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
-  Stopwatch watch(numbers.optimizeSeconds);
+llvm::Expected<std::vector<PipelineStep>> ModelCompiler::pipelineSteps() {
+  if (!pluginProblems.empty())
+    return asError(llvm::join(pluginProblems, "\n"));
   PipelineOptions pipeline;
   pipeline.weights = options.weights;
   pipeline.disabled = options.disable;
@@ -216,9 +217,24 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   std::string problem;
   if (!buildPipeline(pipeline, steps, problem))
     return asError(problem);
+  return steps;
+}
+
+llvm::Expected<std::string> ModelCompiler::pipeline() {
+  auto steps = pipelineSteps();
+  if (!steps)
+    return steps.takeError();
+  return pipelineText(*steps);
+}
+
+llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
+  Stopwatch watch(numbers.optimizeSeconds);
+  auto steps = pipelineSteps();
+  if (!steps)
+    return steps.takeError();
   std::vector<std::string> passes;
   bool stopping = false, found = untilPoint.empty();
-  for (const PipelineStep &step : steps) {
+  for (const PipelineStep &step : *steps) {
     // Passes inserted at the point still run; the next of ours ends it.
     if (stopping && !step.extensionPoint.empty())
       break;

@@ -9,6 +9,7 @@
 #include "adze/Codegen/ObjectEmitter.h"
 #include "adze/Compiler.h"
 #include "adze/Frontend/Checkpoint.h"
+#include "adze/Transforms/Pipelines.h"
 #include "adze/Weights/WeightSource.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -29,6 +30,8 @@ public:
   /// Runs the target-independent pipeline, or its part up to an extension
   /// point (its inserted passes included).
   llvm::Error optimize(llvm::StringRef untilPoint = "");
+  /// The passes of optimize(), as adze-opt takes them.
+  llvm::Expected<std::string> pipeline();
   /// Code of every variant of the target. Module: after optimize().
   llvm::Error generate(EmitKind kind = EmitKind::Object);
   /// Packs weights and writes the artefact.
@@ -54,9 +57,8 @@ public:
   CompileStats &stats() { return numbers; }
 
 private:
+  llvm::Expected<std::vector<PipelineStep>> pipelineSteps();
   llvm::Error runPasses(mlir::ModuleOp module, llvm::StringRef pipeline);
-  /// What diagnostics said since the last call, as one error.
-  llvm::Error diagnosed(const llvm::Twine &fallback);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
   llvm::Error readEntries(mlir::ModuleOp scheduled);

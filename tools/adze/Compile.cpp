@@ -4,8 +4,8 @@
 
 #include "Console.h"
 #include "ModelArguments.h"
+#include "ModelCompiler.h"
 #include "Subcommands.h"
-#include "adze/Transforms/Pipelines.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
 #include <sys/stat.h>
@@ -21,15 +21,10 @@ struct CompileArguments : ModelArguments {
 };
 
 int printPipeline(const CompileArguments &a) {
-  PipelineOptions options;
-  options.weights = a.options.weights;
-  options.disabled = a.options.disable;
-  options.inserted = a.options.insert;
-  std::vector<PipelineStep> steps;
-  std::string problem;
-  if (!buildPipeline(options, steps, problem))
-    return fail({ADZE_INVALID_ARGUMENT, problem, ""});
-  auto written = writeText("-", pipelineText(steps) + "\n");
+  auto pipeline = ModelCompiler(a.options).pipeline();
+  if (!pipeline)
+    return fail(toError(pipeline.takeError()));
+  auto written = writeText("-", *pipeline + "\n");
   return written ? int(ExitOk) : fail(written.error());
 }
 
@@ -71,6 +66,12 @@ int compileArtefact(const CompileArguments &a) {
               made->codegenSeconds, made->packSeconds,
               bytesText(made->peakAnonBytes).c_str());
   return ExitOk;
+}
+
+/// A module that tools read again: with the table of its weights beside it.
+int writeModule(const CompileArguments &a, const std::string &point) {
+  auto written = emitModule(a.model, point, a.output, a.options);
+  return written ? int(ExitOk) : fail(written.error());
 }
 
 int emit(const CompileArguments &a, Emit form, const std::string &point) {
@@ -115,6 +116,8 @@ int compileModel(CompileArguments &a) {
   }
   if (form == "so")
     return compileArtefact(a);
+  if (form == "adze" && point != "scheduled" && a.output != "-")
+    return writeModule(a, point);
   return emit(a,
               form == "adze"     ? Emit::Adze
               : form == "kernel" ? Emit::Kernel
@@ -147,7 +150,8 @@ void adze::tools::addCompile(CLI::App &app, int &status) {
                   "so (default), obj, asm, llvm, kernel, adze, or\n"
                   "adze@POINT with a point of --insert-pass or\n"
                   "`scheduled`; text goes to the standard output\n"
-                  "where there is no -o")
+                  "where there is no -o; adze with -o writes the\n"
+                  "weight table beside it, so that it can be run")
       ->check(checkEmit)
       ->type_name("FORM");
   command.add_flag("--print-pipeline", a->printPipeline,
@@ -162,6 +166,7 @@ examples
   adze compile model/ -o model.adze.so
   adze compile model/ -o model.adze.so --weights bf16 --target x86-64-v3,host
   adze compile model/ --emit=adze@after-fuse
+  adze compile model/ --emit=adze -o m.mlir && adze run m.mlir --tokens 1,2
   adze compile model/ --print-pipeline
   adze compile model/ -o m.adze.so --load-pass-plugin=./my.so \
     --insert-pass='after-import:my-pass{opt=1}')");

@@ -126,6 +126,7 @@ Result<OpenedModel> adze::tools::openModel(const ModelArguments &arguments) {
     return there.error();
   CompileOptions options = arguments.options;
   options.cache = !arguments.noCache;
+  options.refresh = arguments.refresh;
   if (!options.threads)
     options.threads = adze_default_threads();
   CompileStats stats;

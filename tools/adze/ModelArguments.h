@@ -16,7 +16,8 @@ namespace adze::tools {
 struct ModelArguments {
   std::string model;
   CompileOptions options;
-  bool noCache = false;
+  bool noCache = false; ///< compile again and keep nothing
+  bool refresh = false; ///< compile again and keep the result
   bool json = false;
 
   /// MODEL and the options of the compiler.

@@ -28,7 +28,8 @@ examples
 
 `adze COMMAND --help` says more about each.)");
   int status = ExitOk;
-  for (auto add : {addRun, addCompile})
+  for (auto add : {addRun, addCompile, addEval, addBench, addInspect,
+                   addExplain, addVerify, addCache})
     add(app, status);
   try {
     app.parse(argc, argv);

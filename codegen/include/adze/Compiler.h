@@ -48,6 +48,8 @@ struct CompileOptions {
   unsigned threads = 0;
   /// compile() only: keep and look for the artefact in the model cache.
   bool cache = true;
+  /// compile() only: make it again even where the cache has it.
+  bool refresh = false;
   /// Empty: $ADZE_CACHE_DIR, else the XDG cache directory.
   std::string cacheDirectory;
   CompileProgress progress;

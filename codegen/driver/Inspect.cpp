@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header.
+
+#include "Inspect.h"
+#include "ModelCompiler.h"
+#include "adze/Codegen/TargetVariants.h"
+#include "adze/Dialect/Adze/Adze.h"
+
+using namespace mlir;
+using namespace adze;
+namespace json = llvm::json;
+
+llvm::Expected<json::Object>
+adze::inspectModel(const std::string &model, const CompileOptions &options) {
+  ModelCompiler compiler(options);
+  if (llvm::Error error = compiler.load(model))
+    return std::move(error);
+  json::Object object;
+  ModuleOp module = compiler.module();
+  if (auto meta = module->getAttrOfType<StringAttr>(kMetaAttrName)) {
+    auto parsed = json::parse(meta.getValue());
+    if (!parsed)
+      return parsed.takeError();
+    if (auto *fields = parsed->getAsObject())
+      object = std::move(*fields);
+  }
+  json::Array tensors;
+  for (auto weight : module.getOps<WeightOp>()) {
+    if (!weight.isSource())
+      continue;
+    WeightType type = weight.getWeightType();
+    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+      json::Object tensor{
+          {"name", weight.getSourceName(layer)},
+          {"format", FormatAttrInterface(type.getFormat()).getFormatName()},
+          {"shape", json::Array(type.getShape())},
+          {"bytes", type.getStorageBytes()}};
+      if (weight.isPerLayer())
+        tensor["layer"] = layer;
+      tensors.push_back(std::move(tensor));
+    }
+  }
+  object["tensors"] = std::move(tensors);
+  object["warnings"] = json::Array(compiler.stats().warnings);
+  return object;
+}
+
+std::vector<std::pair<std::string, uint64_t>> adze::knownVariants() {
+  std::vector<std::pair<std::string, uint64_t>> known;
+  for (const TargetVariant &variant : x86Variants())
+    known.emplace_back(variant.name.str(), variant.need & ~hostNeedBits());
+  return known;
+}

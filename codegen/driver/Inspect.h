@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a model is made of, before it is compiled: for `adze inspect`.
+#ifndef ADZE_CODEGEN_DRIVER_INSPECT_H
+#define ADZE_CODEGEN_DRIVER_INSPECT_H
+
+#include "adze/Compiler.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/JSON.h"
+
+namespace adze {
+
+/// Imports `model` and describes it: the metadata, and `tensors`, one object
+/// (name, format, shape, bytes, and layer where it has one) per tensor that the
+/// model reads, in the order in which it is declared.
+llvm::Expected<llvm::json::Object> inspectModel(const std::string &model,
+                                                const CompileOptions &options);
+
+/// The variants there are, best first, as (name, feature bits of adze/abi.h
+/// that this machine lacks).
+std::vector<std::pair<std::string, uint64_t>> knownVariants();
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_DRIVER_INSPECT_H

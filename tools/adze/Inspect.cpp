@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze inspect: what is in a model or an artefact.
+
+#include "Inspect.h"
+#include "Console.h"
+#include "ModelArguments.h"
+#include "ModelCompiler.h"
+#include "Subcommands.h"
+#include <CLI/CLI.hpp>
+#include <map>
+
+using namespace adze;
+using namespace adze::tools;
+namespace json = llvm::json;
+
+namespace {
+struct InspectArguments {
+  std::string model;
+  std::vector<std::string> plugins;
+  bool json = false;
+};
+
+json::Array featureNames(uint64_t bits) {
+  static const std::pair<uint64_t, const char *> names[] = {
+      {ADZE_X86_AVX2, "avx2+fma+f16c"}, {ADZE_X86_AVX512, "avx512"},
+      {ADZE_X86_VNNI512, "avx512vnni"}, {ADZE_X86_BF16_512, "avx512bf16"},
+      {ADZE_X86_AVX_VNNI, "avxvnni"},   {ADZE_X86_VBMI2, "avx512vbmi2"},
+      {ADZE_X86_AMX, "amx"}};
+  json::Array list;
+  for (auto [bit, name] : names)
+    if (bits & bit)
+      list.push_back(name);
+  return list;
+}
+
+void addVariant(json::Object &object, const std::string &name,
+                uint64_t missing) {
+  if (!object.get("variants"))
+    object["variants"] = json::Array();
+  object.getArray("variants")
+      ->push_back(json::Object{{"name", name},
+                               {"runs_here", missing == 0},
+                               {"missing", featureNames(missing)}});
+  if (!object.get("variant") && !missing)
+    object["variant"] = name;
+}
+
+/// A model of this artefact, or only its description where it cannot run here.
+Result<Model> openAny(const std::string &path) {
+  auto model = Model::open(path);
+  if (model || model.error().code != ADZE_CPU_UNSUPPORTED)
+    return model;
+  adze_open_options options = {};
+  options.size = sizeof options;
+  options.flags = ADZE_OPEN_DESCRIBE;
+  return Model::open(path, &options);
+}
+
+Result<json::Object> inspectArtefact(const std::string &path) {
+  auto model = openAny(path);
+  if (!model)
+    return model.error();
+  json::Object object;
+  if (auto meta = model->info("meta")) {
+    auto parsed = json::parse(*meta);
+    if (!parsed)
+      return toError(parsed.takeError());
+    if (auto *fields = parsed->getAsObject())
+      object = std::move(*fields);
+  }
+  for (const char *key : {"id", "variant"})
+    if (auto value = model->info(key))
+      object[key] = *value;
+  json::Array tensors;
+  for (size_t i = 0; i < adze_model_weight_count(model->c()); ++i) {
+    adze_weight_info w = {};
+    w.size = sizeof w;
+    if (adze_model_weight(model->c(), i, &w))
+      return lastError();
+    json::Object tensor{{"name", w.name},
+                        {"source", w.source},
+                        {"format", w.format},
+                        {"shape", json::Array{int64_t(w.rows), int64_t(w.cols)}},
+                        {"bytes", int64_t(w.bytes)}};
+    if (w.layer != ~0u)
+      tensor["layer"] = int64_t(w.layer);
+    tensors.push_back(std::move(tensor));
+  }
+  object["tensors"] = std::move(tensors);
+  for (size_t i = 0; i < adze_model_variant_count(model->c()); ++i) {
+    adze_variant_info v = {};
+    v.size = sizeof v;
+    if (adze_model_variant(model->c(), i, &v))
+      return lastError();
+    addVariant(object, v.name, v.missing[0]);
+  }
+  json::Array entries;
+  for (size_t i = 0; i < adze_model_entry_count(model->c()); ++i)
+    entries.push_back(adze_model_entry_name(model->c(), i));
+  object["entries"] = std::move(entries);
+  object["kind"] = "artefact";
+  return object;
+}
+
+Result<json::Object> inspectSource(const InspectArguments &a) {
+  if (auto there = checkExists(a.model); !there)
+    return there.error();
+  CompileOptions options;
+  options.plugins = a.plugins;
+  auto object = inspectModel(a.model, options);
+  if (!object)
+    return toError(object.takeError());
+  for (const auto &[name, missing] : knownVariants())
+    addVariant(*object, name, missing);
+  (*object)["kind"] = "model";
+  return std::move(*object);
+}
+
+/// Tensors and bytes of each format, and of all.
+void addTotals(json::Object &object) {
+  std::map<std::string, std::pair<int64_t, int64_t>> formats;
+  int64_t bytes = 0, parameters = 0;
+  for (const json::Value &value : *object.getArray("tensors")) {
+    const json::Object &tensor = *value.getAsObject();
+    auto &[count, sum] = formats[tensor.getString("format")->str()];
+    int64_t size = *tensor.getInteger("bytes"), elements = 1;
+    ++count, sum += size, bytes += size;
+    for (const json::Value &dim : *tensor.getArray("shape"))
+      elements *= *dim.getAsInteger();
+    parameters += elements;
+  }
+  json::Object list;
+  for (const auto &[name, total] : formats)
+    list[name] = json::Object{{"tensors", total.first}, {"bytes", total.second}};
+  object["formats"] = std::move(list);
+  object["bytes"] = bytes;
+  object["parameters"] = parameters;
+}
+
+std::string shapeText(const json::Array &shape) {
+  std::string text;
+  for (const json::Value &dim : shape)
+    text += (text.empty() ? "" : "x") + std::to_string(*dim.getAsInteger());
+  return text;
+}
+
+void print(const std::string &path, const json::Object &o) {
+  auto number = [&](const char *key) {
+    return (long long)o.getInteger(key).value_or(0);
+  };
+  std::printf("%s: %s, %s\n", path.c_str(),
+              o.getString("architecture").value_or("a module").str().c_str(),
+              o.getString("kind")->str().c_str());
+  if (o.get("layers"))
+    std::printf("%lld layers, hidden %lld, intermediate %lld, %lld heads (%lld "
+                "of keys and values) of %lld, vocabulary %lld, context %lld\n",
+                number("layers"), number("hidden"), number("intermediate"),
+                number("heads"), number("kv_heads"), number("head_dim"),
+                number("vocab"), number("context"));
+  std::printf("\n");
+  for (const json::Value &value : *o.getArray("tensors")) {
+    const json::Object &tensor = *value.getAsObject();
+    std::string name = tensor.getString("name")->str();
+    if (auto layer = tensor.getInteger("layer"); layer && tensor.get("source"))
+      name += "[" + std::to_string(*layer) + "]";
+    std::printf("  %-52s %-12s %-12s %s\n", name.c_str(),
+                tensor.getString("format")->str().c_str(),
+                shapeText(*tensor.getArray("shape")).c_str(),
+                bytesText(uint64_t(*tensor.getInteger("bytes"))).c_str());
+  }
+  std::printf("\n%zu tensors, %lld elements, %s:", o.getArray("tensors")->size(),
+              number("parameters"),
+              bytesText(uint64_t(number("bytes"))).c_str());
+  for (const auto &[name, total] : *o.getObject("formats"))
+    std::printf(" %s %s", name.str().c_str(),
+                bytesText(uint64_t(*total.getAsObject()->getInteger("bytes")))
+                    .c_str());
+  std::printf("\n\nvariants\n");
+  auto chosen = o.getString("variant");
+  for (const json::Value &value : *o.getArray("variants")) {
+    const json::Object &variant = *value.getAsObject();
+    std::string missing;
+    for (const json::Value &name : *variant.getArray("missing"))
+      missing += (missing.empty() ? ": lacks " : ", ") +
+                 name.getAsString()->str();
+    std::printf("  %-24s %s%s\n", variant.getString("name")->str().c_str(),
+                variant.getString("name") == chosen ? "this machine takes it"
+                : missing.empty()                   ? "could run here"
+                                                    : "cannot run here",
+                missing.c_str());
+  }
+}
+
+int run(const InspectArguments &a) {
+  bool artefact = isArtefact(a.model);
+  auto object = artefact ? inspectArtefact(a.model) : inspectSource(a);
+  if (!object)
+    return fail(object.error());
+  addTotals(*object);
+  if (a.json)
+    return printJson(std::move(*object));
+  if (const json::Array *warnings = object->getArray("warnings"))
+    for (const json::Value &warning : *warnings)
+      warn(warning.getAsString()->str());
+  print(a.model, *object);
+  return ExitOk;
+}
+} // namespace
+
+void adze::tools::addInspect(CLI::App &app, int &status) {
+  CLI::App &command =
+      *app.add_subcommand("inspect", "say what is in a model or an artefact");
+  auto a = std::make_shared<InspectArguments>();
+  command.add_option("MODEL", a->model, "directory, .gguf, .mlir or artefact")
+      ->type_name("")
+      ->required();
+  command
+      .add_option("--load-pass-plugin", a->plugins,
+                  "shared library with ops or formats that a module uses")
+      ->type_name("F.so")
+      ->expected(1)
+      ->take_all();
+  command.add_flag("--json", a->json, "print one JSON object and nothing else");
+  command.footer(R"(
+Of a model, the tensors are the checkpoint's; of an artefact, the packed weights
+with the tensors that they were made from.
+
+examples
+  adze inspect model/
+  adze inspect model.adze.so --json)");
+  command.callback([a, &status] { status = run(*a); });
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the machine can do at this moment, to compare a model with: reading
+// memory, and dot products that never leave the registers.
+#ifndef ADZE_TOOLS_ADZE_MEASURE_H
+#define ADZE_TOOLS_ADZE_MEASURE_H
+
+#include "adze/result.hpp"
+#include <cstddef>
+#include <cstdint>
+
+namespace adze::tools {
+
+/// The instruction that the peak is measured with.
+enum class Dot { F32Avx2, F32Avx512, BF16Avx512 };
+
+/// The fastest read and the fastest dot of this many threads.
+class Measure {
+public:
+  /// Takes anonymous memory of `bytes`, in huge pages where the system has
+  /// them.
+  static Result<Measure> create(unsigned threads, uint64_t bytes, Dot dot);
+  Measure(Measure &&other) noexcept;
+  Measure(const Measure &) = delete;
+  ~Measure();
+
+  /// Bytes per second of a plain read: about a third of a second of reading
+  /// over all of the memory, each thread its own part.
+  double readRate();
+  /// Operations (a multiplication or an addition) per second.
+  double dotRate();
+
+private:
+  Measure() = default;
+  unsigned threads = 1;
+  Dot dot = Dot::F32Avx2;
+  char *memory = nullptr;
+  size_t part = 0; // bytes of each thread
+};
+
+} // namespace adze::tools
+
+#endif // ADZE_TOOLS_ADZE_MEASURE_H
