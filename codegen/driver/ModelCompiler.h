@@ -51,6 +51,8 @@ public:
 
   mlir::ModuleOp module() { return *moduleRef; }
   mlir::MLIRContext &mlirContext() { return *context; }
+  /// What diagnostics said since the last call, as one error.
+  llvm::Error diagnosed(const llvm::Twine &fallback);
   const std::vector<ArtefactVariant> &variants() const { return code; }
   CompileStats &stats() { return numbers; }
 
