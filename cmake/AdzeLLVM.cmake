@@ -75,7 +75,7 @@ function(adze_shared_library)
     target_include_directories(Adze PUBLIC "$<BUILD_INTERFACE:${dirs}>")
   endforeach()
   target_include_directories(Adze SYSTEM PUBLIC
-    $<BUILD_INTERFACE:${LLVM_INCLUDE_DIRS};${MLIR_INCLUDE_DIRS}>)
+    "$<BUILD_INTERFACE:${LLVM_INCLUDE_DIRS};${MLIR_INCLUDE_DIRS}>")
   # Who links the installed library need not have MLIR.
   target_compile_definitions(Adze PUBLIC
     "$<BUILD_INTERFACE:${ADZE_LLVM_DEFINITIONS}>")
