@@ -40,6 +40,10 @@ FailureOr<HeadPath> findPath(Value v, int64_t heads, StringRef &why) {
       why = "the rotary pairs are interleaved";
       return failure();
     }
+    if (int64_t(op.getHeads()) != heads) {
+      why = "rotary and attention differ in heads";
+      return failure();
+    }
     if (!op->hasOneUse())
       return failure();
     path.rotary = op;

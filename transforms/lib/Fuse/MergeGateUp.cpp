@@ -95,6 +95,9 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
     if (lookupWeight(g, g.getWeightAttr()).getType() !=
         lookupWeight(u, u.getWeightAttr()).getType())
       return "the weights differ in format";
+    if (lookupWeight(g, g.getWeightAttr()).getLayers() !=
+        lookupWeight(u, u.getWeightAttr()).getLayers())
+      return "the weights differ in number of layers";
     if (g.getBiasAttr() && lookupWeight(g, g.getBiasAttr()).getType() !=
                                lookupWeight(u, u.getBiasAttr()).getType())
       return "the biases differ in format";
@@ -105,9 +108,9 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
     WeightOp a = lookupWeight(g, bias ? g.getBiasAttr() : g.getWeightAttr());
     WeightOp b = lookupWeight(u, bias ? u.getBiasAttr() : u.getWeightAttr());
     WeightType type = a.getWeightType();
-    std::string name = (a.getSymName() + "_" +
-                        b.getSymName().rsplit('.').second)
-                           .str();
+    StringRef second = b.getSymName();
+    std::string name =
+        (a.getSymName() + "_" + second.substr(second.rfind('.') + 1)).str();
     WeightOp made = buildWeightExpr(
         {a, b}, name, [&](OpBuilder &builder, ValueRange in) -> Value {
           return InterleaveOp::create(

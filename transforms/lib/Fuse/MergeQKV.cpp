@@ -20,6 +20,11 @@ namespace {
 
 constexpr llvm::StringLiteral kPass = "adze-merge-qkv";
 
+/// "k" of "l0.k": what tells the weights of one layer apart.
+std::string lastPart(StringRef name) {
+  return name.substr(name.rfind('.') + 1).str();
+}
+
 struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
   void runOnOperation() override {
     for (auto func : getOperation().getOps<func::FuncOp>())
@@ -37,8 +42,9 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
   /// Why the group cannot become one linear; empty if it can.
   static StringRef refusal(ArrayRef<LinearOp> group) {
     LinearOp first = group.front(), last = group.back();
-    Value rope;
-    int64_t stores = 0;
+    Value rope, batch;
+    FlatSymbolRefAttr cache;
+    int64_t stores = 0, keys = 0, values = 0;
     for (LinearOp op : group) {
       if (op.getLayer() != first.getLayer())
         return "the projections are of different layers";
@@ -50,6 +56,8 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
                b = lookupWeight(first, first.getWeightAttr());
       if (withRows(a.getWeightType(), 1) != withRows(b.getWeightType(), 1))
         return "the weights differ in format";
+      if (a.getLayers() != b.getLayers())
+        return "the weights differ in number of layers";
       if (op.getBiasAttr()) {
         a = lookupWeight(op, op.getBiasAttr());
         b = lookupWeight(first, first.getBiasAttr());
@@ -60,6 +68,19 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
         return "the projections use different rotary tables";
       if (op.getRope())
         rope = op.getRope();
+      if ((op.getCacheAttr() && cache && op.getCacheAttr() != cache) ||
+          (op.getBatch() && batch && op.getBatch() != batch))
+        return "the projections append to different caches";
+      if (op.getCacheAttr()) {
+        cache = op.getCacheAttr();
+        batch = op.getBatch();
+      }
+      for (HeadChainAttr chain : op.getSink()->getChains()) {
+        keys += chain.getDest() == HeadDest::Key;
+        values += chain.getDest() == HeadDest::Value;
+      }
+      if (keys > 1 || values > 1)
+        return "more than one of the projections appends keys or values";
       if (!op.getResult())
         continue;
       if (++stores > 1)
@@ -82,7 +103,7 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
     }
     std::string name = weights.front().getSymName().str();
     for (WeightOp weight : ArrayRef(weights).drop_front())
-      name += "_" + weight.getSymName().rsplit('.').second.str();
+      name += "_" + lastPart(weight.getSymName());
     WeightType type = withRows(weights.front().getWeightType(), rows);
     WeightOp made = buildWeightExpr(
         weights, name, [&](OpBuilder &b, ValueRange in) -> Value {

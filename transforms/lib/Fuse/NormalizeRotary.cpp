@@ -7,6 +7,7 @@
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/WeightExpr.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace adze {
 #define GEN_PASS_DEF_NORMALIZEROTARY
@@ -20,29 +21,58 @@ namespace {
 
 constexpr llvm::StringLiteral kPass = "adze-normalize-rotary";
 
+/// The attention ops that use one cache.
+struct CacheUsers {
+  SmallVector<AttentionOp> rotated; // those with an interleaved q or k
+  bool permutable = true;
+};
+
 struct NormalizeRotary : adze::impl::NormalizeRotaryBase<NormalizeRotary> {
   void runOnOperation() override {
-    getOperation().walk([&](AttentionOp op) {
-      auto q = interleaved(op.getQ()), k = interleaved(op.getK());
+    // Keys stay in the cache for others to read: all that use a cache are
+    // permuted, or none.
+    llvm::MapVector<StringAttr, CacheUsers> caches;
+    getOperation().walk([&](Operation *op) {
+      if (auto append = dyn_cast<KVAppendOp>(op)) {
+        if (interleaved(append.getK()))
+          caches[append.getCacheAttr().getAttr()].permutable = false;
+        return;
+      }
+      auto attention = dyn_cast<AttentionOp>(op);
+      if (!attention)
+        return;
+      RotaryOp q = interleaved(attention.getQ()),
+               k = interleaved(attention.getK());
       if (!q && !k)
         return;
-      if (!q || !k || !projection(q) || !projection(k))
-        return reportMissed(op, kPass,
-                            "q and k are not both the rotated result of a "
-                            "linear that nothing else uses");
-      for (RotaryOp rotary : {q, k}) {
-        permute(projection(rotary), rotary.getHeads());
-        rotary.setPairing(RotaryPairing::Half);
-      }
-      reportFired(op, kPass, "rows of q and k permuted to halves");
+      CacheUsers &users = caches[attention.getCacheAttr().getAttr()];
+      users.rotated.push_back(attention);
+      users.permutable &= q && k && q->hasOneUse() && k->hasOneUse() &&
+                          projection(q) && projection(k) &&
+                          q.getHeads() == attention.getHeads() &&
+                          k.getHeads() == attention.getKvHeads();
     });
+    for (auto &[cache, users] : caches)
+      for (AttentionOp op : users.rotated) {
+        if (!users.permutable) {
+          reportMissed(op, kPass,
+                       "q and k of every attention that uses the cache are "
+                       "not all the rotated result of a linear that nothing "
+                       "else uses");
+          continue;
+        }
+        for (RotaryOp rotary : {interleaved(op.getQ()), interleaved(op.getK())}) {
+          permute(projection(rotary), rotary.getHeads());
+          rotary.setPairing(RotaryPairing::Half);
+        }
+        reportFired(op, kPass, "rows of q and k permuted to halves");
+      }
   }
 
   static RotaryOp interleaved(Value v) {
     auto op = v ? v.getDefiningOp<RotaryOp>() : RotaryOp();
-    return op && op.getPairing() == RotaryPairing::Interleaved && op->hasOneUse()
-               ? op
-               : RotaryOp();
+    return op && op.getPairing() == RotaryPairing::Interleaved ? op
+                                                               : RotaryOp();
   }
 
   static LinearOp projection(RotaryOp rotary) {

@@ -18,10 +18,24 @@ bool adze::isElementwiseOnRows(Operation *op) {
   auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
   if (!type || type.getRank() != 2 || !type.getElementType().isF32())
     return false;
-  return llvm::all_of(op->getOperandTypes(), [&](Type operand) {
-    auto tensor = dyn_cast<RankedTensorType>(operand);
-    return tensor && tensor.getShape() == type.getShape();
-  });
+  // A region has f32 arguments, and only a splat is the same in every row.
+  bool readsRows = false;
+  for (Value operand : op->getOperands()) {
+    auto tensor = dyn_cast<RankedTensorType>(operand.getType());
+    if (!tensor || tensor.getShape() != type.getShape())
+      return false;
+    Operation *def = operand.getDefiningOp();
+    if (def && def->hasTrait<OpTrait::ConstantLike>()) {
+      DenseElementsAttr dense;
+      if (!matchPattern(operand, m_Constant(&dense)) || !dense.isSplat())
+        return false;
+    } else if (tensor.getElementType().isF32()) {
+      readsRows = true;
+    } else {
+      return false;
+    }
+  }
+  return readsRows;
 }
 
 Value adze::scalarOfSplat(OpBuilder &builder, Value value) {

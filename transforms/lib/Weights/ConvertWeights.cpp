@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze-convert-weights: every source matrix in one float format. The old symbol
-// keeps its name and becomes a cast, so no use has to change.
+// adze-convert-weights: every matrix that ops read in one float format. The old
+// symbol keeps its name and becomes a cast, so no op has to change; expressions
+// of other weights go on reading what they read.
 
 #include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Remark.h"
 #include "adze/Transforms/WeightExpr.h"
-#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace adze {
 #define GEN_PASS_DEF_CONVERTWEIGHTS
@@ -36,10 +38,22 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     }
     auto wanted = cast<FormatAttrInterface>(
         Attribute(FloatFormatAttr::get(&getContext(), element)));
+    // What only other weights read is converted where the result is.
+    llvm::StringSet<> readByOps, readByWeights;
+    module.walk([&](Operation *op) {
+      if (auto ref = dyn_cast<RefOp>(op))
+        readByWeights.insert(ref.getWeight());
+      else
+        op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
+          readByOps.insert(name.getValue());
+        });
+    });
     SmallVector<WeightOp> sources;
     for (auto weight : module.getOps<WeightOp>())
-      if (weight.isSource() && !weight.getWeightType().isVector() &&
-          weight.getWeightType().getFormat() != wanted)
+      if (!weight.getWeightType().isVector() &&
+          weight.getWeightType().getFormat() != wanted &&
+          (readByOps.contains(weight.getSymName()) ||
+           !readByWeights.contains(weight.getSymName())))
         sources.push_back(weight);
     for (WeightOp weight : sources)
       convert(weight, wanted);
@@ -52,13 +66,17 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     while (SymbolTable::lookupSymbolIn(getOperation(), sourceName))
       sourceName += "_";
     source.setSymName(sourceName);
+    getOperation().walk([&](RefOp ref) {
+      if (ref.getWeight() == name)
+        ref.setWeight(sourceName);
+    });
     buildWeightExpr({source}, name, [&](OpBuilder &b, ValueRange in) -> Value {
       return CastOp::create(b, source.getLoc(),
                             withFormat(source.getWeightType(), wanted), in[0]);
     });
-    remark::passed(source.getLoc(), remark::RemarkOpts::name("Convert")
-                                        .category("adze-convert-weights"))
-        << "@" << name << " becomes " << wanted.getFormatName();
+    reportFired(source, "adze-convert-weights",
+                ("@" + Twine(name) + " becomes " + wanted.getFormatName())
+                    .str());
   }
 };
 

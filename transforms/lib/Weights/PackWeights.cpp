@@ -44,7 +44,7 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
     WeightType type = weight.getWeightType();
     if (type.getLayout() == LayoutKind::Panels)
       return name;
-    auto [it, isNew] = packedForms.try_emplace({name.getAttr(), sink});
+    auto [it, isNew] = packedForms.try_emplace({name.getAttr(), padding(sink)});
     if (isNew)
       it->second = nameOf(buildWeightExpr(
           {weight}, (name.getValue() + ".packed").str(),
@@ -63,9 +63,9 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
     WeightOp weight = lookupWeight(getOperation(), name);
     auto f32 = cast<FormatAttrInterface>(Attribute(
         FloatFormatAttr::get(&getContext(), Float32Type::get(&getContext()))));
-    if (weight.getWeightType().getFormat() == f32 && !needsPadding(sink))
+    if (weight.getWeightType().getFormat() == f32 && !padding(sink))
       return name;
-    auto [it, isNew] = packedForms.try_emplace({name.getAttr(), sink});
+    auto [it, isNew] = packedForms.try_emplace({name.getAttr(), padding(sink)});
     if (isNew)
       it->second = nameOf(buildWeightExpr(
           {weight}, (name.getValue() + ".f32").str(),
@@ -79,12 +79,13 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
     return it->second;
   }
 
-  static bool needsPadding(HeadSinkAttr sink) {
-    return sink && sink.getHeadDim() % kPanelRows;
+  /// The head size that rows are padded for; 0 where none are.
+  static int64_t padding(HeadSinkAttr sink) {
+    return sink && sink.getHeadDim() % kPanelRows ? sink.getHeadDim() : 0;
   }
 
   Value padHeads(OpBuilder &b, Value rows, HeadSinkAttr sink) {
-    if (!needsPadding(sink))
+    if (!padding(sink))
       return rows;
     auto type = cast<WeightType>(rows.getType());
     int64_t heads = type.getRows() / sink.getHeadDim();
@@ -95,9 +96,14 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
 
   void packLinear(LinearOp op) {
     HeadSinkAttr sink = op.getSinkAttr();
+    // A bias was padded when its weight was.
+    bool isPacked = lookupWeight(getOperation(), op.getWeightAttr())
+                        .getWeightType()
+                        .getLayout() == LayoutKind::Panels;
     op.setWeightAttr(packed(op.getWeightAttr(), sink));
     if (op.getBiasAttr())
-      op.setBiasAttr(floatVector(op.getBiasAttr(), sink));
+      op.setBiasAttr(
+          floatVector(op.getBiasAttr(), isPacked ? HeadSinkAttr() : sink));
     if (!sink)
       return;
     SmallVector<HeadChainAttr> chains;
@@ -112,12 +118,13 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
 
   /// A tied table is stored once: as the panels the output head reads.
   void packTable(EmbedOp op) {
-    auto it = packedForms.find({op.getTableAttr().getAttr(), HeadSinkAttr()});
+    auto it = packedForms.find({op.getTableAttr().getAttr(), 0});
     if (it != packedForms.end())
       op.setTableAttr(it->second);
   }
 
-  llvm::DenseMap<std::pair<StringAttr, HeadSinkAttr>, FlatSymbolRefAttr>
+  /// By name and padding().
+  llvm::DenseMap<std::pair<StringAttr, int64_t>, FlatSymbolRefAttr>
       packedForms;
 };
 

@@ -10,7 +10,8 @@
 namespace adze {
 
 /// True for an elementwise op on f32 rows that can be cloned on scalars: one
-/// tensor result, operands of its shape.
+/// tensor result, and operands of its shape that are f32 rows (one at least) or
+/// splat constants.
 bool isElementwiseOnRows(mlir::Operation *op);
 
 /// The scalar a splat constant holds, built at `builder`; null if `value` is no
