@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// See the header. A remark belongs to the launches whose location shares a name
+// See the header. Strings of the context are copied: a json::Value only borrows
+// a StringRef. A remark belongs to the launches whose location shares a name
 // with its own: fusion keeps the names of everything that it fused.
 
 #include "Explain.h"
@@ -147,7 +148,7 @@ private:
     json::Object object{
         {"source", inLayer(joinNames(names), number)},
         {"op", stringifyKernelFamily(kernel.getFamily())},
-        {"kernel", kernel.getSymName()},
+        {"kernel", kernel.getSymName().str()},
         {"over", stringifyDomain(launch.getDomain())}};
     addWeights(launch, object);
     addOperations(launch, kernel, object);
@@ -176,7 +177,7 @@ private:
                               ? launch.getWeightsAttr().getValue()
                               : ArrayRef<Attribute>()) {
       auto symbol = cast<FlatSymbolRefAttr>(attr);
-      symbols.push_back(symbol.getValue());
+      symbols.push_back(symbol.getValue().str());
       WeightType type = lookupWeight(launch, symbol).getWeightType();
       bytes += type.getStorageBytes();
       if (format.empty()) {
@@ -222,6 +223,7 @@ private:
     case KernelFamily::Map:
       count = body * columns;
       break;
+    case KernelFamily::Generic: // loops made from the op's definition
     case KernelFamily::RotaryTable:
     case KernelFamily::Embed:
     case KernelFamily::KVAppend:
@@ -285,7 +287,7 @@ llvm::Expected<json::Object> adze::explainModel(const std::string &model,
           object[key] = *value;
   }
   object["model"] = model;
-  object["entry"] = entry.getName();
+  object["entry"] = entry.getName().str();
   if (auto targets = resolveTargets(options.target))
     object["variant"] = targets->front()->name;
   else

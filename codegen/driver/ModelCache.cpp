@@ -214,6 +214,7 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
     key.field(llvm::join(names, ","));
   }
   key.field(llvm::join(options.disable, "\n"));
+  key.field(llvm::join(options.generic, "\n"));
   key.field(llvm::join(options.insert, "\n"));
   for (const std::string &plugin : options.plugins) {
     auto bytes = llvm::MemoryBuffer::getFile(plugin);

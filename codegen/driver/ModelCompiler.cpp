@@ -212,6 +212,7 @@ llvm::Expected<std::vector<PipelineStep>> ModelCompiler::pipelineSteps() {
   PipelineOptions pipeline;
   pipeline.weights = options.weights;
   pipeline.disabled = options.disable;
+  pipeline.generic = options.generic;
   pipeline.inserted = inserted;
   std::vector<PipelineStep> steps;
   std::string problem;
@@ -269,7 +270,10 @@ llvm::Expected<OwningOpRef<ModuleOp>>
 ModelCompiler::scheduleFor(const TargetVariant &variant) {
   OwningOpRef<ModuleOp> scheduled = moduleRef->clone();
   std::string pass = "adze-schedule{bf16-dot=";
-  pass += variant.kernel.hasBF16Dot ? "true}" : "false}";
+  pass += variant.kernel.hasBF16Dot ? "true" : "false";
+  if (!options.generic.empty())
+    pass += " generic=" + llvm::join(options.generic, ",");
+  pass += "}";
   if (llvm::Error error = runPasses(*scheduled, pass))
     return std::move(error);
   return scheduled;
@@ -293,6 +297,9 @@ llvm::Error ModelCompiler::readEntries(ModuleOp scheduled) {
       Type type = dict.getAs<TypeAttr>("type").getValue();
       arg.dtype = type.isF32()         ? ADZE_F32
                   : type.isInteger(32) ? ADZE_I32
+                  : type.isF64()       ? ADZE_F64
+                  : type.isInteger(64) ? ADZE_I64
+                  : type.isInteger(8)  ? ADZE_I8
                   : type.isBF16()      ? ADZE_BF16
                   : type.isF16()       ? ADZE_F16
                                        : 0;
@@ -301,7 +308,7 @@ llvm::Error ModelCompiler::readEntries(ModuleOp scheduled) {
         llvm::raw_string_ostream(printed) << type;
         return asError("entry " + entry.name + ": argument " + arg.name +
                       " has element type " + printed +
-                      "; expected f32, f16, bf16 or i32");
+                      "; expected f32, f16, bf16, f64, i8, i32 or i64");
       }
       auto constants = dict.getAs<DenseI64ArrayAttr>("constants");
       for (auto [i, symbol] :

@@ -20,11 +20,13 @@ ADZE_KERNEL_BUILDER(Rotary)
 ADZE_KERNEL_BUILDER(KVAppend)
 ADZE_KERNEL_BUILDER(TakeRows)
 ADZE_KERNEL_BUILDER(Map)
+ADZE_KERNEL_BUILDER(Generic)
 #undef ADZE_KERNEL_BUILDER
 
 int64_t linearScratchBytes(KernelOp kernel, const KernelTarget &target);
 int64_t attentionScratchBytes(KernelOp kernel, const KernelTarget &target);
 int64_t rowScratchBytes(KernelOp kernel);
+int64_t genericScratchBytes(KernelOp kernel);
 
 } // namespace adze
 

@@ -4,6 +4,7 @@
 
 #include "adze/Codegen/KernelBuilder.h"
 #include "Builders.h"
+#include "Generic.h"
 #include "KernelEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -16,6 +17,7 @@ void adze::loadKernelDialects(MLIRContext &context) {
   context.loadDialect<arith::ArithDialect, func::FuncDialect, scf::SCFDialect,
                       vector::VectorDialect, math::MathDialect,
                       LLVM::LLVMDialect, kernel::AdzeKernelDialect>();
+  loadGenericDialects(context);
 }
 
 int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
@@ -32,6 +34,9 @@ int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
     bytes = headDim ? (headDim.getInt() + kLanes) * 4 : 0;
     break;
   }
+  case KernelFamily::Generic:
+    bytes = genericScratchBytes(kernel);
+    break;
   default:
     bytes = rowScratchBytes(kernel);
   }
@@ -59,6 +64,8 @@ FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
     return buildTakeRows(builder, kernel, target);
   case KernelFamily::Map:
     return buildMap(builder, kernel, target);
+  case KernelFamily::Generic:
+    return buildGeneric(builder, kernel, target);
   }
   llvm_unreachable("every family has a builder");
 }

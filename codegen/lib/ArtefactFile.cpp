@@ -56,20 +56,22 @@ Error writeAt(int fd, const void *data, size_t size, uint64_t offset,
 /// A file that exists under its real name only once it is whole.
 class PendingFile {
 public:
-  explicit PendingFile(StringRef path)
-      : path(path.str()),
-        temporary((path + ".tmp" + Twine(::getpid())).str()) {}
+  explicit PendingFile(StringRef path) : path(path.str()) {}
   ~PendingFile() {
     if (fd >= 0)
       ::close(fd);
     if (!temporary.empty())
       ::unlink(temporary.c_str());
   }
+  /// The name is no other writer's, in this process or another.
   Error open() {
-    fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
-                0755);
-    return fd < 0 ? systemError("cannot create " + temporary)
-                  : Error::success();
+    llvm::SmallString<256> name;
+    if (std::error_code code = llvm::sys::fs::createUniqueFile(
+            path + ".tmp%%%%%%%%", fd, name, llvm::sys::fs::OF_None, 0755))
+      return llvm::createStringError(code, "cannot create " + path + ": " +
+                                               code.message());
+    temporary = name.str().str();
+    return Error::success();
   }
   Error publish() {
     if (::close(std::exchange(fd, -1)) != 0)

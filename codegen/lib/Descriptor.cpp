@@ -124,19 +124,22 @@ fill(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
     variants.push_back(row);
   }
 
+  // All caches of the module share the pages of one pool.
   std::vector<adze_state> states;
   ModuleOp source = input.module;
   for (auto state : source.getOps<StateOp>()) {
     KVType type = state.getKVType();
-    adze_state row{};
-    row.name = builder.string(state.getSymName());
-    row.kind = ADZE_STATE_KV_PAGES;
-    row.dtype = dtypeOf(type.getElementType());
-    row.layers = uint32_t(state.getLayers());
-    row.heads = uint32_t(type.getHeads());
-    row.head_dim = uint32_t(type.getHeadDim());
-    row.page_bytes = kvPageBytes(source);
-    states.push_back(row);
+    if (states.empty()) {
+      adze_state row{};
+      row.name = builder.string(state.getSymName());
+      row.kind = ADZE_STATE_KV_PAGES;
+      row.dtype = dtypeOf(type.getElementType());
+      row.heads = uint32_t(type.getHeads());
+      row.head_dim = uint32_t(type.getHeadDim());
+      row.page_bytes = kvPageBytes(source);
+      states.push_back(row);
+    }
+    states.front().layers += uint32_t(state.getLayers());
   }
 
   std::vector<adze_entry> entries;

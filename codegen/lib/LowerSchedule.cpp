@@ -107,6 +107,7 @@ private:
   LogicalResult lowerBody(Block &block);
   LogicalResult lowerLaunch(LaunchOp op);
   void lowerBarrier();
+  void lowerTap(TapBufferOp op);
   void lowerCallLayers(CallLayersOp op);
   Value bufferAddress(Value buffer);
   Value addressAt(AffineMap map);
@@ -120,7 +121,7 @@ private:
   LLVM::LLVMFuncOp function;
   Block *exit = nullptr; // returns 1
   Value context, layer;
-  DenseMap<Value, Value> addresses;
+  int taps = 0;
 };
 
 LLVM::LLVMFuncOp FunctionLowering::declare(StringRef name, Type result,
@@ -159,7 +160,6 @@ void FunctionLowering::leaveIf(Value condition) {
 
 void FunctionLowering::finish() {
   LLVM::ReturnOp::create(b, loc, constant32(0));
-  addresses.clear();
   exit = nullptr;
 }
 
@@ -204,6 +204,49 @@ void FunctionLowering::lowerBarrier() {
       /*alignment=*/4, /*isVolatile=*/true);
   leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
                                constant32(0)));
+}
+
+/// Thread 0 calls the frame's tap, if there is one.
+void FunctionLowering::lowerTap(TapBufferOp op) {
+  std::string text = op.getName().str();
+  text.push_back('\0');
+  LLVM::GlobalOp global;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(out.getBody());
+    global = LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(b.getI8Type(), text.size()),
+        /*isConstant=*/true, LLVM::Linkage::Internal,
+        "tap." + std::to_string(taps++), b.getStringAttr(text));
+  }
+  Value frame = slot(kFrame);
+  Value tap = load(ptr, load(ptr, frame, offsetof(adze_frame, rt)),
+                   offsetof(adze_rt, tap));
+  Value null = LLVM::ZeroOp::create(b, loc, ptr);
+  Value wanted = LLVM::AndOp::create(
+      b, loc,
+      LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, tap, null),
+      LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, slot(kTid),
+                           constant(0)));
+  Block *call = new Block(), *after = new Block();
+  auto &blocks = function.getBody().getBlocks();
+  auto next = std::next(Region::iterator(b.getInsertionBlock()));
+  blocks.insert(next, call);
+  blocks.insert(next, after);
+  LLVM::CondBrOp::create(b, loc, wanted, call, after);
+  b.setInsertionPointToEnd(call);
+  Value name = LLVM::AddressOfOp::create(b, loc, global);
+  Value rows = op.getRows() == Domain::Tokens ? slot(kTokens)
+                                              : slot(kLogitRows);
+  int64_t cols = cast<BufferType>(op.getBuffer().getType()).getCols();
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()), {ptr, ptr, ptr, i64, i64});
+  LLVM::CallOp::create(b, loc, type,
+                       ValueRange{tap, frame, name,
+                                  bufferAddress(op.getBuffer()), rows,
+                                  constant(cols)});
+  LLVM::BrOp::create(b, loc, ValueRange(), after);
+  b.setInsertionPointToEnd(after);
 }
 
 void FunctionLowering::lowerCallLayers(CallLayersOp op) {
@@ -280,8 +323,14 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
     args.push_back(offset(weights, bytes));
   }
   if (op.getCacheAttr()) {
-    args.push_back(slot(kCache));
-    args.push_back(op.getLayer() ? layer : constant(0));
+    // Each state has its own stretch of a page, layer after layer: the kernel
+    // is given the layer's own base, and layer 0.
+    StateOp state = lookupState(op, op.getCacheAttr());
+    Value bytes = constant(kvStateOffset(state));
+    if (op.getLayer())
+      bytes = add(bytes, mul(layer, kvLayerBytes(state)));
+    args.push_back(offset(slot(kCache), bytes));
+    args.push_back(constant(0));
   }
   // rotary_table, kv_append and the like count rows by their domain alone.
   KernelFamily family =
@@ -307,6 +356,7 @@ LogicalResult FunctionLowering::lowerBody(Block &block) {
         TypeSwitch<Operation *, LogicalResult>(&op)
             .Case([&](LaunchOp launch) { return lowerLaunch(launch); })
             .Case([&](BarrierOp) { return lowerBarrier(), success(); })
+            .Case([&](TapBufferOp tap) { return lowerTap(tap), success(); })
             .Case([&](CallLayersOp call) {
               return lowerCallLayers(call), success();
             })
@@ -414,6 +464,16 @@ int64_t adze::kvLayerBytes(StateOp state) {
   KVType type = state.getKVType();
   return type.getHeads() *
          kvHeadBytes(type.getHeadDim(), type.getElementType());
+}
+
+int64_t adze::kvStateOffset(StateOp state) {
+  int64_t bytes = 0;
+  for (auto other : cast<ModuleOp>(state->getParentOp()).getOps<StateOp>()) {
+    if (other == state)
+      break;
+    bytes += other.getLayers() * kvLayerBytes(other);
+  }
+  return bytes;
 }
 
 int64_t adze::kvPageBytes(ModuleOp module) {

@@ -52,8 +52,10 @@ public:
       x = repeat(kind, x);
     finish(x, emb);
     Text entry = formatv(
-        "  func.func @step(%tokens: tensor<?xi32>, %b: !adze.batch,\n"
-        "      %rows: tensor<?xi32>) -> {0} attributes {{adze.entry} {{\n{1}  }\n",
+        "  func.func @step(%tokens: tensor<?xi32> {{adze.name = \"tokens\"},\n"
+        "      %b: !adze.batch, %rows: tensor<?xi32> {{adze.name = \"rows\"})\n"
+        "      -> ({0} {{adze.name = \"logits\"})\n"
+        "      attributes {{adze.entry} {{\n{1}  }\n",
         rows(vocabulary), body);
     Text layersText;
     for (const Kind &kind : kinds)

@@ -8,7 +8,9 @@
 //   adze-random-graphs --pipeline P [--pipeline Q]  pass lists, as adze-opt's
 //   adze-random-graphs --plant                      a wrong pass must be caught
 
+#include "Compiled.h"
 #include "Subjects.h"
+#include "adze/Codegen/TargetVariants.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Pipelines.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -32,7 +34,7 @@ namespace {
 struct Options {
   uint64_t seed = 1, count = 200;
   std::vector<std::string> pipelines;
-  bool dump = false, plant = false;
+  bool dump = false, plant = false, compiled = true;
 };
 
 bool parseOptions(int argc, char **argv, Options &options) {
@@ -41,6 +43,7 @@ bool parseOptions(int argc, char **argv, Options &options) {
                           {"pipeline", required_argument, nullptr, 'p'},
                           {"dump", no_argument, nullptr, 'd'},
                           {"plant", no_argument, nullptr, 'w'},
+                          {"interpreter-only", no_argument, nullptr, 'i'},
                           {}};
   for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     llvm::StringRef value = optarg ? optarg : "";
@@ -55,10 +58,19 @@ bool parseOptions(int argc, char **argv, Options &options) {
       options.dump = true;
     else if (c == 'w')
       options.plant = true;
+    else if (c == 'i')
+      options.compiled = false;
     else if (c == '?')
       return false;
   }
   return optind == argc;
+}
+
+bool canRun(llvm::StringRef target) {
+  for (const TargetVariant &variant : x86Variants())
+    if (variant.name == target)
+      return (variant.need & ~hostNeedBits()) == 0;
+  return false;
 }
 
 std::vector<std::string> passesOf(const PipelineOptions &pipeline) {
@@ -125,7 +137,7 @@ private:
     return names;
   }
 
-  std::vector<Subject> subjects(Random &random) {
+  std::vector<Subject> subjects(Random &random, ModuleOp module) {
     std::vector<Subject> result;
     if (options.plant) {
       PipelineOptions planted;
@@ -144,6 +156,16 @@ private:
     result.push_back(
         pipelineSubject("without " + llvm::join(some.disabled, ", "),
                         passesOf(some), &coverage));
+    // Compiled code, with and without the same passes, by turns on every
+    // variant that this machine runs.
+    std::string target = random.pick<const char *>(
+        {"x86-64-v3", "x86-64-v4", "x86-64-v4+vnni+bf16"});
+    uint32_t threads = uint32_t(random.between(1, 3));
+    double tolerance = compiledTolerance(module, target);
+    if (options.compiled && canRun(target))
+      result.push_back(compiledSubject(
+          target, random.chance(0.5) ? some.disabled : std::vector<std::string>(),
+          threads, tolerance));
     return result;
   }
 
@@ -176,7 +198,7 @@ private:
     auto expected = interpret(*module, weights, generated.steps);
     if (failed(expected))
       return fail(seed, "the generated module cannot be interpreted");
-    for (Subject &subject : subjects(random))
+    for (Subject &subject : subjects(random, *module))
       compare(seed, subject, *module, weights, generated.steps, *expected);
   }
 
@@ -216,7 +238,8 @@ int main(int argc, char **argv) {
   Options options;
   if (!parseOptions(argc, argv, options)) {
     llvm::errs() << "usage: adze-random-graphs [--seed S] [--count N] "
-                    "[--pipeline TEXT]... [--dump] [--plant]\n";
+                    "[--pipeline TEXT]... [--dump] [--plant] "
+                    "[--interpreter-only]\n";
     return 2;
   }
   adze::registerTransformsPasses();

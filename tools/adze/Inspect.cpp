@@ -72,15 +72,16 @@ Result<json::Object> inspectArtefact(const std::string &path) {
   for (const char *key : {"id", "variant"})
     if (auto value = model->info(key))
       object[key] = *value;
+  // Copies: a json::Value only borrows a const char *.
   json::Array tensors;
   for (size_t i = 0; i < adze_model_weight_count(model->c()); ++i) {
     adze_weight_info w = {};
     w.size = sizeof w;
     if (adze_model_weight(model->c(), i, &w))
       return lastError();
-    json::Object tensor{{"name", w.name},
-                        {"source", w.source},
-                        {"format", w.format},
+    json::Object tensor{{"name", std::string(w.name)},
+                        {"source", std::string(w.source)},
+                        {"format", std::string(w.format)},
                         {"shape", json::Array{int64_t(w.rows), int64_t(w.cols)}},
                         {"bytes", int64_t(w.bytes)}};
     if (w.layer != ~0u)
@@ -97,7 +98,7 @@ Result<json::Object> inspectArtefact(const std::string &path) {
   }
   json::Array entries;
   for (size_t i = 0; i < adze_model_entry_count(model->c()); ++i)
-    entries.push_back(adze_model_entry_name(model->c(), i));
+    entries.push_back(std::string(adze_model_entry_name(model->c(), i)));
   object["entries"] = std::move(entries);
   object["kind"] = "artefact";
   return object;

@@ -47,6 +47,15 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->take_all()
       ->group(group);
   command
+      .add_option("--generic", options.generic,
+                  "plain loops in place of the kernels of an op (such\n"
+                  "as adze.linear), or of all")
+      ->type_name("OP")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+  command
       .add_option("--load-pass-plugin", options.plugins,
                   "shared library with passes or ops")
       ->type_name("F.so")
@@ -75,7 +84,7 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.kv.empty() ||
          !options.target.empty() || !options.disable.empty() ||
-         !options.plugins.empty() || !options.insert.empty();
+         !options.generic.empty() || !options.plugins.empty() || !options.insert.empty();
 }
 
 bool adze::tools::isArtefact(const std::string &path) {

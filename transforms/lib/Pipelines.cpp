@@ -25,9 +25,19 @@ bool adze::buildPipeline(const PipelineOptions &options,
         steps.push_back({pass.str(), ""});
     }
   };
+  // Sinks hide norms, rotary and appends inside of linears, and only a kernel
+  // builder knows them.
+  bool noSinks = llvm::any_of(options.generic, [](StringRef op) {
+    return llvm::is_contained({"all", "adze.linear", "adze.rms_norm",
+                               "adze.rotary", "adze.kv_append"},
+                              op);
+  });
   auto pass = [&](StringRef text, StringRef whenDisabled = "") {
     StringRef name = text.split('{').first;
     known.push_back(name.str());
+    bool isSink = name == "adze-fuse-head-sinks" || name == "adze-merge-qkv";
+    if (noSinks && isSink)
+      return;
     if (!llvm::is_contained(options.disabled, name))
       steps.push_back({text.str(), ""});
     else if (!whenDisabled.empty())

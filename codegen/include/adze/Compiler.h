@@ -39,6 +39,9 @@ struct CompileOptions {
   std::string target;
   /// Passes to leave out, by name.
   std::vector<std::string> disable;
+  /// Ops that take the generic path of plain loops in place of a kernel, by
+  /// name (adze.linear, adze.attention ...), or all.
+  std::vector<std::string> generic;
   /// Shared libraries with passes, ops or formats.
   std::vector<std::string> plugins;
   /// "POINT:PASS{options}" with POINT one of after-import, after-compress,

@@ -359,6 +359,27 @@ LogicalResult MapOp::verifyRegions() {
   return verifyScalarRegion(*this, getBody(), getInputs().size(), " (C2)");
 }
 
+LogicalResult GenericOp::verifyRegions() {
+  int64_t weights = getWeights() ? getWeightsAttr().size() : 0;
+  int64_t expected = getInputs().size() + weights + bool(getBatch());
+  if (getWhole().size() != getInputs().size())
+    return emitOpError() << "expects one flag of 'whole' per input, got "
+                         << getWhole().size() << " for "
+                         << getInputs().size() << " inputs (C2)";
+  Block &block = getBody().front();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (block.getNumArguments() != expected || !yield ||
+      yield.getValues().getTypes() != TypeRange(getType()))
+    return emitOpError() << "expects a region of " << expected
+                         << " arguments that yields " << getType() << " (C1)";
+  for (auto [input, arg] : llvm::zip(getInputs(), block.getArguments()))
+    if (input.getType() != arg.getType())
+      return emitOpError() << "expects a region argument of type "
+                           << input.getType() << ", got " << arg.getType()
+                           << " (C1)";
+  return success();
+}
+
 LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto callee =
       symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr());

@@ -6,6 +6,8 @@
 // 32-bit broadcast of the activation per step.
 
 #include "adze/Dialect/Adze/Adze.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
@@ -192,4 +194,47 @@ float FloatFormatAttr::decodePanel(ArrayRef<uint8_t> panel, int64_t cols,
   decodeRow(panel.slice(unit * elementBytes(*this), elementBytes(*this)),
             {&value, 1});
   return value;
+}
+
+Value FloatFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
+                                       bool panels, int64_t cols, Value row,
+                                       Value k) const {
+  auto constant = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, v);
+  };
+  auto mul = [&](Value x, int64_t y) {
+    return b.createOrFold<arith::MulIOp>(loc, x, constant(y));
+  };
+  auto add = [&](Value x, Value y) {
+    return b.createOrFold<arith::AddIOp>(loc, x, y);
+  };
+  auto div = [&](Value x, int64_t y) {
+    return b.createOrFold<arith::DivUIOp>(loc, x, constant(y));
+  };
+  auto rem = [&](Value x, int64_t y) {
+    return b.createOrFold<arith::RemUIOp>(loc, x, constant(y));
+  };
+  int64_t bytes = elementBytes(*this);
+  Value offset;
+  if (panels) {
+    int64_t depth = getPanelDepth();
+    // Rows first: that part stays the same while k runs.
+    Value first = add(mul(div(row, kPanelRows), getPanelBytes(cols)),
+                      mul(rem(row, kPanelRows), depth * bytes));
+    Value within = add(mul(div(k, depth), kPanelRows * depth * bytes),
+                       mul(rem(k, depth), bytes));
+    offset = add(first, within);
+  } else {
+    offset = add(mul(row, getRowBytes(cols)), mul(k, bytes));
+  }
+  Type ptr = LLVM::LLVMPointerType::get(b.getContext());
+  Value distance =
+      arith::IndexCastOp::create(b, loc, b.getI64Type(), offset);
+  Value place = LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), base,
+                                    ValueRange{distance});
+  Value element =
+      LLVM::LoadOp::create(b, loc, getElementType(), place, unsigned(bytes));
+  if (getElementType().isF32())
+    return element;
+  return arith::ExtFOp::create(b, loc, b.getF32Type(), element);
 }

@@ -18,11 +18,16 @@
 // It does not choose kernels or tiles: that is code generation's.
 
 #include "ArenaPlan.h"
+#include "GenericOutline.h"
 #include "KernelTable.h"
+#include "RowAccess.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -59,7 +64,25 @@ struct LayerFrame {
 RankedTensorType rowsType(Value v) {
   return dyn_cast<RankedTensorType>(v.getType());
 }
-int64_t columns(Value v) { return rowsType(v).getDimSize(1); }
+/// Elements of a row; of a tensor without rows, all.
+int64_t columns(Value v) {
+  RankedTensorType type = rowsType(v);
+  return ShapedType::getNumElements(
+      type.getShape().drop_front(type.isDynamicDim(0) ? 1 : 0));
+}
+int64_t rowBytes(int64_t cols, Type element) {
+  unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+  return cols * llvm::divideCeil(bits, 8);
+}
+/// The argument that says which rows `op` takes, if that is what it does.
+Value rowsTaken(Operation *op) {
+  if (auto take = dyn_cast<TakeRowsOp>(op))
+    return take.getRows();
+  if (auto generic = dyn_cast<GenericOp>(op);
+      generic && generic.getOrigin() == TakeRowsOp::getOperationName())
+    return generic.getInputs().front();
+  return {};
+}
 
 struct Schedule;
 
@@ -88,7 +111,9 @@ private:
   LogicalResult scheduleBody(Block &block);
   LogicalResult scheduleOp(Operation *op);
   LogicalResult scheduleLinear(LinearOp op);
+  LogicalResult scheduleGeneric(GenericOp op);
   LogicalResult scheduleRepeat(RepeatOp op);
+  void moveOut(ArenaSpan span, RepeatOp op, Value settled);
   void copy(Location loc, Buffer from, Buffer to);
   void launch(Operation *op, KernelFamily family,
               ArrayRef<NamedAttribute> params, Region *region, Domain domain,
@@ -108,11 +133,11 @@ private:
   ArenaPlan tokenPlan, rowPlan;
   OpBuilder builder{source.getContext()};
   Value frame, layer;
-  DenseMap<Value, Buffer> buffers;
+  llvm::MapVector<Value, Buffer> buffers;
   /// Buffers decided before their value is defined: results of the function,
   /// arguments of layers.
   DenseMap<Value, Buffer> preassigned;
-  SmallVector<std::pair<ArenaSpan, Rows>> readSince, writtenSince;
+  SmallVector<Buffer> readSince, writtenSince;
   bool cacheReadSince = false, cacheWrittenSince = false;
   SmallVector<Operation *> arenaOps; // logit-row buffers, offsets patched last
 };
@@ -124,6 +149,7 @@ struct Schedule : adze::impl::ScheduleBase<Schedule> {
   LogicalResult planLayerFrames();
 
   using ScheduleBase::bf16Dot;
+  using ScheduleBase::generic;
   std::shared_ptr<KernelTable> kernels; // shared: passes are copied
   llvm::MapVector<StringAttr, LayerFrame> layerFrames;
   int64_t fixedEnd = 0, layersEnd = 0;
@@ -154,6 +180,8 @@ bool multipliesBF16(Operation *user, Value v, Type element) {
 Type FunctionScheduler::storageType(Value v) {
   Type f32 = builder.getF32Type();
   Operation *def = v.getDefiningOp();
+  if (isa_and_present<GenericOp>(def))
+    return rowsType(v).getElementType();
   if (!pass.bf16Dot || !def ||
       !isa<RmsNormOp, LinearOp, AttentionOp, MapOp, TakeRowsOp>(def) ||
       v.use_empty())
@@ -175,7 +203,7 @@ Type FunctionScheduler::storageType(Value v) {
 }
 
 Rows FunctionScheduler::rowsOf(Operation *op) {
-  if (isa<TakeRowsOp>(op))
+  if (rowsTaken(op))
     return Rows::LogitRows;
   for (Value operand : op->getOperands())
     if (auto type = rowsType(operand); type && buffers.contains(operand))
@@ -268,8 +296,8 @@ void FunctionScheduler::defineResult(Operation *op, Value result) {
     }
   }
   ArenaPlan &plan = rows == Rows::Tokens ? tokenPlan : rowPlan;
-  int64_t bytes = cols * element.getIntOrFloatBitWidth() / 8;
-  Buffer buffer = arenaBuffer(plan.allocate(bytes), rows, cols, element);
+  Buffer buffer = arenaBuffer(plan.allocate(rowBytes(cols, element)), rows,
+                              cols, element);
   buffer.owned = true;
   buffers[result] = buffer;
 }
@@ -300,11 +328,16 @@ void FunctionScheduler::barrier() {
 
 void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
                                 bool readsCache, bool writesCache) {
-  auto meets = [](ArrayRef<Buffer> bs,
-                  ArrayRef<std::pair<ArenaSpan, Rows>> spans) {
-    for (const Buffer &b : bs)
-      for (auto &[span, rows] : spans)
-        if (b.span && b.rows == rows && b.span->overlaps(span))
+  // Arguments of the entry are apart from each other and from the arena.
+  auto overlap = [](const Buffer &a, const Buffer &b) {
+    if (!a.span || !b.span)
+      return a.handle == b.handle;
+    return a.rows == b.rows && a.span->overlaps(*b.span);
+  };
+  auto meets = [&](ArrayRef<Buffer> some, ArrayRef<Buffer> others) {
+    for (const Buffer &b : some)
+      for (const Buffer &other : others)
+        if (overlap(b, other))
           return true;
     return false;
   };
@@ -312,12 +345,8 @@ void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
       meets(writes, readSince) || (readsCache && cacheWrittenSince) ||
       (writesCache && cacheReadSince))
     barrier();
-  for (const Buffer &b : reads)
-    if (b.span)
-      readSince.emplace_back(*b.span, b.rows);
-  for (const Buffer &b : writes)
-    if (b.span)
-      writtenSince.emplace_back(*b.span, b.rows);
+  llvm::append_range(readSince, reads);
+  llvm::append_range(writtenSince, writes);
   cacheReadSince |= readsCache;
   cacheWrittenSince |= writesCache;
 }
@@ -325,12 +354,19 @@ void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
 //===-- launches ----------------------------------------------------------===//
 
 void FunctionScheduler::launch(
-    Operation *op, KernelFamily family, ArrayRef<NamedAttribute> params,
+    Operation *op, KernelFamily family, ArrayRef<NamedAttribute> given,
     Region *region, Domain domain, ArrayRef<Buffer> reads,
     ArrayRef<Buffer> writes, ArrayRef<Value> order, ArrayRef<Attribute> weights,
     FlatSymbolRefAttr cache, Value layerIndex, ArrayRef<int64_t> sizes,
     int64_t extent, int64_t unit) {
-  bool appends = cache && family != KernelFamily::Attention;
+  SmallVector<NamedAttribute> params(given);
+  if (op->hasAttr(kGenericAttrName)) { // the same launch, cut by rows
+    family = KernelFamily::Generic;
+    domain = Domain::Tokens;
+    params.push_back(builder.getNamedAttr(
+        "origin", builder.getStringAttr(op->getName().getStringRef())));
+  }
+  bool appends = cache && !isa<AttentionOp>(op);
   waitFor(reads, writes, cache && !appends, appends);
   FlatSymbolRefAttr kernel = pass.kernels->get(
       op->getLoc(), family, builder.getDictionaryAttr(params), region);
@@ -441,6 +477,43 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
   return success();
 }
 
+LogicalResult FunctionScheduler::scheduleGeneric(GenericOp op) {
+  defineResult(op, op.getResult());
+  Buffer result = bufferOf(op.getResult());
+  SmallVector<Buffer> reads;
+  SmallVector<Value> order;
+  for (auto [input, whole] : llvm::zip(op.getInputs(), op.getWhole())) {
+    reads.push_back(bufferOf(input));
+    order.push_back(reads.back().handle);
+    if (!whole && reads.back().rows != result.rows)
+      return op.emitOpError()
+             << "computes " << op.getOrigin()
+             << " from token rows and from the rows asked for: take the rows "
+                "with adze.take_rows first";
+    // A whole input has as many rows as the result, or nobody asks for them.
+    bool isGather = op.getOrigin() == TakeRowsOp::getOperationName();
+    if (whole && reads.back().rows != result.rows && !isGather)
+      return op.emitOpError()
+             << "computes " << op.getOrigin()
+             << " for the rows asked for from all token rows; take the rows "
+                "with adze.take_rows first";
+  }
+  order.push_back(result.handle);
+  SmallVector<Attribute> weights, types;
+  if (op.getWeights())
+    llvm::append_range(weights, op.getWeightsAttr());
+  for (Attribute name : weights)
+    types.push_back(TypeAttr::get(
+        lookupWeight(op, cast<FlatSymbolRefAttr>(name)).getWeightType()));
+  launch(op, KernelFamily::Generic,
+         {builder.getNamedAttr("origin", op.getOriginAttr()),
+          builder.getNamedAttr("whole", op.getWholeAttr()),
+          builder.getNamedAttr("weights", builder.getArrayAttr(types))},
+         &op.getBody(), Domain::Tokens, reads, {result}, order, weights, {},
+         op.getLayer(), {});
+  return success();
+}
+
 LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
   auto named = [&](StringRef name, Attribute value) {
     return builder.getNamedAttr(name, value);
@@ -469,6 +542,7 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](LinearOp linear) { return scheduleLinear(linear); })
       .Case([&](RepeatOp repeat) { return scheduleRepeat(repeat); })
+      .Case([&](GenericOp generic) { return scheduleGeneric(generic); })
       .Case([&](EmbedOp embed) {
         defineResult(op, embed.getResult());
         WeightType type =
@@ -558,6 +632,16 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
                {columns(take.getResult())});
         return success();
       })
+      .Case([&](TapOp tap) {
+        Buffer x = bufferOf(tap.getX());
+        waitFor({x}, {}, false, false);
+        TapBufferOp::create(builder, op->getLoc(), x.handle, tap.getNameAttr(),
+                            domainAttr(x.rows == Rows::Tokens
+                                           ? Domain::Tokens
+                                           : Domain::LogitRows),
+                            frame);
+        return success();
+      })
       .Case([&](MapOp map) {
         defineResult(op, map.getResult());
         SmallVector<Type> in;
@@ -589,29 +673,53 @@ LogicalResult FunctionScheduler::scheduleBody(Block &block) {
 
 //===-- layers ------------------------------------------------------------===//
 
+/// `op` is about to overwrite `span`: values there that it or a later op reads
+/// get buffers of their own, but for `settled`, the argument that is in place.
+void FunctionScheduler::moveOut(ArenaSpan span, RepeatOp op, Value settled) {
+  SmallVector<Value> endangered;
+  for (auto &[value, buffer] : buffers) {
+    if (!buffer.span || buffer.rows != Rows::Tokens ||
+        !buffer.span->overlaps(span))
+      continue;
+    bool isRead = llvm::count(op.getArgs(), value) > (value == settled ? 1 : 0);
+    if (isRead || !diesAt(value, op))
+      endangered.push_back(value);
+  }
+  for (Value value : endangered) {
+    Buffer from = bufferOf(value);
+    Type element = from.type().getElementType();
+    int64_t cols = from.type().getCols();
+    Buffer kept = arenaBuffer(tokenPlan.allocate(rowBytes(cols, element)),
+                              Rows::Tokens, cols, element);
+    kept.owned = true;
+    copy(op.getLoc(), from, kept);
+    bufferOf(value) = kept;
+  }
+}
+
 LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
   auto callee = FlatSymbolRefAttr::get(op.getContext(), op.getCallee());
   LayerFrame &layers = pass.layerFrames[callee.getAttr()];
-  unsigned index = 0;
-  for (Value arg : op.getArgs()) {
-    if (!rowsType(arg))
-      continue;
-    ArenaSpan span = layers.args[index++];
-    Buffer &have = bufferOf(arg);
-    bool inPlace = have.span && have.span->begin == span.begin;
-    if (!inPlace)
-      copy(op.getLoc(), have,
-           arenaBuffer(span, Rows::Tokens, columns(arg), builder.getF32Type()));
-    else if (arg == op.getArgs()[0] && !diesAt(arg, op)) {
-      // The layers overwrite it and somebody reads it later: keep a copy.
-      int64_t bytes = columns(arg) * 4;
-      Buffer kept = arenaBuffer(tokenPlan.allocate(bytes), Rows::Tokens,
-                                columns(arg), builder.getF32Type());
-      kept.owned = true;
-      copy(op.getLoc(), have, kept);
-      have = kept;
-    }
+  // Arguments of layers lie at fixed places; the first is also overwritten.
+  SmallVector<Value> args = llvm::to_vector(llvm::make_filter_range(
+      op.getArgs(), [](Value arg) { return bool(rowsType(arg)); }));
+  SmallVector<bool> inPlace;
+  for (auto [arg, span] : llvm::zip(args, layers.args)) {
+    const Buffer &have = bufferOf(arg);
+    if (have.rows != Rows::Tokens)
+      return op.emitOpError() << "runs layers on the rows asked for; layers "
+                                 "take a row per token: apply adze.take_rows "
+                                 "to their result";
+    inPlace.push_back(have.span && have.span->begin == span.begin);
   }
+  for (auto [i, span] : llvm::enumerate(layers.args))
+    if (i == 0 || !inPlace[i])
+      moveOut(span, op, inPlace[i] ? args[i] : Value());
+  for (auto [i, span] : llvm::enumerate(layers.args))
+    if (!inPlace[i])
+      copy(op.getLoc(), bufferOf(args[i]),
+           arenaBuffer(span, Rows::Tokens, columns(args[i]),
+                       builder.getF32Type()));
   if (!readSince.empty() || !writtenSince.empty() || cacheReadSince ||
       cacheWrittenSince)
     barrier();
@@ -619,7 +727,9 @@ LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
                        op.getFirstAttr(), callee, frame);
   Buffer result = arenaBuffer(layers.args[0], Rows::Tokens,
                               columns(op.getResult()), builder.getF32Type());
-  if (auto it = preassigned.find(op.getResult()); it != preassigned.end()) {
+  if (auto it = preassigned.find(op.getResult());
+      it != preassigned.end() &&
+      !(it->second.span && isOccupied(*it->second.span, op))) {
     // Either the carried place of a later repeat, or a result of the entry.
     bool samePlace = it->second.span &&
                      it->second.span->begin == result.span->begin;
@@ -684,6 +794,19 @@ Attribute abiArg(Builder &b, StringRef name, Type element,
                                              b.getDenseI64ArrayAttr(constants))});
 }
 
+/// The same for a tensor; its first dimension, if dynamic, is `symbol`.
+Attribute abiTensor(Builder &b, StringRef name, RankedTensorType type,
+                    StringRef symbol) {
+  SmallVector<StringRef> symbols;
+  SmallVector<int64_t> constants;
+  for (int64_t size : type.getShape()) {
+    bool isDynamic = ShapedType::isDynamic(size);
+    symbols.push_back(isDynamic ? symbol : "");
+    constants.push_back(isDynamic ? -1 : size);
+  }
+  return abiArg(b, name, type.getElementType(), symbols, constants);
+}
+
 LogicalResult FunctionScheduler::runOnEntry() {
   MLIRContext *context = source.getContext();
   builder.setInsertionPoint(source);
@@ -715,29 +838,22 @@ LogicalResult FunctionScheduler::runOnEntry() {
       continue;
     }
     auto type = dyn_cast<RankedTensorType>(arg.getType());
-    if (!type || type.getRank() > 2 || !type.isDynamicDim(0) ||
-        (type.getRank() == 2 && type.isDynamicDim(1)))
+    if (!type || type.getRank() == 0 || type.getNumDynamicDims() > 1 ||
+        llvm::is_contained(type.getShape().drop_front(), ShapedType::kDynamic))
       return source.emitError()
-             << "expects entry arguments of type tensor<?xN>, tensor<?xi32> or "
-                "!adze.batch, got "
+             << "expects entry arguments of type tensor<?xN>, tensor<?xi32>, a "
+                "tensor of static shape or !adze.batch, got "
              << arg.getType() << " as argument " << arg.getArgNumber();
     bool isRows = type.getRank() == 1 &&
                   llvm::any_of(arg.getUsers(), [&](Operation *user) {
-                    auto take = dyn_cast<TakeRowsOp>(user);
-                    return take && take.getRows() == arg;
+                    return rowsTaken(user) == arg;
                   });
     hasRows |= isRows;
     Rows rows = isRows ? Rows::LogitRows : Rows::Tokens;
-    int64_t cols = type.getRank() == 2 ? type.getDimSize(1) : 1;
-    buffers[arg] = frameBuffer(abi.size(), cols, type.getElementType(), rows);
-    SmallVector<StringRef> symbols{isRows ? "R" : "T"};
-    SmallVector<int64_t> constants{-1};
-    if (type.getRank() == 2) {
-      symbols.push_back("");
-      constants.push_back(cols);
-    }
-    abi.push_back(abiArg(builder, nameOf(arg.getArgNumber(), false),
-                         type.getElementType(), symbols, constants));
+    buffers[arg] = frameBuffer(abi.size(), columns(arg), type.getElementType(),
+                               rows);
+    abi.push_back(abiTensor(builder, nameOf(arg.getArgNumber(), false), type,
+                            isRows ? "R" : "T"));
   }
 
   // Results are written in place by the op that makes them.
@@ -745,10 +861,14 @@ LogicalResult FunctionScheduler::runOnEntry() {
   Operation *terminator = body.getTerminator();
   SmallVector<std::pair<Value, Buffer>> results;
   for (auto [i, result] : llvm::enumerate(terminator->getOperands())) {
-    auto type = cast<RankedTensorType>(result.getType());
-    if (type.getRank() != 2 || !type.getElementType().isF32())
+    auto type = dyn_cast<RankedTensorType>(result.getType());
+    bool byKernel = !isa_and_present<GenericOp>(result.getDefiningOp());
+    if (!type || type.getRank() == 0 || !type.isDynamicDim(0) ||
+        type.getNumDynamicDims() > 1 ||
+        (byKernel && !type.getElementType().isF32()))
       return source.emitError()
-             << "expects entry results of type tensor<?xNxf32>, got " << type;
+             << "expects entry results of type tensor<?xNxf32>, got "
+             << result.getType();
     // Which rows: walk to a take_rows or an argument.
     Rows rows = Rows::Tokens;
     SmallVector<Value> stack{result};
@@ -758,7 +878,7 @@ LogicalResult FunctionScheduler::runOnEntry() {
       Operation *def = v.getDefiningOp();
       if (!def || !visited.insert(v).second)
         continue;
-      if (isa<TakeRowsOp>(def)) {
+      if (rowsTaken(def)) {
         rows = Rows::LogitRows;
         break;
       }
@@ -766,10 +886,10 @@ LogicalResult FunctionScheduler::runOnEntry() {
         if (rowsType(operand))
           stack.push_back(operand);
     }
-    Buffer buffer = frameBuffer(abi.size(), type.getDimSize(1), f32, rows);
-    abi.push_back(abiArg(builder, nameOf(i, true), f32,
-                         {rows == Rows::Tokens ? "T" : "R", ""},
-                         {-1, type.getDimSize(1)}));
+    Buffer buffer = frameBuffer(abi.size(), columns(result),
+                                type.getElementType(), rows);
+    abi.push_back(abiTensor(builder, nameOf(i, true), type,
+                            rows == Rows::Tokens ? "T" : "R"));
     if (result.getDefiningOp() && !preassigned.contains(result))
       preassigned[result] = buffer;
     results.emplace_back(result, buffer);
@@ -786,8 +906,8 @@ LogicalResult FunctionScheduler::runOnEntry() {
     for (Value arg : repeat.getArgs()) {
       if (!rowsType(arg))
         continue;
+      bool carried = index == 0;
       ArenaSpan span = layers.args[index++];
-      bool carried = arg == repeat.getArgs()[0];
       if (!arg.getDefiningOp() || preassigned.contains(arg) ||
           (carried && !arg.hasOneUse()))
         continue;
@@ -832,16 +952,26 @@ LogicalResult FunctionScheduler::runOnEntry() {
 LogicalResult Schedule::planLayerFrames() {
   ArenaPlan plan;
   llvm::DenseMap<int64_t, ArenaSpan> carried;
-  getOperation().walk([&](RepeatOp repeat) {
+  WalkResult walk = getOperation().walk([&](RepeatOp repeat) -> WalkResult {
     auto name = FlatSymbolRefAttr::get(&getContext(), repeat.getCallee());
+    auto caller = repeat->getParentOfType<func::FuncOp>();
+    if (!caller->hasAttr(kEntryAttrName))
+      return repeat.emitOpError() << "stands in @" << caller.getName()
+                                  << ", which is no entry; layers cannot "
+                                     "repeat layers";
     if (layerFrames.contains(name.getAttr()))
-      return;
+      return WalkResult::advance();
     LayerFrame layers;
     for (Value arg : repeat.getArgs()) {
-      if (!rowsType(arg))
+      RankedTensorType type = rowsType(arg);
+      if (!type)
         continue;
+      if (!isRowTensor(type) || type.getRank() != 2 ||
+          !type.getElementType().isF32())
+        return repeat.emitOpError()
+               << "expects tensors of type tensor<?xNxf32>, got " << type;
       int64_t bytes = columns(arg) * 4;
-      if (arg != repeat.getArgs()[0]) {
+      if (!layers.args.empty()) {
         layers.args.push_back(plan.allocate(bytes));
         continue;
       }
@@ -851,15 +981,18 @@ LogicalResult Schedule::planLayerFrames() {
       layers.args.push_back(it->second);
     }
     layerFrames[name.getAttr()] = layers;
+    return WalkResult::advance();
   });
   fixedEnd = layersEnd = plan.highWater();
-  return success();
+  return failure(walk.wasInterrupted());
 }
 
 void Schedule::runOnOperation() {
   ModuleOp module = getOperation();
   kernels = std::make_shared<KernelTable>(module);
   layerFrames.clear();
+  if (failed(outlineGeneric(module, llvm::to_vector(generic))))
+    return signalPassFailure();
   if (failed(planLayerFrames()))
     return signalPassFailure();
   for (auto &[name, layers] : layerFrames) {

@@ -60,6 +60,14 @@
 //   map           params  in (array of element types), out; region; buffers
 //                 inputs...[M,N], result[M,N]; sizes M, N; domain rows
 //
+//   generic       what no builder claims: params origin (the op it stands for),
+//                 whole (per input: read at any row, else at the row computed),
+//                 weights (their types); region over one row: inputs, weights
+//                 as f32 tensors, the batch -> the result; buffers inputs...,
+//                 result; weights in rows or panels; sizes M; domain rows.
+//                 origin adze.attention and adze.kv_append: no region, params,
+//                 buffers and cache as the families above, sizes M; domain rows
+//
 // KV page of a layer and head: see KVLayout in the builder; common to all
 // variants of an artefact.
 #ifndef ADZE_CODEGEN_KERNELBUILDER_H

@@ -28,6 +28,8 @@ lowerSchedule(mlir::ModuleOp scheduled, llvm::StringRef prefix,
 int64_t kvPageBytes(mlir::ModuleOp module);
 /// Bytes of one layer in a page.
 int64_t kvLayerBytes(StateOp state);
+/// Where the first layer of `state` lies in a page: states follow each other.
+int64_t kvStateOffset(StateOp state);
 
 } // namespace adze
 

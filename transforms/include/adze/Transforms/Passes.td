@@ -161,10 +161,18 @@ def Schedule : Pass<"adze-schedule", "::mlir::ModuleOp"> {
     in one arena that is reused by liveness, barriers stand where data crosses
     threads. A value that is only a dot operand is stored in the element type
     that the target's dots want.
+
+    What no kernel builder claims (upstream linalg, tensor, arith and math ops
+    on rows, ops of plug-ins that decompose), and the ops that `generic` lists,
+    become kernels of plain loops over rows.
   }];
   let options = [Option<"bf16Dot", "bf16-dot", "bool", "false",
-                        "the target multiplies bf16 pairs">];
-  let dependentDialects = ["::adze::AdzeDialect"];
+                        "the target multiplies bf16 pairs">,
+                 ListOption<"generic", "generic", "std::string",
+                        "ops to take the generic path, by name, or all">];
+  let dependentDialects = ["::adze::AdzeDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 #endif // ADZE_TRANSFORMS_PASSES_TD

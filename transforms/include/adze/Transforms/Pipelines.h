@@ -24,6 +24,9 @@ struct PipelineOptions {
   std::string weights;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;
+  /// Ops that take the generic path, by name, or all. What would hide them in
+  /// the sink of a linear is left out of the pipeline.
+  std::vector<std::string> generic;
   /// `point:pass{options}`, in order; see extensionPoints().
   std::vector<std::string> inserted;
 };

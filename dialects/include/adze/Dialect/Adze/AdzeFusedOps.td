@@ -53,4 +53,42 @@ def Adze_KVAppendOp : Adze_Op<"kv_append", [Adze_UsesSymbols,
   }];
 }
 
+def Adze_GenericOp : Adze_Op<"generic", [IsolatedFromAbove, Pure,
+    AttrSizedOperandSegments, SingleBlock]> {
+  let summary = "rows that plain loops compute";
+  let description = [{
+    What no kernel builder claims, or what `--generic` names: upstream linalg,
+    tensor, arith and math ops, outlined just before they are scheduled. The
+    region stands for one row of the result: block arguments are the inputs,
+    then the weights as f32 tensors (decoded element by element), then the
+    batch. `whole` says which inputs are read at any row; the others are read at
+    the row that is computed. `origin` names the op it stands for.
+
+    (C1) the region has one argument per input, weight and batch, and yields the
+    result.
+    (C2) only the first dimension of a tensor may be dynamic; inputs read by row
+    come first.
+
+    ```mlir
+    %y = adze.generic "tensor.cast" (%x : tensor<?x4xf32>) whole [false]
+      -> tensor<?x4xf32> {
+    ^bb0(%a: tensor<?x4xf32>):
+      adze.yield %a : tensor<?x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$origin, Variadic<AnyRankedTensor>:$inputs,
+    DenseBoolArrayAttr:$whole,
+    OptionalAttr<FlatSymbolRefArrayAttr>:$weights, Optional<Index>:$layer,
+    Optional<Adze_BatchType>:$batch);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region AnyRegion:$body);
+  let assemblyFormat = [{
+    $origin `(` ($inputs^ `:` type($inputs))? `)` `whole` $whole
+    (`weights` $weights^)? (`layer` $layer^)? (`at` $batch^)?
+    `->` type($result) $body attr-dict-with-keyword
+  }];
+  let hasRegionVerifier = 1;
+}
+
 #endif // ADZE_FUSED_OPS_TD

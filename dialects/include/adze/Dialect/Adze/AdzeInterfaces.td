@@ -45,6 +45,16 @@ def Adze_FormatAttrInterface : AttrInterface<"FormatAttrInterface"> {
       "float", "decodePanel",
       (ins "::llvm::ArrayRef<uint8_t>":$panel, "int64_t":$cols,
            "int64_t":$row, "int64_t":$k)>,
+    InterfaceMethod<[{
+        Emits the decode of element (row, k) of a stored weight of `cols`
+        columns to f32. `base` is an !llvm.ptr to the weight, in panels or in
+        rows; `row` and `k` are of index type. What the generic path reads
+        weights with.
+      }],
+      "::mlir::Value", "emitLoadElement",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$base, "bool":$panels, "int64_t":$cols,
+           "::mlir::Value":$row, "::mlir::Value":$k)>,
   ];
 }
 

@@ -14,7 +14,8 @@ def Adze_KernelFamily : I32EnumAttr<"KernelFamily", "which builder makes a kerne
     I32EnumAttrCase<"Rotary", 5, "rotary">,
     I32EnumAttrCase<"KVAppend", 6, "kv_append">,
     I32EnumAttrCase<"TakeRows", 7, "take_rows">,
-    I32EnumAttrCase<"Map", 8, "map">]> {
+    I32EnumAttrCase<"Map", 8, "map">,
+    I32EnumAttrCase<"Generic", 9, "generic">]> {
   let cppNamespace = "::adze";
 }
 
@@ -23,7 +24,8 @@ def Adze_KernelOp : Adze_Op<"kernel", [Symbol, IsolatedFromAbove]> {
   let description = [{
     Names a kernel by what it computes; code generation builds it for a target,
     once, whatever the number of layers and of calls. `params` are the family's
-    (see KernelBuilder.h); the region is the scalar region of a linear or map.
+    (see KernelBuilder.h); the region is the scalar region of a linear or map,
+    or the body of a generic.
 
     ```mlir
     adze.kernel @k0 rms_norm {eps = 1.0e-5, in = f32, out = bf16, weight = #adze.float<bf16>}
@@ -101,6 +103,22 @@ def Adze_LaunchOp : Adze_Op<"launch", [AttrSizedOperandSegments]> {
     `frame` $frame `(` $buffers `)` (`weights` $weights^)? (`cache` $cache^)?
     (`layer` $layer^)? (`sizes` $sizes^)? attr-dict `:` type($buffers)
   }];
+}
+
+def Adze_TapBufferOp : Adze_Op<"tap_buffer"> {
+  let summary = "shows the rows of a buffer to the outside";
+  let description = [{
+    The scheduled form of `adze.tap`: thread 0 calls the frame's tap, if there
+    is one, with f32 rows.
+
+    ```mlir
+    adze.tap_buffer %x "after attention" rows tokens frame %f : !adze.buffer<64xf32>
+    ```
+  }];
+  let arguments = (ins Adze_BufferType:$buffer, StrAttr:$name,
+    Adze_Domain:$rows, Adze_FrameType:$frame);
+  let assemblyFormat =
+      "$buffer $name `rows` $rows `frame` $frame attr-dict `:` type($buffer)";
 }
 
 def Adze_BarrierOp : Adze_Op<"barrier"> {

@@ -178,7 +178,7 @@ def Adze_StateOp : Adze_Op<"state", [Symbol]> {
 }
 
 def Adze_YieldOp : Adze_Op<"yield", [Pure, Terminator,
-    ParentOneOf<["WeightOp", "LinearOp", "MapOp", "KernelOp"]>]> {
+    ParentOneOf<["WeightOp", "LinearOp", "MapOp", "GenericOp", "KernelOp"]>]> {
   let summary = "the result of a region";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values attr-dict `:` type($values)";
