@@ -69,8 +69,8 @@ std::string joinNames(ArrayRef<StringRef> names) {
   StringRef last;
   for (StringRef name : names) {
     auto [folder, leaf] = name.rsplit('.');
-    bool same = !leaf.empty() && !last.empty() &&
-                last.rsplit('.').first == folder;
+    bool same =
+        !leaf.empty() && !last.empty() && last.rsplit('.').first == folder;
     text += (text.empty() ? "" : ", ") + (same ? leaf : name).str();
     last = name;
   }
@@ -111,8 +111,8 @@ public:
     StringRef place = "before";
     auto close = [&] {
       if (!launches.empty() && layer < 0)
-        result.push_back(json::Object{{"part", place},
-                                      {"launches", std::move(launches)}});
+        result.push_back(
+            json::Object{{"part", place}, {"launches", std::move(launches)}});
       launches = json::Array();
     };
     for (Operation &op : entry.getBody().front()) {
@@ -145,11 +145,10 @@ private:
     auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(
         launch, launch.getKernelAttr());
     SmallVector<StringRef> names = namesOf(launch.getLoc());
-    json::Object object{
-        {"source", inLayer(joinNames(names), number)},
-        {"op", stringifyKernelFamily(kernel.getFamily())},
-        {"kernel", kernel.getSymName().str()},
-        {"over", stringifyDomain(launch.getDomain())}};
+    json::Object object{{"source", inLayer(joinNames(names), number)},
+                        {"op", stringifyKernelFamily(kernel.getFamily())},
+                        {"kernel", kernel.getSymName().str()},
+                        {"over", stringifyDomain(launch.getDomain())}};
     addWeights(launch, object);
     addOperations(launch, kernel, object);
     json::Array fired, missed;

@@ -11,8 +11,8 @@ using namespace mlir;
 using namespace adze;
 namespace json = llvm::json;
 
-llvm::Expected<json::Object>
-adze::inspectModel(const std::string &model, const CompileOptions &options) {
+llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
+                                                const CompileOptions &options) {
   ModelCompiler compiler(options);
   if (llvm::Error error = compiler.load(model))
     return std::move(error);

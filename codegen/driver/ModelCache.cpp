@@ -44,8 +44,8 @@ public:
       return code;
     field(name);
     number(status.getSize());
-    number(uint64_t(
-        status.getLastModificationTime().time_since_epoch().count()));
+    number(
+        uint64_t(status.getLastModificationTime().time_since_epoch().count()));
     number(status.getUniqueID().getDevice());
     number(status.getUniqueID().getFile());
     uint64_t head = std::min<uint64_t>(status.getSize(), 64 << 10);
@@ -143,8 +143,8 @@ llvm::SmallString<256> modelsIn(StringRef root) {
 std::vector<ModelCache::Entry> entriesIn(StringRef root, StringRef suffix) {
   std::vector<ModelCache::Entry> entries;
   std::error_code code;
-  for (fs::directory_iterator it(modelsIn(root), code), end;
-       it != end && !code; it.increment(code)) {
+  for (fs::directory_iterator it(modelsIn(root), code), end; it != end && !code;
+       it.increment(code)) {
     fs::file_status status;
     if (StringRef(it->path()).contains(suffix) &&
         !fs::status(it->path(), status) && fs::is_regular_file(status))
@@ -244,8 +244,7 @@ void ModelCache::trim() const {
     llvm::consumeError(removed.takeError()); // the next one tries again
 }
 
-std::vector<ModelCache::Entry>
-ModelCache::list(const std::string &directory) {
+std::vector<ModelCache::Entry> ModelCache::list(const std::string &directory) {
   std::vector<Entry> entries = entriesIn(directory, kSuffix);
   llvm::erase_if(entries, [](const Entry &entry) {
     return !StringRef(entry.path).ends_with(kSuffix);

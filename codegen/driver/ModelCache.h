@@ -3,11 +3,11 @@
 // Compiled models on disk, one artefact per key.
 //
 // The key is made before any IR is: of the model's files (path, size, time,
-// inode and the first 64 KB of each; for a module also its weight table and what
-// that names), the options, the plug-ins' bytes, the host's CPU where the target
-// is `host`, and the compiler's build. Safe with
-// concurrent processes: an artefact appears by rename, and a reader that has it
-// open keeps it when it is removed. Bounded: the least recently used go first.
+// inode and the first 64 KB of each; for a module also its weight table and
+// what that names), the options, the plug-ins' bytes, the host's CPU where the
+// target is `host`, and the compiler's build. Safe with concurrent processes:
+// an artefact appears by rename, and a reader that has it open keeps it when it
+// is removed. Bounded: the least recently used go first.
 #ifndef ADZE_CODEGEN_DRIVER_MODELCACHE_H
 #define ADZE_CODEGEN_DRIVER_MODELCACHE_H
 

@@ -41,10 +41,10 @@ double median(std::vector<double> values) {
 
 /// Sizes of the model that its figures are made of.
 struct Sizes {
-  uint64_t weightBytes = 0;      // read by a step
-  double layerOperations = 0;    // of linears, for one token
-  double headOperations = 0;     // for one row of logits
-  double attentionPerPair = 0;   // for one query and one position, all layers
+  uint64_t weightBytes = 0;    // read by a step
+  double layerOperations = 0;  // of linears, for one token
+  double headOperations = 0;   // for one row of logits
+  double attentionPerPair = 0; // for one query and one position, all layers
   uint64_t kvPerToken = 0;
   bool bf16Weights = false;
 };
@@ -79,9 +79,9 @@ Sizes sizesOf(const Model &model) {
          vocabulary = double(integer(model, "vocab"));
   // Without the padding that packing adds, where the sizes are known.
   if (hidden && layers && heads && inner && vocabulary) {
-    s.layerOperations = 2 * layers * hidden *
-                        (2 * heads * headDim + 2 * kvHeads * headDim +
-                         3 * inner);
+    s.layerOperations =
+        2 * layers * hidden *
+        (2 * heads * headDim + 2 * kvHeads * headDim + 3 * inner);
     s.headOperations = 2 * hidden * vocabulary;
   }
   s.attentionPerPair = 4 * layers * heads * headDim;
@@ -99,11 +99,11 @@ Dot dotOf(const Model &model, const Sizes &sizes) {
              : Dot::F32Avx512;
 }
 
-double secondsOf(const std::function<adze_status()> &work, adze_status &status) {
+double secondsOf(const std::function<adze_status()> &work,
+                 adze_status &status) {
   auto start = std::chrono::steady_clock::now();
   status = work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() -
-                                       start)
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
       .count();
 }
 
@@ -117,8 +117,9 @@ public:
     Progress bar(a.json);
     uint64_t steps = 2 * a.repeat + 4, done = 0;
     auto tick = [&](const char *what) {
-      return bar.show(what, done++, steps) ? Error{ADZE_CANCELLED, "stopped", ""}
-                                           : Error{};
+      return bar.show(what, done++, steps)
+                 ? Error{ADZE_CANCELLED, "stopped", ""}
+                 : Error{};
     };
     // The first round brings weights and pages in and is not counted.
     for (uint32_t round = 0; round <= a.repeat; ++round) {
@@ -148,7 +149,8 @@ public:
     double operations =
         tokens * sizes.layerOperations + a.batch * sizes.headOperations +
         a.batch * sizes.attentionPerPair * prompt * (prompt + 1.0) / 2;
-    double rate = median(prefillRates), gflops = rate / tokens * operations / 1e9;
+    double rate = median(prefillRates),
+           gflops = rate / tokens * operations / 1e9;
     double peak = median(peaks) / 1e9;
     return json::Object{{"tokens_per_second", rate},
                         {"gflops", gflops},
@@ -236,8 +238,8 @@ private:
         return lastError();
       for (uint32_t i = 0; i < prompt; ++i)
         tokens[b].push_back(token(uint64_t(b) * prompt + i));
-      inputs[b] = {sizeof(adze_step_input), b, tokens[b].data(), prompt,
-                   &last, 1};
+      inputs[b] = {
+          sizeof(adze_step_input), b, tokens[b].data(), prompt, &last, 1};
     }
     adze_status status;
     double seconds = secondsOf(
@@ -326,7 +328,8 @@ void print(const json::Object &o) {
     return o.getObject(part)->getNumber(key).value_or(0);
   };
   const json::Object *machine = o.getObject("machine");
-  std::printf("%s, %lld threads\n", machine->getString("variant")->str().c_str(),
+  std::printf("%s, %lld threads\n",
+              machine->getString("variant")->str().c_str(),
               (long long)machine->getInteger("threads").value_or(0));
   std::printf("prefill  %9.1f tokens/s  %7.1f GFLOP/s of %7.1f (%.0f %%)\n",
               number("prefill", "tokens_per_second"),
@@ -340,14 +343,13 @@ void print(const json::Object &o) {
               100 * number("decode", "fraction_of_roof"),
               bytesText(uint64_t(number("decode", "bytes_per_token"))).c_str());
   if (o.getObject("compile"))
-    std::printf("compile  %9.2f s  (code %.2f s, weights %.2f s)  %s, at most "
-                "%s of memory beside the files\n",
-                number("compile", "seconds"),
-                number("compile", "codegen_seconds"),
-                number("compile", "pack_seconds"),
-                bytesText(uint64_t(*o.getInteger("artefact_bytes"))).c_str(),
-                bytesText(uint64_t(number("compile", "peak_anon_bytes")))
-                    .c_str());
+    std::printf(
+        "compile  %9.2f s  (code %.2f s, weights %.2f s)  %s, at most "
+        "%s of memory beside the files\n",
+        number("compile", "seconds"), number("compile", "codegen_seconds"),
+        number("compile", "pack_seconds"),
+        bytesText(uint64_t(*o.getInteger("artefact_bytes"))).c_str(),
+        bytesText(uint64_t(number("compile", "peak_anon_bytes"))).c_str());
 }
 
 int run(BenchArguments &a) {
@@ -391,7 +393,8 @@ void adze::tools::addBench(CLI::App &app, int &status) {
                        "context has room for)");
   count("--gen-tokens", a->genTokens, "tokens to make (default: 64)");
   count("--batch", a->batch, "sequences at once (default: 1)");
-  count("--repeat", a->repeat, "rounds, of which the median counts (default: 3)");
+  count("--repeat", a->repeat,
+        "rounds, of which the median counts (default: 3)");
   command
       .add_flag("--cached", a->cached,
                 "take the artefact from the cache where it is there;\n"

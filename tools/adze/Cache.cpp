@@ -65,13 +65,12 @@ int list(const CacheArguments &a, const Entries &entries) {
     std::printf("%s  %8s  %s %s %s%s\n    %s\n", text("used").c_str(),
                 bytesText(uint64_t(*o.getInteger("bytes"))).c_str(),
                 text("source").c_str(), text("weights").c_str(),
-                text("variants").c_str(),
-                o.get("error") ? "damaged" : "", text("path").c_str());
+                text("variants").c_str(), o.get("error") ? "damaged" : "",
+                text("path").c_str());
   }
   std::printf("%zu artefacts, %s of at most %s, in %s\n", entries.size(),
               bytesText(total).c_str(),
-              bytesText(ModelCache::limitBytes()).c_str(),
-              a.directory.c_str());
+              bytesText(ModelCache::limitBytes()).c_str(), a.directory.c_str());
   return ExitOk;
 }
 
@@ -91,8 +90,9 @@ int verify(const CacheArguments &a, const Entries &entries) {
       object["error"] = verified.error().message;
       if (a.remove)
         std::remove(entry.path.c_str());
-      fail({verified.error().code, verified.error().message,
-            a.remove ? "removed" : "remove it with adze cache verify --remove"});
+      fail(
+          {verified.error().code, verified.error().message,
+           a.remove ? "removed" : "remove it with adze cache verify --remove"});
     }
     array.push_back(std::move(object));
   }
@@ -147,10 +147,12 @@ examples
     return sub;
   };
   CLI::App *ls = add("ls", "list it, least recently used first");
-  ls->callback([a, &status] { status = list(*a, ModelCache::list(a->directory)); });
+  ls->callback(
+      [a, &status] { status = list(*a, ModelCache::list(a->directory)); });
   CLI::App *check = add("verify", "read all of it and compare the hashes");
   check->add_flag("--remove", a->remove, "remove what is damaged");
-  check->callback([a, &status] { status = verify(*a, ModelCache::list(a->directory)); });
+  check->callback(
+      [a, &status] { status = verify(*a, ModelCache::list(a->directory)); });
   CLI::App *gc = add("gc", "remove what is over the limit");
   auto *limit = gc->add_option("--limit", a->limit, "bytes to keep at most")
                     ->type_name("BYTES");

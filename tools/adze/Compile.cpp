@@ -62,9 +62,8 @@ int compileArtefact(const CompileArguments &a) {
               "at most %s of memory beside the files\n",
               a.output.c_str(), bytesText(made->artefactBytes).c_str(),
               bytesText(made->weightBytes).c_str(), made->seconds,
-              made->importSeconds + made->optimizeSeconds,
-              made->codegenSeconds, made->packSeconds,
-              bytesText(made->peakAnonBytes).c_str());
+              made->importSeconds + made->optimizeSeconds, made->codegenSeconds,
+              made->packSeconds, bytesText(made->peakAnonBytes).c_str());
   return ExitOk;
 }
 
@@ -105,8 +104,8 @@ int compileModel(CompileArguments &a) {
   struct stat status;
   if (a.output != "-" && !stat(a.output.c_str(), &status) &&
       !S_ISREG(status.st_mode))
-    return fail({ADZE_IO_ERROR,
-                 a.output + " exists and is no regular file", ""});
+    return fail(
+        {ADZE_IO_ERROR, a.output + " exists and is no regular file", ""});
   if (!a.options.threads)
     a.options.threads = adze_default_threads();
   std::string form = a.emit, point;

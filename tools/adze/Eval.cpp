@@ -55,8 +55,9 @@ Result<Encoded> encode(const Model &model, const std::string &path,
   const void *table;
   size_t size;
   if (adze_model_text_table(model.c(), &table, &size))
-    return Error{ADZE_NOT_FOUND, "the model was compiled without a tokenizer",
-                 "put its tokenizer files beside the weights and compile again"};
+    return Error{
+        ADZE_NOT_FOUND, "the model was compiled without a tokenizer",
+        "put its tokenizer files beside the weights and compile again"};
   adze_text *text = nullptr;
   adze_text_error error = {};
   if (adze_text_open(table, size, &text, &error))
@@ -106,8 +107,8 @@ Result<void> score(Session &session, const std::vector<int32_t> &window,
     if (!logits)
       return logits.error();
     for (size_t i = 0; i < count; ++i)
-      scores.nats += surprise(logits->row(i), logits->vocabulary,
-                              window[at + i + 1]);
+      scores.nats +=
+          surprise(logits->row(i), logits->vocabulary, window[at + i + 1]);
     scores.tokens += count;
   }
   return {};
@@ -162,12 +163,12 @@ int run(const EvalArguments &a) {
   if (!scores)
     return fail(scores.error());
   if (a.json)
-    return printJson(llvm::json::Object{
-        {"perplexity", scores->perplexity()},
-        {"tokens", int64_t(scores->tokens)},
-        {"bits_per_byte", scores->bitsPerByte()},
-        {"bytes", int64_t(scores->bytes)},
-        {"context", int64_t(scores->context)}});
+    return printJson(
+        llvm::json::Object{{"perplexity", scores->perplexity()},
+                           {"tokens", int64_t(scores->tokens)},
+                           {"bits_per_byte", scores->bitsPerByte()},
+                           {"bytes", int64_t(scores->bytes)},
+                           {"context", int64_t(scores->context)}});
   std::printf("perplexity %.4f over %llu tokens in windows of %u, %.4f bits "
               "per byte\n",
               scores->perplexity(), (unsigned long long)scores->tokens,

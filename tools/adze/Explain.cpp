@@ -56,12 +56,11 @@ void printLaunch(const json::Object &launch) {
 }
 
 void print(const json::Object &o) {
-  std::printf("%s: %s for %s, %s of packed weights\n", text(o, "model").c_str(),
-              o.get("architecture") ? text(o, "architecture").c_str()
-                                    : "a module",
-              text(o, "variant").c_str(),
-              bytesText(uint64_t(o.getInteger("weight_bytes").value_or(0)))
-                  .c_str());
+  std::printf(
+      "%s: %s for %s, %s of packed weights\n", text(o, "model").c_str(),
+      o.get("architecture") ? text(o, "architecture").c_str() : "a module",
+      text(o, "variant").c_str(),
+      bytesText(uint64_t(o.getInteger("weight_bytes").value_or(0))).c_str());
   std::printf("+ what a pass did, - what it could have done and did not\n");
   for (const json::Value &value : *o.getArray("parts")) {
     const json::Object &part = *value.getAsObject();

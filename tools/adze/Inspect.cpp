@@ -23,9 +23,12 @@ struct InspectArguments {
 
 json::Array featureNames(uint64_t bits) {
   static const std::pair<uint64_t, const char *> names[] = {
-      {ADZE_X86_AVX2, "avx2+fma+f16c"}, {ADZE_X86_AVX512, "avx512"},
-      {ADZE_X86_VNNI512, "avx512vnni"}, {ADZE_X86_BF16_512, "avx512bf16"},
-      {ADZE_X86_AVX_VNNI, "avxvnni"},   {ADZE_X86_VBMI2, "avx512vbmi2"},
+      {ADZE_X86_AVX2, "avx2+fma+f16c"},
+      {ADZE_X86_AVX512, "avx512"},
+      {ADZE_X86_VNNI512, "avx512vnni"},
+      {ADZE_X86_BF16_512, "avx512bf16"},
+      {ADZE_X86_AVX_VNNI, "avxvnni"},
+      {ADZE_X86_VBMI2, "avx512vbmi2"},
       {ADZE_X86_AMX, "amx"}};
   json::Array list;
   for (auto [bit, name] : names)
@@ -79,11 +82,12 @@ Result<json::Object> inspectArtefact(const std::string &path) {
     w.size = sizeof w;
     if (adze_model_weight(model->c(), i, &w))
       return lastError();
-    json::Object tensor{{"name", std::string(w.name)},
-                        {"source", std::string(w.source)},
-                        {"format", std::string(w.format)},
-                        {"shape", json::Array{int64_t(w.rows), int64_t(w.cols)}},
-                        {"bytes", int64_t(w.bytes)}};
+    json::Object tensor{
+        {"name", std::string(w.name)},
+        {"source", std::string(w.source)},
+        {"format", std::string(w.format)},
+        {"shape", json::Array{int64_t(w.rows), int64_t(w.cols)}},
+        {"bytes", int64_t(w.bytes)}};
     if (w.layer != ~0u)
       tensor["layer"] = int64_t(w.layer);
     tensors.push_back(std::move(tensor));
@@ -133,7 +137,8 @@ void addTotals(json::Object &object) {
   }
   json::Object list;
   for (const auto &[name, total] : formats)
-    list[name] = json::Object{{"tensors", total.first}, {"bytes", total.second}};
+    list[name] =
+        json::Object{{"tensors", total.first}, {"bytes", total.second}};
   object["formats"] = std::move(list);
   object["bytes"] = bytes;
   object["parameters"] = parameters;
@@ -170,21 +175,21 @@ void print(const std::string &path, const json::Object &o) {
                 shapeText(*tensor.getArray("shape")).c_str(),
                 bytesText(uint64_t(*tensor.getInteger("bytes"))).c_str());
   }
-  std::printf("\n%zu tensors, %lld elements, %s:", o.getArray("tensors")->size(),
-              number("parameters"),
-              bytesText(uint64_t(number("bytes"))).c_str());
+  std::printf(
+      "\n%zu tensors, %lld elements, %s:", o.getArray("tensors")->size(),
+      number("parameters"), bytesText(uint64_t(number("bytes"))).c_str());
   for (const auto &[name, total] : *o.getObject("formats"))
-    std::printf(" %s %s", name.str().c_str(),
-                bytesText(uint64_t(*total.getAsObject()->getInteger("bytes")))
-                    .c_str());
+    std::printf(
+        " %s %s", name.str().c_str(),
+        bytesText(uint64_t(*total.getAsObject()->getInteger("bytes"))).c_str());
   std::printf("\n\nvariants\n");
   auto chosen = o.getString("variant");
   for (const json::Value &value : *o.getArray("variants")) {
     const json::Object &variant = *value.getAsObject();
     std::string missing;
     for (const json::Value &name : *variant.getArray("missing"))
-      missing += (missing.empty() ? ": lacks " : ", ") +
-                 name.getAsString()->str();
+      missing +=
+          (missing.empty() ? ": lacks " : ", ") + name.getAsString()->str();
     std::printf("  %-24s %s%s\n", variant.getString("name")->str().c_str(),
                 variant.getString("name") == chosen ? "this machine takes it"
                 : missing.empty()                   ? "could run here"

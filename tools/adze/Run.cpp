@@ -28,8 +28,7 @@ void addSampling(CLI::App &command, RunOptions &run) {
       ->type_name("X")
       ->check(positive)
       ->group(group);
-  command
-      .add_option("--top-k", s.topK, "sample among the N most likely (off)")
+  command.add_option("--top-k", s.topK, "sample among the N most likely (off)")
       ->type_name("N")
       ->group(group);
   command
@@ -100,8 +99,9 @@ void adze::tools::addRun(CLI::App &app, int &status) {
       });
   command.add_flag("--ignore-eos", a->run.sampling.ignoreEos,
                    "go on after the model's own end token");
-  command.add_option("--context", a->run.context,
-                     "positions of the session (default: what the run\nneeds)")
+  command
+      .add_option("--context", a->run.context,
+                  "positions of the session (default: what the run\nneeds)")
       ->type_name("N");
   command
       .add_option("--logits", a->run.logitsPath,

@@ -74,8 +74,7 @@ std::string problem(const CLI::App &app, const CLI::App &used,
   for (StringRef extra : extras)
     if (extra.size() > 1 && extra.front() == '-') {
       std::string name = extra.split('=').first.str();
-      return "unknown option " + name +
-             meant(nearest(name, optionNames(used)));
+      return "unknown option " + name + meant(nearest(name, optionNames(used)));
     }
   std::vector<std::string> commands = subcommandNames(used);
   if (!commands.empty() && !extras.empty())

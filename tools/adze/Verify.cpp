@@ -45,8 +45,7 @@ int run(const VerifyArguments &a) {
     return verifyArtefact(a.artefact, progress);
   }();
   if (a.json) {
-    llvm::json::Object object{{"artefact", a.artefact},
-                              {"ok", bool(verified)}};
+    llvm::json::Object object{{"artefact", a.artefact}, {"ok", bool(verified)}};
     if (verified) {
       object["id"] = verified->id;
       object["weights"] = int64_t(verified->weights);
@@ -63,8 +62,7 @@ int run(const VerifyArguments &a) {
     std::printf("%s: code, tables and %llu weights (%s) are as they were "
                 "written\nid %s\n",
                 a.artefact.c_str(), (unsigned long long)verified->weights,
-                bytesText(verified->weightBytes).c_str(),
-                verified->id.c_str());
+                bytesText(verified->weightBytes).c_str(), verified->id.c_str());
   return ExitOk;
 }
 } // namespace
