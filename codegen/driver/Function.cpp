@@ -113,25 +113,14 @@ static void declareWeights(ModuleOp module, const BoundWeights &weights,
   }
 }
 
-/// Public functions become entries. A tensor of fixed rows is meant as a weight.
-static LogicalResult markEntries(ModuleOp module) {
-  for (auto func : module.getOps<func::FuncOp>()) {
-    if (func.isPrivate() || func.isExternal())
-      continue;
-    for (Type type : func.getArgumentTypes())
-      if (auto tensor = dyn_cast<RankedTensorType>(type);
-          tensor && tensor.getRank() > 0 && !tensor.isDynamicDim(0))
-        return func.emitError()
-               << "argument type " << type << " of @" << func.getName()
-               << " has a fixed number of rows: weights are not passed as "
-                  "arguments yet; bind the tensor (options.bind) and read it "
-                  "as a weight, as in `adze.linear %x, @name`";
-    func->setAttr(kEntryAttrName, UnitAttr::get(module.getContext()));
-  }
+/// Public functions become entries.
+static void markEntries(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>())
+    if (!func.isPrivate() && !func.isExternal())
+      func->setAttr(kEntryAttrName, UnitAttr::get(module.getContext()));
   if (!module->hasAttr(kLevelAttrName))
     module->setAttr(kLevelAttrName,
                     LevelAttr::get(module.getContext(), Level::Model));
-  return success();
 }
 
 //===-- linking -----------------------------------------------------------===//
@@ -260,7 +249,8 @@ static Result<Model> compileModule(
     return toError(made.takeError());
   ModuleOp module = *made->module;
   declareWeights(module, *weights, options);
-  if (failed(markEntries(module)) || failed(verify(module)))
+  markEntries(module);
+  if (failed(verify(module)))
     return toError(compiler.diagnosed("the module is not valid"));
   weights->setTable(std::move(made->weights));
   if (llvm::Error error =

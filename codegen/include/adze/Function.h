@@ -17,7 +17,8 @@
 //
 // Every public function is an entry. A tensor that is bound and that the module
 // does not declare as a weight becomes the weight of that name. The number of
-// rows (`?`) may differ from call to call.
+// rows (`?`) may differ from call to call. Weights may also be arguments, for
+// upstream's ops (linalg.matmul): that is the generic path, right but slow.
 #ifndef ADZE_FUNCTION_H
 #define ADZE_FUNCTION_H
 
