@@ -82,13 +82,67 @@ static LogicalResult decomposeAll(ModuleOp module) {
   return success();
 }
 
+/// The groups of a shape with unit dimensions that bring it to the shape
+/// without those in `dropped`.
+static SmallVector<ReassociationIndices>
+groupsWithout(const llvm::SmallBitVector &dropped) {
+  SmallVector<ReassociationIndices> groups;
+  ReassociationIndices pending;
+  for (int64_t i = 0, e = dropped.size(); i < e; ++i) {
+    pending.push_back(i);
+    if (!dropped.test(i))
+      groups.push_back(std::exchange(pending, {}));
+  }
+  if (!groups.empty())
+    llvm::append_range(groups.back(), pending);
+  return groups;
+}
+
+/// Slices that drop dimensions, by slices that do not: once there is one row,
+/// its dimension of size 1 could not be told from one that was dropped.
+static void keepRanks(ModuleOp module) {
+  SmallVector<Operation *> work;
+  module.walk([&](Operation *op) {
+    auto extract = dyn_cast<tensor::ExtractSliceOp>(op);
+    auto insert = dyn_cast<tensor::InsertSliceOp>(op);
+    if ((extract && extract.getDroppedDims().any()) ||
+        (insert && insert.getDroppedDims().any()))
+      work.push_back(op);
+  });
+  for (Operation *op : work) {
+    OpBuilder b(op);
+    if (auto extract = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      auto whole = tensor::ExtractSliceOp::create(
+          b, op->getLoc(), extract.getSource(), extract.getMixedOffsets(),
+          extract.getMixedSizes(), extract.getMixedStrides());
+      SmallVector<ReassociationIndices> groups =
+          groupsWithout(extract.getDroppedDims());
+      auto dropped = tensor::CollapseShapeOp::create(
+          b, op->getLoc(), extract.getType(), whole, groups);
+      op->replaceAllUsesWith(dropped);
+    } else {
+      auto insert = cast<tensor::InsertSliceOp>(op);
+      auto type = cast<RankedTensorType>(tensor::ExtractSliceOp::inferResultType(
+          insert.getDestType(), insert.getMixedSizes()));
+      auto expanded = tensor::ExpandShapeOp::create(
+          b, op->getLoc(), type, insert.getSource(),
+          groupsWithout(insert.getDroppedDims()));
+      auto whole = tensor::InsertSliceOp::create(
+          b, op->getLoc(), expanded, insert.getDest(), insert.getMixedOffsets(),
+          insert.getMixedSizes(), insert.getMixedStrides());
+      op->replaceAllUsesWith(whole);
+    }
+    op->erase();
+  }
+}
+
 FailureOr<int64_t> adze::bufferizeRows(ModuleOp module, KernelOp kernel,
                                        Value scratch) {
   if (failed(decomposeAll(module)))
     return failure();
+  keepRanks(module);
   // Every op a linalg.generic of static shape.
   PassManager structured(module.getContext());
-  structured.enableVerifier(false);
   auto &each = structured.nest<func::FuncOp>();
   each.addPass(createConvertElementwiseToLinalgPass());
   each.addPass(createCanonicalizerPass());
