@@ -110,6 +110,7 @@ private:
   // Launches.
   LogicalResult scheduleBody(Block &block);
   LogicalResult scheduleOp(Operation *op);
+  LogicalResult checkRows(Operation *op);
   LogicalResult scheduleLinear(LinearOp op);
   LogicalResult scheduleGeneric(GenericOp op);
   LogicalResult scheduleRepeat(RepeatOp op);
@@ -269,13 +270,13 @@ bool FunctionScheduler::isOccupied(ArenaSpan span, Operation *op) {
 }
 
 void FunctionScheduler::defineResult(Operation *op, Value result) {
+  Rows rows = rowsOf(op);
   if (auto it = preassigned.find(result);
-      it != preassigned.end() &&
+      it != preassigned.end() && it->second.rows == rows &&
       !(it->second.span && isOccupied(*it->second.span, op))) {
     buffers[result] = it->second;
     return;
   }
-  Rows rows = rowsOf(op);
   Type element = storageType(result);
   int64_t cols = columns(result);
   // Take over the bytes of an operand that is read element by element and dies.
@@ -514,6 +515,23 @@ LogicalResult FunctionScheduler::scheduleGeneric(GenericOp op) {
   return success();
 }
 
+/// One row of a result needs one row of each operand.
+LogicalResult FunctionScheduler::checkRows(Operation *op) {
+  if (isa<TakeRowsOp, GenericOp>(op))
+    return success();
+  std::optional<Rows> rows;
+  for (Value operand : op->getOperands()) {
+    auto it = buffers.find(operand);
+    if (it == buffers.end() || !isRowTensor(operand.getType()))
+      continue;
+    if (rows && *rows != it->second.rows)
+      return op->emitOpError() << "reads token rows and rows asked for; apply "
+                                  "adze.take_rows to all of its operands";
+    rows = it->second.rows;
+  }
+  return success();
+}
+
 LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
   auto named = [&](StringRef name, Attribute value) {
     return builder.getNamedAttr(name, value);
@@ -539,6 +557,8 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
     return success();
   };
 
+  if (failed(checkRows(op)))
+    return failure();
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](LinearOp linear) { return scheduleLinear(linear); })
       .Case([&](RepeatOp repeat) { return scheduleRepeat(repeat); })
@@ -830,6 +850,9 @@ LogicalResult FunctionScheduler::runOnEntry() {
   };
   for (BlockArgument arg : source.getArguments()) {
     if (isa<BatchType>(arg.getType())) {
+      if (hasBatch)
+        return source.emitError() << "expects one argument of type "
+                                  << arg.getType() << ", got a second";
       hasBatch = true;
       abi.push_back(abiArg(builder, "positions", i32, {"T"}, {-1}));
       abi.push_back(abiArg(builder, "seqs", i32, {"T"}, {-1}));

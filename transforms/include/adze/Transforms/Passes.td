@@ -11,9 +11,10 @@ include "mlir/Pass/PassBase.td"
 def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {
   let summary = "Convert the matrices of a model to a float format";
   let description = [{
-    Every matrix read from the checkpoint (`from`) whose format differs becomes
-    a weight of the wanted format: the source is renamed and the old symbol
-    becomes a `cast` of it. Vectors (norms, biases) stay as they are.
+    Every matrix that an op reads and whose format differs becomes a weight of
+    the wanted format: it is renamed and the old symbol becomes a `cast` of it.
+    Vectors (norms, biases) stay as they are, and so does what only the
+    expressions of other weights read.
 
     Before:
     ```mlir
@@ -42,6 +43,25 @@ def HoistTakeRows : Pass<"adze-hoist-take-rows", "::mlir::ModuleOp"> {
     captures, rms_norm, elementwise ops), so that the output head runs on the
     rows asked for instead of on every token. Declines, with a remark, at an op
     whose result has other uses.
+
+    Before:
+    ```mlir
+    adze.weight @head from "head" : !adze.weight<100x64, #adze.float<f32>>
+    func.func @logits(%x: tensor<?x64xf32>, %rows: tensor<?xi32>) -> tensor<?x100xf32> {
+      %y = adze.linear %x, @head : (tensor<?x64xf32>) -> tensor<?x100xf32>
+      %t = adze.take_rows %y, %rows : tensor<?x100xf32>, tensor<?xi32>
+      return %t : tensor<?x100xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @head from "head" : !adze.weight<100x64, #adze.float<f32>>
+    func.func @logits(%x: tensor<?x64xf32>, %rows: tensor<?xi32>) -> tensor<?x100xf32> {
+      %t = adze.take_rows %x, %rows : tensor<?x64xf32>, tensor<?xi32>
+      %y = adze.linear %t, @head : (tensor<?x64xf32>) -> tensor<?x100xf32>
+      return %y : tensor<?x100xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -51,9 +71,56 @@ def NormalizeRotary : Pass<"adze-normalize-rotary", "::mlir::ModuleOp"> {
   let description = [{
     A rotary embedding over adjacent pairs whose input is a linear that nothing
     else uses becomes one over halves: the rows of the weight and of the bias
-    are permuted (`adze.rotary_halves`). Fires for q and k of one attention
-    together or not at all, since the dot product only keeps its value when both
-    are permuted alike.
+    are permuted (`adze.rotary_halves`). Fires for every q and k that meet in a
+    cache or for none, since the dot product only keeps its value when both are
+    permuted alike.
+
+    Before:
+    ```mlir
+    adze.weight @q from "q" : !adze.weight<16x64, #adze.float<f32>>
+    adze.weight @k from "k" : !adze.weight<16x64, #adze.float<f32>>
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%x: tensor<?x64xf32>, %v: tensor<?x16xf32>, %r: tensor<?x8xf32>,
+                 %b: !adze.batch) -> tensor<?x16xf32> {
+      %q = adze.linear %x, @q : (tensor<?x64xf32>) -> tensor<?x16xf32>
+      %k = adze.linear %x, @k : (tensor<?x64xf32>) -> tensor<?x16xf32>
+      %qr = adze.rotary %q, %r heads 2 interleaved : tensor<?x16xf32>, tensor<?x8xf32>
+      %kr = adze.rotary %k, %r heads 2 interleaved : tensor<?x16xf32>, tensor<?x8xf32>
+      %a = adze.attention %qr, %kr, %v cache @kv at %b heads 2 kv_heads 2
+        scale 0.5 mask <causal>
+        : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>
+      return %a : tensor<?x16xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @q from "q" : !adze.weight<16x64, #adze.float<f32>>
+    adze.weight @q.halves : !adze.weight<16x64, #adze.float<f32>> {
+      %0 = adze.ref @q : !adze.weight<16x64, #adze.float<f32>>
+      %1 = adze.rotary_halves %0 heads 2 : !adze.weight<16x64, #adze.float<f32>>
+        -> !adze.weight<16x64, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<16x64, #adze.float<f32>>
+    }
+    adze.weight @k from "k" : !adze.weight<16x64, #adze.float<f32>>
+    adze.weight @k.halves : !adze.weight<16x64, #adze.float<f32>> {
+      %0 = adze.ref @k : !adze.weight<16x64, #adze.float<f32>>
+      %1 = adze.rotary_halves %0 heads 2 : !adze.weight<16x64, #adze.float<f32>>
+        -> !adze.weight<16x64, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<16x64, #adze.float<f32>>
+    }
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%x: tensor<?x64xf32>, %v: tensor<?x16xf32>, %r: tensor<?x8xf32>,
+                 %b: !adze.batch) -> tensor<?x16xf32> {
+      %q = adze.linear %x, @q.halves : (tensor<?x64xf32>) -> tensor<?x16xf32>
+      %k = adze.linear %x, @k.halves : (tensor<?x64xf32>) -> tensor<?x16xf32>
+      %qr = adze.rotary %q, %r heads 2 half : tensor<?x16xf32>, tensor<?x8xf32>
+      %kr = adze.rotary %k, %r heads 2 half : tensor<?x16xf32>, tensor<?x8xf32>
+      %a = adze.attention %qr, %kr, %v cache @kv at %b heads 2 kv_heads 2
+        scale 0.5 mask <causal>
+        : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>
+      return %a : tensor<?x16xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -65,6 +132,28 @@ def SplitAttention : Pass<"adze-split-attention", "::mlir::ModuleOp"> {
   let description = [{
     `adze.attention %q, %k, %v` becomes `adze.kv_append %k, %v` followed by
     `adze.attention %q`: what a sink can take over, and what a kernel does.
+
+    Before:
+    ```mlir
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%q: tensor<?x32xf32>, %k: tensor<?x16xf32>, %v: tensor<?x16xf32>,
+                 %b: !adze.batch) -> tensor<?x32xf32> {
+      %a = adze.attention %q, %k, %v cache @kv at %b heads 4 kv_heads 2 scale 0.5
+        mask <causal> : tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x16xf32>
+      return %a : tensor<?x32xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%q: tensor<?x32xf32>, %k: tensor<?x16xf32>, %v: tensor<?x16xf32>,
+                 %b: !adze.batch) -> tensor<?x32xf32> {
+      adze.kv_append %k, %v cache @kv at %b : tensor<?x16xf32>, tensor<?x16xf32>
+      %a = adze.attention %q cache @kv at %b heads 4 kv_heads 2 scale 0.5
+        mask <causal> : tensor<?x32xf32>
+      return %a : tensor<?x32xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -78,6 +167,37 @@ def FuseHeadSinks : Pass<"adze-fuse-head-sinks", "::mlir::ModuleOp"> {
 
     Declines, with a remark, when a value has other uses, when the pairing is
     interleaved, or when keys and values cannot both be sunk.
+
+    Before:
+    ```mlir
+    adze.weight @q from "q" : !adze.weight<32x64, #adze.float<f32>>
+    adze.weight @qn from "qn" : !adze.weight<8, #adze.float<f32>>
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%x: tensor<?x64xf32>, %r: tensor<?x8xf32>, %b: !adze.batch)
+        -> tensor<?x32xf32> {
+      %q = adze.linear %x, @q : (tensor<?x64xf32>) -> tensor<?x32xf32>
+      %qn = adze.rms_norm %q, @qn eps 0.5 heads 4 : tensor<?x32xf32>
+      %qr = adze.rotary %qn, %r heads 4 half : tensor<?x32xf32>, tensor<?x8xf32>
+      %a = adze.attention %qr cache @kv at %b heads 4 kv_heads 2 scale 0.5
+        mask <causal> : tensor<?x32xf32>
+      return %a : tensor<?x32xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @q from "q" : !adze.weight<32x64, #adze.float<f32>>
+    adze.weight @qn from "qn" : !adze.weight<8, #adze.float<f32>>
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%x: tensor<?x64xf32>, %r: tensor<?x8xf32>, %b: !adze.batch)
+        -> tensor<?x32xf32> {
+      %q = adze.linear %x, @q
+        sink <8, [<4, norm = @qn, eps = 0.5, rotary, store>]>
+        rope %r : tensor<?x8xf32> : (tensor<?x64xf32>) -> tensor<?x32xf32>
+      %a = adze.attention %q cache @kv at %b heads 4 kv_heads 2 scale 0.5
+        mask <causal> : tensor<?x32xf32>
+      return %a : tensor<?x32xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -87,6 +207,37 @@ def MergeQKV : Pass<"adze-merge-qkv", "::mlir::ModuleOp"> {
   let description = [{
     Linears with head sinks that share input, layer and head size become one
     with the weights concatenated: one phase and one barrier instead of three.
+
+    Before:
+    ```mlir
+    adze.weight @k from "k" : !adze.weight<16x64, #adze.float<f32>>
+    adze.weight @v from "v" : !adze.weight<16x64, #adze.float<f32>>
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%x: tensor<?x64xf32>, %r: tensor<?x8xf32>, %b: !adze.batch) {
+      adze.linear %x, @k sink <8, [<2, rotary, key>]> rope %r : tensor<?x8xf32>
+        cache @kv at %b : (tensor<?x64xf32>)
+      adze.linear %x, @v sink <8, [<2, value>]> cache @kv at %b : (tensor<?x64xf32>)
+      return
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @k from "k" : !adze.weight<16x64, #adze.float<f32>>
+    adze.weight @v from "v" : !adze.weight<16x64, #adze.float<f32>>
+    adze.weight @k_v : !adze.weight<32x64, #adze.float<f32>> {
+      %0 = adze.ref @k : !adze.weight<16x64, #adze.float<f32>>
+      %1 = adze.ref @v : !adze.weight<16x64, #adze.float<f32>>
+      %2 = adze.concat %0, %1 : (!adze.weight<16x64, #adze.float<f32>>,
+        !adze.weight<16x64, #adze.float<f32>>) -> !adze.weight<32x64, #adze.float<f32>>
+      adze.yield %2 : !adze.weight<32x64, #adze.float<f32>>
+    }
+    adze.state @kv : !adze.kv<2x8xf32>
+    func.func @f(%x: tensor<?x64xf32>, %r: tensor<?x8xf32>, %b: !adze.batch) {
+      adze.linear %x, @k_v sink <8, [<2, rotary, key>, <2, value>]>
+        rope %r : tensor<?x8xf32> cache @kv at %b : (tensor<?x64xf32>)
+      return
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -97,6 +248,40 @@ def MergeGateUp : Pass<"adze-merge-gate-up", "::mlir::ModuleOp"> {
     `mul(f(linear x, G), linear x, U)`, with any elementwise f, becomes one
     linear over the interleaved weights whose region computes f and the product
     in registers.
+
+    Before:
+    ```mlir
+    adze.weight @gate from "gate" : !adze.weight<176x64, #adze.float<f32>>
+    adze.weight @up from "up" : !adze.weight<176x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x176xf32> {
+      %g = adze.linear %x, @gate : (tensor<?x64xf32>) -> tensor<?x176xf32>
+      %u = adze.linear %x, @up : (tensor<?x64xf32>) -> tensor<?x176xf32>
+      %s = adze.silu %g : tensor<?x176xf32>
+      %p = arith.mulf %s, %u : tensor<?x176xf32>
+      return %p : tensor<?x176xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @gate from "gate" : !adze.weight<176x64, #adze.float<f32>>
+    adze.weight @up from "up" : !adze.weight<176x64, #adze.float<f32>>
+    adze.weight @gate_up : !adze.weight<352x64, #adze.float<f32>> {
+      %0 = adze.ref @gate : !adze.weight<176x64, #adze.float<f32>>
+      %1 = adze.ref @up : !adze.weight<176x64, #adze.float<f32>>
+      %2 = adze.interleave %0, %1 : !adze.weight<176x64, #adze.float<f32>>
+        -> !adze.weight<352x64, #adze.float<f32>>
+      adze.yield %2 : !adze.weight<352x64, #adze.float<f32>>
+    }
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x176xf32> {
+      %y = adze.linear %x, @gate_up streams 2 {
+      ^bb0(%g: f32, %u: f32):
+        %s = adze.silu %g : f32
+        %p = arith.mulf %s, %u : f32
+        adze.yield %p : f32
+      } : (tensor<?x64xf32>) -> tensor<?x176xf32>
+      return %y : tensor<?x176xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -108,6 +293,28 @@ def FuseLinearRegions : Pass<"adze-fuse-linear-regions", "::mlir::ModuleOp"> {
     plug-in's too) whose operand is a linear that nothing else uses joins the
     linear's region; its other operands are captured: biases, activations,
     residuals.
+
+    Before:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>, %r: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      %s = arith.addf %r, %y : tensor<?x64xf32>
+      return %s : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>, %r: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w captures(%r : tensor<?x64xf32>) {
+      ^bb0(%acc: f32, %e: f32):
+        %s = arith.addf %e, %acc : f32
+        adze.yield %s : f32
+      } : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect", "::mlir::arith::ArithDialect"];
 }
@@ -118,6 +325,27 @@ def FuseMaps : Pass<"adze-fuse-maps", "::mlir::ModuleOp"> {
     What no linear took in: every remaining elementwise op on rows becomes an
     `adze.map`, and a map whose result has one use, in another map, joins it.
     With fuse=false each op becomes a map of its own.
+
+    Before:
+    ```mlir
+    func.func @f(%g: tensor<?x64xf32>, %u: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %s = adze.silu %g : tensor<?x64xf32>
+      %p = arith.mulf %s, %u : tensor<?x64xf32>
+      return %p : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%g: tensor<?x64xf32>, %u: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %m = adze.map %u, %g : tensor<?x64xf32>, tensor<?x64xf32> -> tensor<?x64xf32> {
+      ^bb0(%b: f32, %a: f32):
+        %s = adze.silu %a : f32
+        %p = arith.mulf %s, %b : f32
+        adze.yield %p : f32
+      }
+      return %m : tensor<?x64xf32>
+    }
+    ```
   }];
   let options = [Option<"fuse", "fuse", "bool", "true", "join chains">];
   let dependentDialects = ["::adze::AdzeDialect", "::mlir::arith::ArithDialect"];
@@ -128,6 +356,24 @@ def EliminateDeadWeights : Pass<"adze-eliminate-dead-weights", "::mlir::ModuleOp
   let description = [{
     Removes `adze.weight` and `adze.state` symbols that no op and no other
     weight refers to, and private functions that are never applied.
+
+    Before:
+    ```mlir
+    adze.weight @old from "w" : !adze.weight<64x64, #adze.float<f32>>
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
   }];
 }
 
@@ -140,6 +386,40 @@ def PackWeights : Pass<"adze-pack-weights", "::mlir::ModuleOp"> {
     a sink needs it), vectors become f32, a table that only embeds stays rows
     and one that is also a linear's weight (tied) is stored once, as panels.
     Ends with the module at the level `fused`.
+
+    Before:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.float<bf16>>
+    adze.weight @b from "b" : !adze.weight<64, #adze.float<bf16>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w bias @b : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    module attributes {adze.level = #adze.level<fused>} {
+      adze.weight @w from "w" : !adze.weight<64x64, #adze.float<bf16>>
+      adze.weight @w.packed : !adze.weight<64x64, #adze.float<bf16>, panels> {
+        %0 = adze.ref @w : !adze.weight<64x64, #adze.float<bf16>>
+        %1 = adze.pack %0 : !adze.weight<64x64, #adze.float<bf16>>
+          -> !adze.weight<64x64, #adze.float<bf16>, panels>
+        adze.yield %1 : !adze.weight<64x64, #adze.float<bf16>, panels>
+      }
+      adze.weight @b from "b" : !adze.weight<64, #adze.float<bf16>>
+      adze.weight @b.f32 : !adze.weight<64, #adze.float<f32>> {
+        %0 = adze.ref @b : !adze.weight<64, #adze.float<bf16>>
+        %1 = adze.cast %0 : !adze.weight<64, #adze.float<bf16>>
+          -> !adze.weight<64, #adze.float<f32>>
+        adze.yield %1 : !adze.weight<64, #adze.float<f32>>
+      }
+      func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+        %y = adze.linear %x, @w.packed bias @b.f32
+          : (tensor<?x64xf32>) -> tensor<?x64xf32>
+        return %y : tensor<?x64xf32>
+      }
+    }
+    ```
   }];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
@@ -150,6 +430,27 @@ def AssignWeightOffsets : Pass<"adze-assign-weight-offsets", "::mlir::ModuleOp">
     Gives every weight that an op reads the attributes `adze.offset` (bytes from
     the start of the weights, 64-byte aligned) and `adze.stride` (bytes from one
     layer to the next), in the order in which a step reads them: layer by layer.
+
+    Before:
+    ```mlir
+    adze.weight @w from "w.{}" x 3 : !adze.weight<64x64, #adze.float<bf16>, panels>
+    func.func @f(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    module attributes {adze.weight_bytes = 24576} {
+      adze.weight @w from "w.{}" x 3
+        : !adze.weight<64x64, #adze.float<bf16>, panels>
+        attributes {adze.offset = 0, adze.stride = 8192}
+      func.func @f(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+        %y = adze.linear %x, @w[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+        return %y : tensor<?x64xf32>
+      }
+    }
+    ```
   }];
 }
 
