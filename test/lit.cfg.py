@@ -25,5 +25,8 @@ config.substitutions.append(
     ("%references",
      os.path.join(config.test_source_root, "numerics", "references")))
 config.substitutions.append(("%data", config.adze_test_data))
+# The checkout, and the libraries of the build tree.
+config.substitutions.append(("%source", os.path.dirname(config.test_source_root)))
+config.substitutions.append(("%libs", os.path.join(config.adze_build, "lib")))
 if os.path.isdir(config.adze_test_data):
     config.available_features.add("test-data")

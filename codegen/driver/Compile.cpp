@@ -40,14 +40,15 @@ adze::Error adze::toError(llvm::Error error) {
 
 static Result<CompileStats> run(const std::string &model,
                                 const std::string &output,
-                                const CompileOptions &options) {
+                                const CompileOptions &options,
+                                bool forStaticLinking = false) {
   auto start = std::chrono::steady_clock::now();
   ModelCompiler compiler(options);
   for (auto step : {0, 1, 2, 3}) {
     llvm::Error error = step == 0   ? compiler.load(model)
                         : step == 1 ? compiler.optimize()
                         : step == 2 ? compiler.generate()
-                                    : compiler.write(output);
+                                    : compiler.write(output, forStaticLinking);
     if (error)
       return toError(std::move(error));
   }
@@ -64,6 +65,12 @@ Result<CompileStats> adze::compileToFile(const std::string &model,
                                          const std::string &output,
                                          const CompileOptions &options) {
   return run(model, output, options);
+}
+
+Result<CompileStats> adze::compileToObject(const std::string &model,
+                                           const std::string &output,
+                                           const CompileOptions &options) {
+  return run(model, output, options, /*forStaticLinking=*/true);
 }
 
 Result<Model> adze::compile(const std::string &model,
@@ -164,9 +171,8 @@ Result<std::string> adze::emitForm(const std::string &model, Emit form,
     (*made)->print(os);
     return out;
   }
-  EmitKind kind = form == Emit::LLVM       ? EmitKind::LLVMIR
-                  : form == Emit::Assembly ? EmitKind::Assembly
-                                           : EmitKind::Object;
+  EmitKind kind =
+      form == Emit::LLVM ? EmitKind::LLVMIR : EmitKind::Assembly;
   if (llvm::Error error = compiler.generate(kind))
     return toError(std::move(error));
   for (const auto &object : compiler.variants().front().objects)

@@ -460,12 +460,13 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   return input;
 }
 
-llvm::Error ModelCompiler::write(StringRef output) {
+llvm::Error ModelCompiler::write(StringRef output, bool forStaticLinking) {
   std::unique_ptr<WeightEvaluator> evaluator;
   auto input = artefactInput(evaluator);
   if (!input)
     return input.takeError();
-  auto seconds = writeArtefact(*input, output);
+  auto seconds = forStaticLinking ? writeStaticObject(*input, output)
+                                  : writeArtefact(*input, output);
   code = std::move(input->variants);
   if (!seconds)
     return seconds.takeError();

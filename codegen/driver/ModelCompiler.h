@@ -34,8 +34,8 @@ public:
   llvm::Expected<std::string> pipeline();
   /// Code of every variant of the target. Module: after optimize().
   llvm::Error generate(EmitKind kind = EmitKind::Object);
-  /// Packs weights and writes the artefact.
-  llvm::Error write(llvm::StringRef output);
+  /// Packs weights and writes the artefact, or what static linking needs.
+  llvm::Error write(llvm::StringRef output, bool forStaticLinking = false);
   /// What write() writes, for linking in this process instead. Module: after
   /// generate(). The code moves out; `evaluator` must outlive the result.
   llvm::Expected<ArtefactInput>

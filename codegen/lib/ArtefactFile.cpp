@@ -15,6 +15,7 @@
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include "llvm/Support/Threading.h"
 #include "llvm/Support/xxhash.h"
@@ -350,5 +351,81 @@ Expected<double> adze::writeArtefact(const ArtefactInput &input,
     return std::move(e);
   if (Error e = file.publish())
     return std::move(e);
+  return packing.count();
+}
+
+/// How a program opens the model that is linked into it.
+static std::string staticHeader(StringRef objectName, StringRef weightsName) {
+  return ("/* Made by the Adze compiler, with " + objectName + " and " +
+          weightsName +
+          ".\n"
+          " * Link the object file into the program (one such model per "
+          "program)\n"
+          " * and ship the weights as a file:\n"
+          " *\n"
+          " *   adze_source weights = {sizeof weights};\n"
+          " *   weights.path = \"" +
+          weightsName +
+          "\";\n"
+          " *   adze_model *model;\n"
+          " *   adze_model_link(&adze_linked_model, &weights, NULL, &model);\n"
+          " */\n"
+          "#include \"adze/runtime.h\"\n\n"
+          "#ifdef __cplusplus\n"
+          "extern \"C\"\n"
+          "#else\n"
+          "extern\n"
+          "#endif\n"
+          "/* The symbol has the name of its type: another one for C. */\n"
+          "const adze_model_desc adze_linked_model __asm__(\"" ADZE_DESC_SYMBOL
+          "\");\n")
+      .str();
+}
+
+Expected<double> adze::writeStaticObject(const ArtefactInput &input,
+                                         StringRef path) {
+  unsigned threads =
+      input.threads ? input.threads
+                    : llvm::hardware_concurrency().compute_thread_count();
+  uint64_t total = 0;
+  if (auto bytes =
+          input.module->getAttrOfType<IntegerAttr>("adze.weight_bytes"))
+    total = uint64_t(bytes.getInt());
+  std::string weightsPath = (path + ".weights").str();
+  PendingFile weights(weightsPath), object(path), header((path + ".h").str());
+  for (PendingFile *file : {&weights, &object, &header})
+    if (Error e = file->open())
+      return std::move(e);
+  if (::ftruncate(weights.fd, off_t(total)) != 0)
+    return systemError("cannot make room for " + Twine(total) + " bytes in " +
+                       weightsPath);
+  auto before = std::chrono::steady_clock::now();
+  std::vector<uint64_t> hashes;
+  if (Error e = packWeights(input, weights.fd, 0, weightsPath, threads, total,
+                            hashes))
+    return std::move(e);
+  std::chrono::duration<double> packing =
+      std::chrono::steady_clock::now() - before;
+
+  auto desc = buildDescriptorObject(input, hashes);
+  if (!desc)
+    return desc.takeError();
+  std::vector<llvm::MemoryBufferRef> objects{(*desc)->getMemBufferRef()};
+  for (const ArtefactVariant &variant : input.variants)
+    for (const auto &code : variant.objects)
+      objects.push_back(code->getMemBufferRef());
+  auto linked = linkRelocatable(objects);
+  if (!linked)
+    return linked.takeError();
+  std::string text = staticHeader(llvm::sys::path::filename(path),
+                                  llvm::sys::path::filename(weightsPath));
+  StringRef image = (*linked)->getBuffer();
+  if (Error e = writeAt(object.fd, image.data(), image.size(), 0, object.path))
+    return std::move(e);
+  if (Error e = writeAt(header.fd, text.data(), text.size(), 0, header.path))
+    return std::move(e);
+  for (PendingFile *file : {&weights, &header, &object})
+    if (Error e = file->publish())
+      return std::move(e);
   return packing.count();
 }

@@ -20,8 +20,10 @@ static llvm::Error systemError(std::error_code code, const llvm::Twine &what) {
   return llvm::createStringError(code, what + ": " + code.message());
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
-adze::linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
+/// Runs lld with `options` over objects in memory; the result is read back.
+static llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+link(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
+     llvm::ArrayRef<const char *> options) {
   // Temporary files, removed however this ends.
   std::vector<llvm::FileRemover> removers;
   std::vector<std::string> paths;
@@ -53,11 +55,9 @@ adze::linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
     return fd.takeError();
   llvm::sys::Process::SafelyCloseFileDescriptor(*fd);
 
-  std::vector<const char *> args = {
-      "ld.lld",     "-shared",       "--build-id=none", "-z",
-      "now",        "-z",            "noexecstack",     "--gc-sections",
-      "--hash-style=gnu", "-Bsymbolic", "--no-undefined-version",
-      "--soname=adze-model", "-o",   paths.back().c_str()};
+  std::vector<const char *> args = {"ld.lld"};
+  args.insert(args.end(), options.begin(), options.end());
+  args.insert(args.end(), {"-o", paths.back().c_str()});
   for (const std::string &path : llvm::ArrayRef(paths).drop_back())
     args.push_back(path.c_str());
   std::string messages;
@@ -74,4 +74,17 @@ adze::linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
   if (!buffer)
     return systemError(buffer.getError(), "cannot read " + paths.back());
   return std::move(*buffer);
+}
+
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+adze::linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
+  return link(objects, {"-shared", "--build-id=none", "-z", "now", "-z",
+                        "noexecstack", "--gc-sections", "--hash-style=gnu",
+                        "-Bsymbolic", "--no-undefined-version",
+                        "--soname=adze-model"});
+}
+
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+adze::linkRelocatable(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
+  return link(objects, {"-r"});
 }

@@ -45,7 +45,8 @@ int compileArtefact(const CompileArguments &a) {
     Progress progress(a.json);
     CompileOptions options = a.options;
     options.progress = progress.callback();
-    return compileToFile(a.model, a.output, options);
+    return a.emit == "obj" ? compileToObject(a.model, a.output, options)
+                           : compileToFile(a.model, a.output, options);
   }();
   if (!made)
     return fail(made.error());
@@ -113,7 +114,7 @@ int compileModel(CompileArguments &a) {
     point = form.substr(at + 1);
     form.resize(at);
   }
-  if (form == "so")
+  if (form == "so" || form == "obj")
     return compileArtefact(a);
   if (form == "adze" && point != "scheduled" && a.output != "-")
     return writeModule(a, point);
@@ -121,8 +122,7 @@ int compileModel(CompileArguments &a) {
               form == "adze"     ? Emit::Adze
               : form == "kernel" ? Emit::Kernel
               : form == "llvm"   ? Emit::LLVM
-              : form == "asm"    ? Emit::Assembly
-                                 : Emit::Object,
+                                 : Emit::Assembly,
               point);
 }
 

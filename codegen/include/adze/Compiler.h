@@ -73,6 +73,13 @@ Result<CompileStats> compileToFile(const std::string &model,
                                    const std::string &output,
                                    const CompileOptions &options = {});
 
+/// For static linking: writes the object file `output`, the weights
+/// `output`.weights, and the header `output`.h that says how to open them with
+/// adze_model_link.
+Result<CompileStats> compileToObject(const std::string &model,
+                                     const std::string &output,
+                                     const CompileOptions &options = {});
+
 /// Compiles `model` for this machine and opens it: the same Model that
 /// Model::open gives, from an artefact in the cache (or, without the cache, in
 /// a temporary file that is gone when the model is released).
@@ -81,9 +88,9 @@ Result<Model> compile(const std::string &model,
                       CompileStats *stats = nullptr);
 
 /// What an intermediate form is written as.
-enum class Emit { Adze, Kernel, LLVM, Assembly, Object };
+enum class Emit { Adze, Kernel, LLVM, Assembly };
 
-/// The model at an intermediate form, as text (an object: as bytes). `point`
+/// The model at an intermediate form, as text. `point`
 /// is for Emit::Adze: an extension point, `scheduled`, or empty for the imported
 /// module. Kernel, LLVM and Assembly show the best variant of the target.
 Result<std::string> emitForm(const std::string &model, Emit form,

@@ -57,6 +57,16 @@ buildDescriptorObject(const ArtefactInput &input,
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
 linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
 
+/// Links objects into one object file, for static linking into a program.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+linkRelocatable(llvm::ArrayRef<llvm::MemoryBufferRef> objects);
+
+/// For static linking: one object file `path` with the code of every variant
+/// and the descriptor, the packed weights in `path`.weights, and a header
+/// `path`.h that says how to open them. Returns the seconds packing took.
+llvm::Expected<double> writeStaticObject(const ArtefactInput &input,
+                                         llvm::StringRef path);
+
 /// Packs, links and writes the artefact beside `path`, then renames: no
 /// half-written file is left. Returns the seconds that packing took.
 llvm::Expected<double> writeArtefact(const ArtefactInput &input,
