@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What adze-schedule refuses, and what it says to do.
 // RUN: adze-opt %s -split-input-file -verify-diagnostics --adze-schedule
-// RUN: not adze-opt %s --adze-schedule=generic=adze.silu 2>&1 | FileCheck %s --check-prefix=GENERIC
+// RUN: not adze-opt %s -split-input-file --adze-schedule=generic=adze.silu 2>&1 | FileCheck %s --check-prefix=GENERIC
 // GENERIC: error: "adze.silu" is no op with a kernel that the generic path can stand for: expected one of all, adze.linear,
 
 adze.weight @w from "w" : !adze.weight<64x64, #adze.float<f32>>
