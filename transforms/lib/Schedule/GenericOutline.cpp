@@ -300,6 +300,17 @@ LogicalResult Outliner::materialize(Value root) {
   return success();
 }
 
+/// A tensor.dim of its own for each use: one may be the size of rows, which is
+/// 1 where one row is computed, and another a number to compute with.
+void splitSizes(Block &block) {
+  for (auto dim : llvm::make_early_inc_range(block.getOps<tensor::DimOp>())) {
+    OpBuilder b(dim);
+    for (OpOperand &use :
+         llvm::make_early_inc_range(llvm::drop_begin(dim->getUses())))
+      use.set(b.clone(*dim)->getResult(0));
+  }
+}
+
 LogicalResult Outliner::run() {
   Block &block = func.getBody().front();
   for (Operation &op : llvm::make_early_inc_range(block)) {
@@ -319,15 +330,20 @@ LogicalResult Outliner::run() {
     if (!isClaimed(&op) && failed(decompose(&op)))
       return failure();
 
+  splitSizes(block);
+
   // Values that kernels and results need, in order.
+  auto isNeeded = [&](Value v) {
+    return llvm::any_of(v.getUsers(), [&](Operation *user) {
+      return isClaimed(block.findAncestorOpInBlock(*user));
+    });
+  };
   SmallVector<Value> roots;
   for (Operation &op : block)
     if (!isClaimed(&op))
-      for (Value result : op.getResults())
-        if (llvm::any_of(result.getUsers(), isClaimed))
-          roots.push_back(result);
+      llvm::copy_if(op.getResults(), std::back_inserter(roots), isNeeded);
   for (Value root : roots)
-    if (llvm::any_of(root.getUsers(), isClaimed) && failed(materialize(root)))
+    if (isNeeded(root) && failed(materialize(root)))
       return failure();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (!isClaimed(&op) && isOpTriviallyDead(&op))

@@ -114,17 +114,12 @@ void Analysis::readDim(tensor::DimOp dim) {
     return fail("asks for the size of a dimension that is no constant");
   if (dim.getConstantIndex() != 0)
     return read(dim.getSource(), false);
-  bool asSize = false, asNumber = false;
-  for (Operation *user : dim->getUsers()) {
-    bool shapes = isa<tensor::EmptyOp, tensor::ExpandShapeOp,
-                      tensor::ExtractSliceOp, tensor::InsertSliceOp,
-                      tensor::GenerateOp>(user);
-    (shapes ? asSize : asNumber) = true;
-  }
-  if (asSize && asNumber)
-    return fail("gives the number of rows to sizes and to arithmetic; use two "
-                "tensor.dim");
-  read(dim.getSource(), asNumber);
+  bool isNumber = !llvm::all_of(
+      dim->getUsers(),
+      llvm::IsaPred<tensor::EmptyOp, tensor::ExpandShapeOp,
+                    tensor::ExtractSliceOp, tensor::InsertSliceOp,
+                    tensor::GenerateOp>);
+  read(dim.getSource(), isNumber);
 }
 
 RowAccess Analysis::run() {
