@@ -96,3 +96,10 @@ func.func @mixed_rows(%x: tensor<?x8xf32>, %r: tensor<?xi32>) -> tensor<?x8xf32>
   }
   return %m : tensor<?x8xf32>
 }
+
+// -----
+
+// expected-error @below {{@neither is neither an entry nor a layer: give it the attribute adze.entry or make it private}}
+func.func @neither(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  return %x : tensor<?x8xf32>
+}

@@ -419,3 +419,16 @@ func.func @second(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {adze.ent
   %h = adze.repeat 1 from 1 @shared(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
   return %h : tensor<?x64xf32>
 }
+
+// -----
+
+// A private function that nobody applies goes.
+// CHECK-LABEL: module
+// CHECK-NOT: @nobody
+// CHECK-LABEL: func.func @entry
+func.func private @nobody(%l: index, %x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  return %x : tensor<?x8xf32>
+}
+func.func @entry(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {adze.entry} {
+  return %x : tensor<?x8xf32>
+}
