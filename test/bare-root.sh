@@ -93,15 +93,17 @@ finish() {
   exit "$1"
 }
 
+# checkout: HEAD in the root that builds; what was built there is kept.
 checkout() {
-  [[ -d $scratch/build/src/adze ]] && return
-  fresh build
-  mkdir -p "$scratch/build/src/adze"
-  git -C "$tree" archive HEAD | tar -x -C "$scratch/build/src/adze"
+  local src=$scratch/build/src/adze
+  [[ -d $src ]] || fresh build
+  mkdir -p "$src"
+  find "$src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+  git -C "$tree" archive HEAD | tar -x -C "$src"
 }
 
 step_demo() {
-  rm -rf "$scratch/build/src"
+  rm -rf "$scratch/build"
   checkout
   summary+=("packages before: $(inside build 'dpkg-query -f . -W | wc -c')")
   timed demo inside build 'cd /src/adze && ./dev demo'
