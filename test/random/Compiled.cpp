@@ -150,18 +150,21 @@ double adze::test::compiledTolerance(ModuleOp module, StringRef target) {
 
 Subject adze::test::compiledSubject(std::string target,
                                     std::vector<std::string> disabled,
-                                    uint32_t threads, double tolerance) {
+                                    uint32_t threads, double tolerance,
+                                    std::vector<std::string> generic) {
   Subject subject;
   subject.name = "compiled for " + target + ", " + std::to_string(threads) +
                  " threads" +
                  (disabled.empty() ? "" : ", without " +
-                                              llvm::join(disabled, ", "));
+                                              llvm::join(disabled, ", ")) +
+                 (generic.empty() ? "" : ", generic " + llvm::join(generic, ", "));
   subject.tolerance = tolerance;
   subject.run = [=](ModuleOp module, WeightSource &source,
                     ArrayRef<Batch> steps) -> FailureOr<adze::test::Logits> {
     CompileOptions options;
     options.target = target;
     options.disable = disabled;
+    options.generic = generic;
     std::string path = "/tmp/adze-random-" + std::to_string(::getpid()) + ".so";
     if (failed(compileModule(module, source, options, path)))
       return failure();

@@ -11,8 +11,10 @@ namespace adze::test {
 /// Compiles the module for `target` with some passes left out, opens the
 /// artefact and runs the steps with `threads` threads. `tolerance` follows from
 /// the coarsest rounding of weights and caches in the module.
+/// `generic` names ops whose kernels are switched off.
 Subject compiledSubject(std::string target, std::vector<std::string> disabled,
-                        uint32_t threads, double tolerance);
+                        uint32_t threads, double tolerance,
+                        std::vector<std::string> generic = {});
 
 /// 1e-4 where everything is f32. 16-bit caches round at boundaries (2e-2). A
 /// target with bf16 dots rounds activations, which models of one to a few

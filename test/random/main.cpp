@@ -162,10 +162,17 @@ private:
         {"x86-64-v3", "x86-64-v4", "x86-64-v4+vnni+bf16"});
     uint32_t threads = uint32_t(random.between(1, 3));
     double tolerance = compiledTolerance(module, target);
+    std::vector<std::string> left, generic;
+    if (random.chance(0.5))
+      left = some.disabled;
+    // One in three has ops, or all, on the generic path.
+    if (random.chance(0.33))
+      generic.push_back(random.pick<const char *>(
+          {"all", "all", "adze.linear", "adze.attention", "adze.rms_norm",
+           "adze.rotary", "adze.map", "adze.kv_append"}));
     if (options.compiled && canRun(target))
-      result.push_back(compiledSubject(
-          target, random.chance(0.5) ? some.disabled : std::vector<std::string>(),
-          threads, tolerance));
+      result.push_back(
+          compiledSubject(target, left, threads, tolerance, generic));
     return result;
   }
 

@@ -4,6 +4,7 @@
 // as and where, by liveness.
 
 #include "FunctionScheduler.h"
+#include "GenericOutline.h"
 #include "RowAccess.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/Support/MathExtras.h"
@@ -40,7 +41,7 @@ static bool multipliesBF16(Operation *user, Value v, Type element) {
                       .getWeightType()
                       .getFormat());
   if (auto attention = dyn_cast<AttentionOp>(user))
-    return attention.getQ() == v &&
+    return attention.getQ() == v && !attention->hasAttr(kGenericAttrName) &&
            lookupState(attention, attention.getCacheAttr())
                .getKVType()
                .getElementType()

@@ -277,7 +277,8 @@ LogicalResult Outliner::materialize(Value root) {
     return x->isBeforeInBlock(y);
   });
   for (Operation *op : ops) {
-    if (!op->hasTrait<OpTrait::ConstantLike>() && !isa<tensor::DimOp>(op))
+    if (!op->hasTrait<OpTrait::ConstantLike>() &&
+        !isa<tensor::DimOp, tensor::EmptyOp>(op))
       reportMissed(op, kPass, "no kernel builder claims it: generic path");
     RowAccess access = rowAccessOf(op);
     IRMapping mapping = byRow;
