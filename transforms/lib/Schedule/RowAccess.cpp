@@ -123,10 +123,14 @@ void Analysis::readDim(tensor::DimOp dim) {
 }
 
 RowAccess Analysis::run() {
-  for (Type type : op->getResultTypes())
-    if (auto tensor = dyn_cast<TensorType>(type);
-        tensor && !isRowTensor(type) && !tensor.hasStaticShape())
-      fail("has a result with a dynamic dimension that is not the first");
+  auto isOther = [](Type type) {
+    auto tensor = dyn_cast<TensorType>(type);
+    return tensor && !isRowTensor(type) && !tensor.hasStaticShape();
+  };
+  if (llvm::any_of(op->getResultTypes(), isOther) ||
+      llvm::any_of(op->getOperandTypes(), isOther))
+    fail("has a tensor with a dynamic dimension that is not the first, so that "
+         "a row has no fixed size");
   if (!isMemoryEffectFree(op))
     fail("has side effects");
   if (!access.problem.empty())
