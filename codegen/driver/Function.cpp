@@ -148,16 +148,12 @@ static llvm::Error packWeights(const ArtefactInput &input, LinkedCode &linked) {
     total = uint64_t(attr.getInt());
   linked.weights.resize((total + 63) / 64);
   for (auto weight : module.getOps<WeightOp>()) {
-    auto at = weight->getAttrOfType<IntegerAttr>("adze.offset");
-    if (!at)
-      continue;
-    int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
     int64_t units = numWeightUnits(weight.getWeightType());
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer)
-      if (llvm::Error error = input.weights->evaluate(
-              weight, layer, 0, units,
-              linked.weightBytes() + at.getInt() + layer * stride))
-        return error;
+    for (int64_t layer : weight.getLayerIndices())
+      if (auto offset = weight.getOffset(layer))
+        if (llvm::Error error = input.weights->evaluate(
+                weight, layer, 0, units, linked.weightBytes() + *offset))
+          return error;
   }
   return llvm::Error::success();
 }

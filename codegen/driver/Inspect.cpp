@@ -30,7 +30,7 @@ llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
     if (!weight.isSource())
       continue;
     WeightType type = weight.getWeightType();
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+    for (int64_t layer : weight.getLayerIndices()) {
       json::Object tensor{
           {"name", weight.getSourceName(layer)},
           {"format", FormatAttrInterface(type.getFormat()).getFormatName()},

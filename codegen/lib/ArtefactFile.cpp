@@ -96,15 +96,11 @@ struct PackedTensor {
 
 std::vector<PackedTensor> planTensors(ModuleOp module) {
   std::vector<PackedTensor> tensors;
-  for (auto weight : module.getOps<WeightOp>()) {
-    auto at = weight->getAttrOfType<IntegerAttr>("adze.offset");
-    if (!at)
-      continue;
-    int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer)
-      tensors.push_back({weight, layer, uint64_t(at.getInt() + layer * stride),
-                         uint64_t(weight.getWeightType().getStorageBytes())});
-  }
+  for (auto weight : module.getOps<WeightOp>())
+    for (int64_t layer : weight.getLayerIndices())
+      if (auto offset = weight.getOffset(layer))
+        tensors.push_back({weight, layer, uint64_t(*offset),
+                           uint64_t(weight.getWeightType().getStorageBytes())});
   return tensors;
 }
 

@@ -83,15 +83,14 @@ void addWeights(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
   size_t next = 0;
   ModuleOp module = input.module;
   for (auto weight : module.getOps<WeightOp>()) {
-    auto at = weight->getAttrOfType<IntegerAttr>("adze.offset");
-    if (!at)
-      continue;
-    int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
     WeightType type = weight.getWeightType();
     std::string format = FormatAttrInterface(type.getFormat()).getFormatName();
     if (type.getLayout() == LayoutKind::Panels)
       format += "/panels";
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+    for (int64_t layer : weight.getLayerIndices()) {
+      auto offset = weight.getOffset(layer);
+      if (!offset)
+        break;
       adze_weight_row row{};
       std::string source;
       collectSources(weight, layer, source);
@@ -101,7 +100,7 @@ void addWeights(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
       row.layer = weight.isPerLayer() ? uint32_t(layer) : ~0u;
       row.rows = type.isVector() ? 1 : type.getRows();
       row.cols = type.getCols();
-      row.offset = at.getInt() + layer * stride;
+      row.offset = *offset;
       row.bytes = type.getStorageBytes();
       uint64_t hash = next < hashes.size() ? hashes[next] : 0;
       std::memcpy(row.hash, &hash, sizeof hash);

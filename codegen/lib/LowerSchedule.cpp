@@ -110,6 +110,8 @@ private:
   void lowerTap(TapBufferOp op);
   void lowerCallLayers(CallLayersOp op);
   Value bufferAddress(Value buffer);
+  Value lookUp(ArrayRef<int64_t> values, Value index);
+  Value weightOffset(WeightOp weight, bool ofLayer);
   Value addressAt(AffineMap map);
 
   ModuleOp scheduled, out;
@@ -121,7 +123,7 @@ private:
   LLVM::LLVMFuncOp function;
   Block *exit = nullptr; // returns 1
   Value context, layer;
-  int taps = 0;
+  int taps = 0, tables = 0;
 };
 
 LLVM::LLVMFuncOp FunctionLowering::declare(StringRef name, Type result,
@@ -180,6 +182,48 @@ Value FunctionLowering::addressAt(AffineMap map) {
   if (r)
     bytes = add(bytes, mul(slot(kLogitRows), r));
   return offset(slot(kArena), bytes);
+}
+
+/// values[index], from a constant table where they differ.
+Value FunctionLowering::lookUp(ArrayRef<int64_t> values, Value index) {
+  if (llvm::all_equal(values))
+    return constant(values.front());
+  LLVM::GlobalOp table;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(out.getBody());
+    table = LLVM::GlobalOp::create(
+        b, loc, LLVM::LLVMArrayType::get(i64, values.size()),
+        /*isConstant=*/true, LLVM::Linkage::Internal,
+        (prefix + "table." + Twine(tables++)).str(),
+        b.getI64TensorAttr(values));
+  }
+  Value place = LLVM::GEPOp::create(b, loc, ptr, i64,
+                                    LLVM::AddressOfOp::create(b, loc, table),
+                                    ArrayRef<LLVM::GEPArg>{index});
+  return LLVM::LoadOp::create(b, loc, i64, place);
+}
+
+/// Where the weight lies, of the layer that runs; null if it has no place.
+Value FunctionLowering::weightOffset(WeightOp weight, bool ofLayer) {
+  if (!ofLayer || weight.getCount()) {
+    std::optional<int64_t> first = weight.getOffset(0);
+    if (!first)
+      return {};
+    std::optional<int64_t> second = ofLayer ? weight.getOffset(1) : std::nullopt;
+    return second ? add(constant(*first), mul(layer, *second - *first))
+                  : constant(*first);
+  }
+  // A list of layers: a table from the first to the last.
+  SmallVector<int64_t> layers = weight.getLayerIndices();
+  SmallVector<int64_t> offsets(layers.back() - layers.front() + 1, 0);
+  for (int64_t l : layers) {
+    std::optional<int64_t> at = weight.getOffset(l);
+    if (!at)
+      return {};
+    offsets[l - layers.front()] = *at;
+  }
+  return lookUp(offsets, add(layer, constant(-layers.front())));
 }
 
 Value FunctionLowering::bufferAddress(Value buffer) {
@@ -310,16 +354,11 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
   for (Attribute name : op.getWeights() ? op.getWeightsAttr().getValue()
                                         : ArrayRef<Attribute>()) {
     WeightOp weight = lookupWeight(op, cast<FlatSymbolRefAttr>(name));
-    auto at = weight ? weight->getAttrOfType<IntegerAttr>("adze.offset")
-                     : IntegerAttr();
-    if (!at)
+    Value bytes = weight ? weightOffset(weight, bool(op.getLayer())) : Value();
+    if (!bytes)
       return op.emitOpError()
              << "reads " << name << ", which has no place in the artefact: run "
                 "adze-assign-weight-offsets first";
-    int64_t stride = weight->getAttrOfType<IntegerAttr>("adze.stride").getInt();
-    Value bytes = constant(at.getInt());
-    if (stride && op.getLayer())
-      bytes = add(bytes, mul(layer, stride));
     args.push_back(offset(weights, bytes));
   }
   if (op.getCacheAttr()) {

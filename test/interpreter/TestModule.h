@@ -38,7 +38,7 @@ inline void addRandomWeights(mlir::ModuleOp module, MemoryWeightSource &source,
       continue;
     WeightType type = weight.getWeightType();
     int64_t cols = type.getCols(), rows = type.isVector() ? 1 : type.getRows();
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+    for (int64_t layer : weight.getLayerIndices()) {
       std::vector<float> values(rows * cols);
       for (float &value : values)
         value = type.isVector() ? center + 0.2f * normal(random)

@@ -58,7 +58,7 @@ void adze::test::addWeights(mlir::ModuleOp module, uint64_t seed,
     WeightType type = weight.getWeightType();
     FormatAttrInterface format = type.getFormat();
     int64_t cols = type.getCols(), rows = type.isVector() ? 1 : type.getRows();
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+    for (int64_t layer : weight.getLayerIndices()) {
       std::vector<uint8_t> bytes(rows * format.getRowBytes(cols));
       std::vector<float> values(cols);
       for (int64_t row = 0; row < rows; ++row) {

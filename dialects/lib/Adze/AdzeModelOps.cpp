@@ -125,6 +125,13 @@ LogicalResult RmsNormOp::verifySymbolUses(SymbolTableCollection &) {
   return expectVector(*this, weight, n / heads, "weight", " (C1)");
 }
 
+LogicalResult QuantizeOp::verify() {
+  if (int64_t(getGroup()) < 0 || getGroup() % 16 != 0)
+    return emitOpError() << "expects a group of 0 or a multiple of 16, got "
+                         << int64_t(getGroup()) << " (C1)";
+  return success();
+}
+
 LogicalResult RotaryTableOp::verify() {
   int64_t expected = 2 * int64_t(getFreqs().size());
   if (columns(getResult()) != expected)
@@ -399,16 +406,20 @@ LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
   }
   if (getCount() < 0 || int64_t(getFirst()) < 0)
     return emitOpError() << "expects a count and a first layer of at least 0";
-  int64_t needed = int64_t(getFirst()) + int64_t(getCount());
+  int64_t first = getFirst(), end = first + int64_t(getCount());
   WalkResult walk = callee.walk([&](Operation *op) -> WalkResult {
     for (NamedAttribute attr : op->getAttrs()) {
       auto name = dyn_cast<FlatSymbolRefAttr>(attr.getValue());
       WeightOp weight = name ? lookupWeight(op, name) : WeightOp();
-      if (!weight || !weight.isPerLayer() || weight.getLayers() >= needed)
+      if (!weight || !weight.isPerLayer() || first == end)
         continue;
-      auto diag = emitOpError() << "runs layers up to " << needed - 1
-                                << ", but " << name << " has "
-                                << weight.getLayers() << " (C2)";
+      auto missing = llvm::find_if(
+          llvm::seq(first, end), [&](int64_t l) { return !weight.hasLayer(l); });
+      if (missing == llvm::seq(first, end).end())
+        continue;
+      auto diag = emitOpError()
+                  << "runs layers up to " << end - 1 << ", but " << name
+                  << " has none for layer " << *missing << " (C2)";
       diag.attachNote(weight.getLoc()) << "declared here";
       return WalkResult::interrupt();
     }

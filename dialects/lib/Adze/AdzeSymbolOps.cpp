@@ -32,6 +32,29 @@ std::string WeightOp::getSourceName(int64_t layer) {
   return (before + Twine(layer) + after).str();
 }
 
+SmallVector<int64_t> WeightOp::getLayerIndices() {
+  if (auto list = getLayersAttr())
+    return SmallVector<int64_t>(list.asArrayRef());
+  return llvm::to_vector(llvm::seq<int64_t>(getLayerEnd()));
+}
+
+std::optional<int64_t> WeightOp::getOffset(int64_t layer) {
+  if (!hasLayer(isPerLayer() ? layer : 0))
+    return std::nullopt;
+  if (auto list = (*this)->getAttrOfType<DenseI64ArrayAttr>("adze.offsets")) {
+    SmallVector<int64_t> layers = getLayerIndices();
+    size_t which = llvm::find(layers, layer) - layers.begin();
+    if (which < size_t(list.size()))
+      return list[which];
+    return std::nullopt;
+  }
+  auto first = (*this)->getAttrOfType<IntegerAttr>("adze.offset");
+  auto stride = (*this)->getAttrOfType<IntegerAttr>("adze.stride");
+  if (!first)
+    return std::nullopt;
+  return first.getInt() + (stride ? layer * stride.getInt() : 0);
+}
+
 LogicalResult WeightOp::verify() {
   if (isSource() != getBody().empty())
     return emitOpError() << "expects either a source tensor (from) or a body, "
@@ -40,6 +63,15 @@ LogicalResult WeightOp::verify() {
   if (getCount() && *getCount() <= 0)
     return emitOpError() << "expects a positive layer count, got "
                          << *getCount();
+  if (auto list = getLayersAttr()) {
+    if (getCount())
+      return emitOpError() << "expects either a layer count or a list of "
+                              "layers, got both (C4)";
+    if (list.empty() || list.asArrayRef().front() < 0 ||
+        !llvm::is_sorted(list.asArrayRef(), std::less_equal<int64_t>()))
+      return emitOpError() << "expects ascending layers, got " << list
+                           << " (C4)";
+  }
   if (isSource() && getSource()->contains("{}") != isPerLayer())
     return emitOpError() << "expects {} in the source name if and only if "
                             "there is one weight per layer, got \""
@@ -79,10 +111,18 @@ LogicalResult WeightOp::verifyRegions() {
       diag.attachNote(target.getLoc()) << "declared here";
       return diag;
     }
-    if (target.isPerLayer() && target.getCount() != getCount()) {
+    bool readsEach =
+        !target.isPerLayer() ||
+        (isPerLayer() && (target.hasSameLayers(*this) ||
+                          (getLayersAttr() &&
+                           llvm::all_of(getLayerIndices(), [&](int64_t l) {
+                             return target.hasLayer(l);
+                           }))));
+    if (!readsEach) {
       auto diag = ref.emitOpError()
-                  << "reads a weight of " << target.getLayers()
-                  << " layers from one of " << getLayers() << " (C2)";
+                  << "reads a weight of " << target.getLayerIndices().size()
+                  << " layers from one of " << getLayerIndices().size()
+                  << " (C2)";
       diag.attachNote(target.getLoc()) << "declared here";
       return diag;
     }

@@ -113,18 +113,60 @@ LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
 Type BufferType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   Type element;
+  int64_t group = 0, sums = 0;
   auto loc = parser.getCurrentLocation();
   if (parser.parseLess() ||
       parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
-      parser.parseType(element) || parser.parseGreater())
+      parser.parseType(element))
+    return {};
+  if (succeeded(parser.parseOptionalComma()) &&
+      (parser.parseKeyword("group") || parser.parseInteger(group) ||
+       parser.parseComma() || parser.parseKeyword("sums") ||
+       parser.parseInteger(sums)))
+    return {};
+  if (parser.parseGreater())
     return {};
   if (shape.size() != 1) {
     parser.emitError(loc) << "expects columns x element type";
     return {};
   }
-  return BufferType::get(parser.getContext(), shape[0], element);
+  return parser.getChecked<BufferType>(loc, parser.getContext(), shape[0],
+                                       element, group, sums);
 }
 
 void BufferType::print(AsmPrinter &printer) const {
-  printer << '<' << getCols() << 'x' << getElementType() << '>';
+  printer << '<' << getCols() << 'x' << getElementType();
+  if (isQuantized())
+    printer << ", group " << getGroup() << ", sums " << getSums();
+  printer << '>';
+}
+
+LogicalResult BufferType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t cols, Type element, int64_t group,
+                                 int64_t sums) {
+  if ((group == 0) != (sums == 0) || group < 0 || sums < 0)
+    return emitError() << "expects a group and sums for quantized rows, got "
+                       << group << " and " << sums;
+  if (group && !element.isInteger(8))
+    return emitError() << "expects i8 codes in quantized rows, got " << element;
+  if (group && group % sums)
+    return emitError() << "expects sums that divide the group of " << group
+                       << ", got " << sums;
+  return success();
+}
+
+int64_t BufferType::getScalesOffset() const {
+  return llvm::alignTo(getCols(), 64);
+}
+int64_t BufferType::getSumsOffset() const {
+  return getScalesOffset() +
+         llvm::alignTo(llvm::divideCeil(getCols(), getGroup()) * 4, 64);
+}
+int64_t BufferType::getRowBytes() const {
+  if (isQuantized())
+    return getSumsOffset() +
+           llvm::alignTo(llvm::divideCeil(getCols(), getSums()) * 4, 64);
+  unsigned bits =
+      getElementType().isIndex() ? 64 : getElementType().getIntOrFloatBitWidth();
+  return getCols() * llvm::divideCeil(bits, 8);
 }

@@ -97,6 +97,56 @@ Decomposed RmsNormOp::decompose(OpBuilder &builder) {
   return SmallVector<Value>{d.fit(d.joinColumns(result), getType())};
 }
 
+//===-- quantize ----------------------------------------------------------===//
+
+Decomposed QuantizeOp::decompose(OpBuilder &builder) {
+  Decomposer d(builder, *this);
+  Type element = elementOf(getX()), compute = Decomposer::computeType(element);
+  int64_t n = cast<RankedTensorType>(getX().getType()).getDimSize(1);
+  int64_t group = getGroup() ? int64_t(getGroup()) : n;
+  Sizes sizes = d.sizesOf(getX());
+  // (t, k) -> (t, group of k)
+  AffineMap all = d.pick(2, {0, 1});
+  AffineMap ofGroup =
+      AffineMap::get(2, 0,
+                     {builder.getAffineDimExpr(0),
+                      builder.getAffineDimExpr(1).floorDiv(group)},
+                     builder.getContext());
+  Sizes groups{sizes[0], d.size((n + group - 1) / group)};
+  Value largest =
+      d.generic(2, 1, getX(), d.filled(groups, compute, 0.0), {all, ofGroup},
+                [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+                  Value v = math::AbsFOp::create(
+                      at, d.loc, d.convert(at, args[0], compute));
+                  return {arith::MaximumFOp::create(at, d.loc, args[1], v)};
+                })
+          .front();
+  Value result =
+      d.generic(2, 0, ValueRange{getX(), largest}, d.empty(sizes, element),
+                {all, ofGroup, all},
+                [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+                  Value v = d.convert(at, args[0], compute);
+                  Value top = d.constant(at, compute, 127.0);
+                  Value zero = d.constant(at, compute, 0.0);
+                  Value inverse =
+                      arith::DivFOp::create(at, d.loc, top, args[1]);
+                  Value scale = arith::DivFOp::create(at, d.loc, args[1], top);
+                  Value code = math::RoundEvenOp::create(
+                      at, d.loc,
+                      arith::MulFOp::create(at, d.loc, v, inverse));
+                  Value rounded =
+                      arith::MulFOp::create(at, d.loc, code, scale);
+                  Value isZero = arith::CmpFOp::create(
+                      at, d.loc, arith::CmpFPredicate::OEQ, args[1], zero);
+                  return {d.convert(at,
+                                    arith::SelectOp::create(at, d.loc, isZero,
+                                                            zero, rounded),
+                                    element)};
+                })
+          .front();
+  return SmallVector<Value>{d.fit(result, getType())};
+}
+
 //===-- map ---------------------------------------------------------------===//
 
 Decomposed MapOp::decompose(OpBuilder &builder) {

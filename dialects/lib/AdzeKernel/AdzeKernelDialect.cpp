@@ -34,6 +34,16 @@ LogicalResult DotOp::verify() {
   return success();
 }
 
+LogicalResult DotCodesOp::verify() {
+  auto acc = cast<VectorType>(getAcc().getType());
+  auto codes = cast<VectorType>(getCodes().getType());
+  if (codes.getNumElements() != 4 * acc.getNumElements())
+    return emitOpError() << "expects operands of " << 4 * acc.getNumElements()
+                         << " elements for " << acc << ", got " << codes
+                         << " (C1)";
+  return success();
+}
+
 /// A conversion keeps the number of elements.
 static LogicalResult verifySameShape(Operation *op, Type from, Type to) {
   auto a = dyn_cast<VectorType>(from), b = dyn_cast<VectorType>(to);

@@ -66,7 +66,7 @@ LogicalResult Executor::run(Operation *op, Frame &frame) {
   if (isa<linalg::LinalgOp>(op))
     return runStructured(op, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<EmbedOp, LinearOp, RmsNormOp, RotaryTableOp, RotaryOp, AttentionOp,
+      .Case<EmbedOp, LinearOp, RmsNormOp, QuantizeOp, RotaryTableOp, RotaryOp, AttentionOp,
             KVAppendOp, TakeRowsOp, MapOp, RepeatOp, TapOp, WeightTensorOp,
             PositionsOp>([&](auto typed) { return run(typed, frame); })
       .Default([&](Operation *other) { return runTensorOp(other, frame); });

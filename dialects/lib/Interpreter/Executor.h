@@ -74,6 +74,7 @@ private:
   // ModelOps.cpp
   Result run(EmbedOp op, Frame &frame);
   Result run(RmsNormOp op, Frame &frame);
+  Result run(QuantizeOp op, Frame &frame);
   Result run(RotaryTableOp op, Frame &frame);
   Result run(RotaryOp op, Frame &frame);
   Result run(TakeRowsOp op, Frame &frame);

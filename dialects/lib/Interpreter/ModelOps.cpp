@@ -64,6 +64,35 @@ LogicalResult Executor::run(RmsNormOp op, Frame &frame) {
   return success();
 }
 
+LogicalResult Executor::run(QuantizeOp op, Frame &frame) {
+  const HostTensor &x = frame.tensor(op.getX());
+  int64_t n = x.shape[1], group = op.getGroup() ? int64_t(op.getGroup()) : n;
+  auto result = allocate(op, op.getType(), x.shape);
+  if (failed(result))
+    return failure();
+  // Codes are decided in float, as kernels do, so that a value half way between
+  // two codes goes the same way in both.
+  Rounding step{Rounding::F32};
+  Rounding round = rounding(op.getType());
+  for (int64_t t = 0; t < x.shape[0]; ++t)
+    for (int64_t first = 0; first < n; first += group) {
+      int64_t end = std::min(n, first + group);
+      const double *from = x.floats.data() + t * n;
+      double *to = result->floats.data() + t * n;
+      double largest = 0;
+      for (int64_t i = first; i < end; ++i)
+        largest = std::max(largest, std::fabs(step(from[i])));
+      double inverse = step(127 / largest), scale = step(largest / 127);
+      for (int64_t i = first; i < end; ++i)
+        to[i] = largest == 0
+                    ? 0
+                    : round(std::nearbyint(step(step(from[i]) * inverse)) *
+                            scale);
+    }
+  frame.set(op.getResult(), std::move(*result));
+  return success();
+}
+
 LogicalResult Executor::run(RotaryTableOp op, Frame &frame) {
   if (!batch)
     return op.emitOpError() << "runs over a batch, but none was given";

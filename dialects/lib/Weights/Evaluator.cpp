@@ -98,10 +98,10 @@ public:
   static Expected<BoundWeight> create(const WeightProgram &program,
                                       int64_t layer, WeightSource &source) {
     WeightOp weight = program.weight;
-    if (layer < 0 || layer >= weight.getLayers())
+    if (!weight.hasLayer(layer))
       return llvm::createStringError("weight @" + weight.getSymName() +
                                      ": expected a layer below " +
-                                     Twine(weight.getLayers()) + ", got " +
+                                     Twine(weight.getLayerEnd()) + ", got " +
                                      Twine(layer));
     BoundWeight bound(program, layer);
     for (const ExprLeaf &leaf : program.leaves) {
@@ -380,7 +380,7 @@ Error WeightEvaluator::checkSources() const {
     auto weight = cast<WeightOp>(op);
     if (!weight.isSource())
       continue;
-    for (int64_t layer = 0; layer < weight.getLayers(); ++layer) {
+    for (int64_t layer : weight.getLayerIndices()) {
       auto data = bindSource(weight, layer, source);
       if (data)
         continue;

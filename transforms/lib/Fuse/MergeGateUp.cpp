@@ -95,9 +95,9 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
     if (lookupWeight(g, g.getWeightAttr()).getType() !=
         lookupWeight(u, u.getWeightAttr()).getType())
       return "the weights differ in format";
-    if (lookupWeight(g, g.getWeightAttr()).getLayers() !=
-        lookupWeight(u, u.getWeightAttr()).getLayers())
-      return "the weights differ in number of layers";
+    if (!lookupWeight(g, g.getWeightAttr())
+             .hasSameLayers(lookupWeight(u, u.getWeightAttr())))
+      return "the weights differ in their layers";
     if (g.getBiasAttr() && lookupWeight(g, g.getBiasAttr()).getType() !=
                                lookupWeight(u, u.getBiasAttr()).getType())
       return "the biases differ in format";

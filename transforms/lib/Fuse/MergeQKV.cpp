@@ -56,8 +56,8 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
                b = lookupWeight(first, first.getWeightAttr());
       if (withRows(a.getWeightType(), 1) != withRows(b.getWeightType(), 1))
         return "the weights differ in format";
-      if (a.getLayers() != b.getLayers())
-        return "the weights differ in number of layers";
+      if (!a.hasSameLayers(b))
+        return "the weights differ in their layers";
       if (op.getBiasAttr()) {
         a = lookupWeight(op, op.getBiasAttr());
         b = lookupWeight(first, first.getBiasAttr());

@@ -50,16 +50,41 @@ struct AssignWeightOffsets
       place(weight);
       weight->setAttr("adze.stride", builder.getI64IntegerAttr(0));
     }
+    if (llvm::any_of(layered,
+                     [](WeightOp w) { return bool(w.getLayersAttr()); }))
+      return placeByList(layered, offset);
     int64_t layers = 0, start = offset;
     for (WeightOp weight : layered) {
       place(weight);
-      layers = std::max(layers, weight.getLayers());
+      layers = std::max(layers, weight.getLayerEnd());
     }
     int64_t stride = offset - start;
     for (WeightOp weight : layered)
       weight->setAttr("adze.stride", builder.getI64IntegerAttr(stride));
     module->setAttr("adze.weight_bytes",
                     builder.getI64IntegerAttr(start + layers * stride));
+  }
+
+  /// Where kinds of layers have weights of their own, no stride fits all.
+  void placeByList(ArrayRef<WeightOp> layered, int64_t offset) {
+    int64_t end = 0;
+    for (WeightOp weight : layered)
+      end = std::max(end, weight.getLayerEnd());
+    SmallVector<SmallVector<int64_t>> places(layered.size());
+    for (int64_t layer = 0; layer < end; ++layer)
+      for (auto [weight, list] : llvm::zip(layered, places)) {
+        if (!WeightOp(weight).hasLayer(layer))
+          continue;
+        list.push_back(offset);
+        offset += llvm::alignTo(
+            WeightOp(weight).getWeightType().getStorageBytes(), kAlign);
+      }
+    Builder builder(&getContext());
+    for (auto [weight, list] : llvm::zip(layered, places))
+      WeightOp(weight)->setAttr("adze.offsets",
+                                builder.getDenseI64ArrayAttr(list));
+    getOperation()->setAttr("adze.weight_bytes",
+                            builder.getI64IntegerAttr(offset));
   }
 };
 

@@ -13,12 +13,15 @@ WeightOp adze::buildWeightExpr(
     function_ref<Value(OpBuilder &, ValueRange)> body) {
   WeightOp first = inputs.front(), last = first;
   int64_t layers = 0;
+  DenseI64ArrayAttr list;
   SmallVector<Location> locs;
   for (WeightOp input : inputs) {
     if (last->isBeforeInBlock(input))
       last = input;
-    if (input.isPerLayer())
-      layers = input.getLayers();
+    if (input.getCount())
+      layers = *input.getCount();
+    if (input.getLayersAttr())
+      list = input.getLayersAttr();
     locs.push_back(input.getLoc());
   }
   OpBuilder builder(last.getContext());
@@ -27,6 +30,10 @@ WeightOp adze::buildWeightExpr(
   // The type is known once the body is built; any type serves until then.
   auto weight = WeightOp::create(builder, loc, name, "", layers,
                                  first.getWeightType());
+  if (list) {
+    weight.removeCountAttr();
+    weight.setLayersAttr(list);
+  }
   builder.createBlock(&weight.getBody());
   SmallVector<Value> refs;
   for (WeightOp input : inputs)

@@ -36,6 +36,65 @@ def Adze_FloatFormatAttr : Adze_Attr<"FloatFormat", "float",
   let genVerifyDecl = 1;
 }
 
+def Adze_IntFormatAttr : Adze_Attr<"IntFormat", "int",
+    [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>,
+     DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface>]> {
+  let summary = "int8 and int4 weights with scales";
+  let description = [{
+    Codes of 4 or 8 bits; a scale for each group of `group` elements along K of
+    an output channel, or, with group 0, one for the channel. Symmetric around
+    the code 8 (or 128), or with a zero point per group (`zeros`).
+
+    Row: codes (4 bits: two to a byte, the even k low), then the scales, then the
+    zero points, a byte each.
+
+    Panel: the codes, `[K/8][16][8]`, then the scales `[groups][16]`, then the
+    zero points `[groups][16]`, each part padded to 64 bytes. A 32-bit lane of 4-bit codes holds
+    8 k: byte j has k = j low and k = 4 + j high. A lane of 8-bit codes holds 4,
+    and there are two lines to a step.
+
+    ```mlir
+    adze.weight @w8 : !adze.weight<2048x2048, #adze.int<8, scale = f32>>
+    adze.weight @w4 : !adze.weight<2048x2048, #adze.int<4, group = 128, scale = bf16>>
+    ```
+  }];
+  let parameters = (ins "int64_t":$bits,
+    DefaultValuedParameter<"int64_t", "0">:$groupSize,
+    "::mlir::Type":$scaleType,
+    DefaultValuedParameter<"bool", "false">:$zeros);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Adze_GgufBlock : I32EnumAttr<"GgufBlock", "a block format of GGUF", [
+    I32EnumAttrCase<"Q4_0", 2, "q4_0">, I32EnumAttrCase<"Q4_1", 3, "q4_1">,
+    I32EnumAttrCase<"Q5_0", 6, "q5_0">, I32EnumAttrCase<"Q5_1", 7, "q5_1">,
+    I32EnumAttrCase<"Q8_0", 8, "q8_0">, I32EnumAttrCase<"Q2_K", 10, "q2_k">,
+    I32EnumAttrCase<"Q3_K", 11, "q3_k">, I32EnumAttrCase<"Q4_K", 12, "q4_k">,
+    I32EnumAttrCase<"Q5_K", 13, "q5_k">, I32EnumAttrCase<"Q6_K", 14, "q6_k">,
+    I32EnumAttrCase<"IQ4_NL", 20, "iq4_nl">,
+    I32EnumAttrCase<"IQ4_XS", 23, "iq4_xs">,
+    I32EnumAttrCase<"MXFP4", 39, "mxfp4">]> {
+  let cppNamespace = "::adze";
+  let genSpecializedAttr = 0;
+}
+
+def Adze_GgufFormatAttr : Adze_Attr<"GgufFormat", "gguf",
+    [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>,
+     DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface>]> {
+  let summary = "weights in the blocks of GGUF files";
+  let description = [{
+    Rows are blocks as ggml defines them (32 or 256 elements along K). Panels
+    hold the same codes, scales and minima, regrouped; nothing is rounded again.
+
+    ```mlir
+    adze.weight @w : !adze.weight<2048x2048, #adze.gguf<q4_0>>
+    ```
+  }];
+  let parameters = (ins EnumParameter<Adze_GgufBlock>:$block);
+  let assemblyFormat = "`<` $block `>`";
+}
+
 def Adze_LayoutKind : I32EnumAttr<"LayoutKind", "layout of a packed weight", [
     I32EnumAttrCase<"Rows", 0, "rows">,
     I32EnumAttrCase<"Panels", 1, "panels">]> {

@@ -58,6 +58,55 @@ def Adze_FormatAttrInterface : AttrInterface<"FormatAttrInterface"> {
   ];
 }
 
+def Adze_IntegerFormatAttrInterface : AttrInterface<"IntegerFormatAttrInterface",
+    [Adze_FormatAttrInterface]> {
+  let cppNamespace = "::adze";
+  let description = [{
+    A format whose elements are small integers with scales:
+
+      value(n, k) = scale(n, k / group) * (code(n, k) - zero) + minimum(n, k / group)
+
+    with codes from 0 to getMaxCode(). Integer dot products read it through this
+    interface: a kernel goes over K in steps of 8, in each of which a panel holds
+    two *quads* per output channel, four consecutive k each.
+
+    Every emit function takes `panel`, an !llvm.ptr to the panel (what packPanel
+    made), and `cols`, the K of the weight as an index value; what they emit
+    touches no byte outside of the panel. Values are for all 16 output channels.
+  }];
+  let methods = [
+    InterfaceMethod<"Elements along K that share a scale; 0: the whole row.",
+      "int64_t", "getGroup">,
+    InterfaceMethod<"The code that stands for zero.", "int64_t", "getZeroCode">,
+    InterfaceMethod<"The largest code, at most 255.", "int64_t", "getMaxCode">,
+    InterfaceMethod<"Whether there is a minimum beside the scale.",
+      "bool", "hasMinimum">,
+    InterfaceMethod<"Emits getPanelBytes(cols) for a K known at run time.",
+      "::mlir::Value", "emitPanelBytes",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$cols)>,
+    InterfaceMethod<[{
+        Emits the codes of k = 8 * step .. 8 * step + 7: two vector<64xi8>, byte
+        4 * channel + j of the first is the code at k = 8 * step + j, of the
+        second the code at 8 * step + 4 + j. Codes beyond K are anything.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "emitCodes",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$panel, "::mlir::Value":$cols,
+           "::mlir::Value":$step)>,
+    InterfaceMethod<"Emits the scales of `group` (index): vector<16xf32>.",
+      "::mlir::Value", "emitScale",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$panel, "::mlir::Value":$cols,
+           "::mlir::Value":$group)>,
+    InterfaceMethod<"Emits the minima of `group`: vector<16xf32>.",
+      "::mlir::Value", "emitMinimum",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$panel, "::mlir::Value":$cols,
+           "::mlir::Value":$group)>,
+  ];
+}
+
 def Adze_DecomposableOpInterface : OpInterface<"DecomposableOpInterface"> {
   let cppNamespace = "::adze";
   let description = [{

@@ -224,6 +224,31 @@ def Adze_TakeRowsOp : Adze_Op<"take_rows", [Pure, Adze_Decompose,
   let assemblyFormat = "$x `,` $rows attr-dict `:` type($x) `,` type($rows)";
 }
 
+def Adze_QuantizeOp : Adze_Op<"quantize", [Pure, Adze_Decompose,
+    AllTypesMatch<["x", "result"]>]> {
+  let summary = "rows rounded to int8 codes with a scale per group";
+  let description = [{
+    For each group of `group` columns of a row (0: the whole row; a last group
+    may be short), with m = max |x|:
+
+    result = q * (m / 127) with q = round to nearest even (x * (127 / m)),
+
+    or 0 where m is 0. A value of codes on the way into integer dot products:
+    linears with an integer format multiply the codes, and all others see the
+    rounded value. Scheduling stores it as codes, scales and sums.
+
+    (C1) `group` is 0 or a positive multiple of 16.
+
+    ```mlir
+    %q = adze.quantize %x group 128 : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Adze_Rows:$x, DefaultValuedAttr<I64Attr, "0">:$group);
+  let results = (outs Adze_Rows:$result);
+  let assemblyFormat = "$x (`group` $group^)? attr-dict `:` type($x)";
+  let hasVerifier = 1;
+}
+
 class Adze_ActivationOp<string mn> : Adze_Op<mn, [Pure, SameOperandsAndResultType,
     Elementwise, Scalarizable, Vectorizable, Tensorizable, Adze_Decompose]> {
   let arguments = (ins Adze_ScalarRows:$x);
@@ -257,8 +282,8 @@ def Adze_RepeatOp : Adze_Op<"repeat", [Adze_UsesSymbols]> {
 
     (C1) the callee takes an index, then the types of x and of the invariants,
     and returns the type of x.
-    (C2) every weight and state per layer that the callee reads has at least
-    first + count layers.
+    (C2) every weight and state per layer that the callee reads has the layers
+    first .. first + count - 1.
 
     ```mlir
     %h = adze.repeat 22 @layer(%x, %r, %b)

@@ -15,7 +15,9 @@ def Adze_KernelFamily : I32EnumAttr<"KernelFamily", "which builder makes a kerne
     I32EnumAttrCase<"KVAppend", 6, "kv_append">,
     I32EnumAttrCase<"TakeRows", 7, "take_rows">,
     I32EnumAttrCase<"Map", 8, "map">,
-    I32EnumAttrCase<"Generic", 9, "generic">]> {
+    I32EnumAttrCase<"Generic", 9, "generic">,
+    I32EnumAttrCase<"Quantize", 10, "quantize">,
+    I32EnumAttrCase<"AttentionMerge", 11, "attention_merge">]> {
   let cppNamespace = "::adze";
 }
 

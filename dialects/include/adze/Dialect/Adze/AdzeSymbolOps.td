@@ -16,11 +16,13 @@ def Adze_WeightOp : Adze_Op<"weight", [Symbol, IsolatedFromAbove
     (a body that ends in `adze.yield`). No bytes enter the IR: file and offset
     of each tensor are in the weight table named by the module attribute
     `adze.table`. `x 22` declares one weight per layer; `{}` in the source name
-    stands for the layer.
+    stands for the layer. `layers [0, 2]` declares one for each of some layers:
+    those of a layer kind, where kinds differ in sizes or formats.
 
     (C1) exactly one of `from` and a body is present.
-    (C2) `{}` is in the source if and only if there is a layer count.
+    (C2) `{}` is in the source if and only if the weight is one per layer.
     (C3) the body yields a weight of the declared type.
+    (C4) `x` and `layers` are not both given; layers are ascending.
 
     ```mlir
     adze.weight @l.q from "model.layers.{}.self_attn.q_proj.weight" x 22
@@ -42,10 +44,12 @@ def Adze_WeightOp : Adze_Op<"weight", [Symbol, IsolatedFromAbove
   let arguments = (ins SymbolNameAttr:$sym_name,
                        OptionalAttr<StrAttr>:$source,
                        OptionalAttr<I64Attr>:$count,
+                       OptionalAttr<DenseI64ArrayAttr>:$layers,
                        TypeAttrOf<Adze_WeightType>:$type);
   let regions = (region AnyRegion:$body);
   let assemblyFormat = [{
-    $sym_name (`from` $source^)? (`x` $count^)? `:` $type attr-dict-with-keyword
+    $sym_name (`from` $source^)? (`x` $count^)? (`layers` $layers^)? `:` $type
+    attr-dict-with-keyword
     ($body^)?
   }];
   let hasVerifier = 1;
@@ -55,9 +59,28 @@ def Adze_WeightOp : Adze_Op<"weight", [Symbol, IsolatedFromAbove
       return ::llvm::cast<::adze::WeightType>(getType());
     }
     bool isSource() { return getSource().has_value(); }
-    bool isPerLayer() { return getCount().has_value(); }
-    /// Number of layers; 1 for a weight of the whole model.
-    int64_t getLayers() { return getCount().value_or(1); }
+    bool isPerLayer() { return getCount() || getLayersAttr(); }
+    /// One beyond the last layer; 1 for a weight of the whole model.
+    int64_t getLayerEnd() {
+      if (auto list = getLayersAttr())
+        return list.empty() ? 0 : list.asArrayRef().back() + 1;
+      return getCount().value_or(1);
+    }
+    /// Whether there is a weight for `layer`.
+    bool hasLayer(int64_t layer) {
+      if (auto list = getLayersAttr())
+        return ::llvm::is_contained(list.asArrayRef(), layer);
+      return layer >= 0 && layer < getLayerEnd();
+    }
+    /// The layers there is a weight for; {0} for a weight of the whole model.
+    ::llvm::SmallVector<int64_t> getLayerIndices();
+    /// Whether both have weights for the same layers.
+    bool hasSameLayers(::adze::WeightOp other) {
+      return getCount() == other.getCount() && getLayers() == other.getLayers();
+    }
+    /// Where `layer` lies in the artefact; nothing before
+    /// adze-assign-weight-offsets, or for a layer that there is none of.
+    std::optional<int64_t> getOffset(int64_t layer);
     /// Checkpoint tensor of `layer`: the source with {} replaced.
     std::string getSourceName(int64_t layer);
   }];
@@ -73,7 +96,8 @@ def Adze_RefOp : Adze_ExprOp<"ref"> {
   let summary = "another weight, of the same layer";
   let description = [{
     (C1) the symbol is a weight of the result type.
-    (C2) a weight per layer is only read by a weight with as many layers.
+    (C2) a weight per layer is only read by a weight of the same layers, or by
+    one with a list of some of them.
     A weight of the whole model can be read by a weight per layer.
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);

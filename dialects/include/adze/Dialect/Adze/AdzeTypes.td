@@ -55,8 +55,27 @@ def Adze_BufferType : Adze_Type<"Buffer", "buffer"> {
   let description = [{
     `!adze.buffer<2048xbf16>`: rows of 2048 elements, row-major and dense; the
     number of rows is the number of tokens, or of logit rows, of the step.
+
+    `!adze.buffer<2048xi8, group 128, sums 32>`: quantized rows, the result of
+    `adze.quantize`. A row is its codes, then an f32 scale for each group of 128,
+    then the i32 sum of the codes of each 32; each part is padded with zeros to a
+    multiple of 64 bytes. A last group may be short. `sums` divides `group`.
   }];
-  let parameters = (ins "int64_t":$cols, "::mlir::Type":$elementType);
+  let parameters = (ins "int64_t":$cols, "::mlir::Type":$elementType,
+                        DefaultValuedParameter<"int64_t", "0">:$group,
+                        DefaultValuedParameter<"int64_t", "0">:$sums);
+  let builders = [TypeBuilder<(ins "int64_t":$cols,
+                                   "::mlir::Type":$elementType),
+                              "return $_get($_ctxt, cols, elementType, 0, 0);">];
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isQuantized() const { return getGroup() != 0; }
+    /// Bytes of one row.
+    int64_t getRowBytes() const;
+    /// Where the scales and the sums of a quantized row begin.
+    int64_t getScalesOffset() const;
+    int64_t getSumsOffset() const;
+  }];
   let hasCustomAssemblyFormat = 1;
 }
 

@@ -47,6 +47,31 @@ def AdzeKernel_DotOp : AdzeKernel_Op<"dot", [Pure,
   let hasVerifier = 1;
 }
 
+def AdzeKernel_DotCodesOp : AdzeKernel_Op<"dot_codes", [Pure,
+    AllTypesMatch<["acc", "result"]>, AllTypesMatch<["codes", "x"]>]> {
+  let summary = "quadwise dot product of unsigned codes and signed bytes";
+  let description = [{
+    result[i] = acc[i] + sum over j < 4 of codes[4 i + j] * x[4 i + j], codes
+    unsigned and at most `max`, x signed and not -128; exact. What is best
+    depends on `max`: pairs of products of codes up to 128 fit 16 bits.
+
+    (C1) codes and x have four times as many elements as acc.
+
+    ```mlir
+    %r = adze_kernel.dot_codes %acc, %codes, %x max 15
+      : vector<16xi32>, vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc,
+    VectorOfRankAndType<[1], [I8]>:$codes, VectorOfRankAndType<[1], [I8]>:$x,
+    I64Attr:$max);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = [{
+    $acc `,` $codes `,` $x `max` $max attr-dict `:` type($acc) `,` type($codes)
+  }];
+  let hasVerifier = 1;
+}
+
 def AdzeKernel_Exp2Op : AdzeKernel_Op<"exp2", [Pure, SameOperandsAndResultType]> {
   let summary = "2^x, by a polynomial";
   let description = [{
