@@ -4,6 +4,7 @@
 
 #include "adze/Dialect/Adze/FormatName.h"
 #include "IntLayout.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace adze;
@@ -76,4 +77,64 @@ Expected<FormatAttrInterface> adze::parseFormatName(StringRef name,
     return asFormat(GgufFormatAttr::get(context, *block));
   return llvm::createStringError("expects a format to be one of " +
                                  kFormatNames + ", got \"" + name + "\"");
+}
+
+//===-- rules -------------------------------------------------------------===//
+
+/// * stands for any characters, ? for one.
+static bool matchesGlob(StringRef pattern, StringRef text) {
+  size_t p = 0, t = 0, star = StringRef::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() &&
+               (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != StringRef::npos) {
+      p = star + 1; // the last star takes one character more
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.drop_front(p).find_first_not_of('*') == StringRef::npos;
+}
+
+bool FormatRule::matches(StringRef tensor) const {
+  if (matchesGlob(pattern, tensor))
+    return true;
+  return tensor.consume_back(".weight") && matchesGlob(pattern, tensor);
+}
+
+Expected<std::vector<FormatRule>> adze::parseFormatRules(StringRef text,
+                                                         MLIRContext *context) {
+  std::vector<FormatRule> rules;
+  SmallVector<StringRef> parts;
+  text.split(parts, ',');
+  for (StringRef part : parts) {
+    StringRef pattern = "*", name = part;
+    if (part.contains('='))
+      std::tie(pattern, name) = part.rsplit('=');
+    else if (parts.size() > 1)
+      return llvm::createStringError("expects rules such as "
+                                     "lm_head=int8,*=int4:g128, got \"" +
+                                     part + "\" in \"" + text + "\"");
+    if (pattern.empty())
+      return llvm::createStringError(
+          "expects the name of a tensor or a pattern with * and ? before =, "
+          "got \"" +
+          part + "\"");
+    Expected<FormatAttrInterface> format = parseFormatName(name, context);
+    if (!format)
+      return format.takeError();
+    if (isa<GgufFormatAttr>(Attribute(*format)))
+      return llvm::createStringError(
+          "weights in " + name +
+          " are read from GGUF files as they are, not made; int8:g32 and "
+          "int4:g32 are nearest");
+    rules.push_back({part.str(), pattern.str(), *format});
+  }
+  return rules;
 }

@@ -7,6 +7,9 @@
 #include "adze/Dialect/Adze/Adze.h"
 #include "llvm/Support/Error.h"
 
+#include <string>
+#include <vector>
+
 namespace adze {
 
 /// The format that `name` stands for: what getFormatName() of any format gives,
@@ -28,6 +31,24 @@ llvm::Expected<FormatAttrInterface> parseFormatName(llvm::StringRef name,
 inline constexpr llvm::StringLiteral kFormatNames =
     "f32, f16, bf16, int8[:gN], int4[:gN] (then :f32, :f16 or :bf16 for the "
     "scales, :zp for zero points)";
+
+/// A part of a command line's choice of formats: tensors whose name matches
+/// `pattern` get `format`.
+struct FormatRule {
+  std::string text;    ///< as it was written
+  std::string pattern; ///< with * and ?
+  FormatAttrInterface format;
+
+  /// Whether the pattern is `tensor`, or `tensor` without the ".weight" that
+  /// nearly all end in.
+  bool matches(llvm::StringRef tensor) const;
+};
+
+/// Reads "lm_head=int8,*=int4:g128": rules in the order in which they apply, or
+/// one format for all. Formats that nothing can be converted to (those of GGUF
+/// files) are errors.
+llvm::Expected<std::vector<FormatRule>>
+parseFormatRules(llvm::StringRef text, mlir::MLIRContext *context);
 
 } // namespace adze
 
