@@ -6,6 +6,7 @@
 #include "ModelCache.h"
 #include "ModelCompiler.h"
 #include "adze/Dialect/Adze/FormatName.h"
+#include "adze/Transforms/Activations.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -26,6 +27,15 @@ Result<void> adze::checkWeights(const std::string &weights) {
   if (!rules)
     return toError(rules.takeError());
   return {};
+}
+
+Result<void> adze::checkActivations(const std::string &activations) {
+  if (activations.empty() || isActivationName(activations))
+    return {};
+  return Error{ADZE_INVALID_ARGUMENT,
+               "expects activations to be one of " + kActivationNames.str() +
+                   ", got \"" + activations + "\"",
+               ""};
 }
 
 adze::Error adze::toError(llvm::Error error) {

@@ -39,6 +39,19 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->type_name("TYPE")
       ->group(group);
   command
+      .add_option("--activations", options.activations,
+                  "what integer weights are multiplied with:\n"
+                  "int8:token, int8:g128, int8:g32, bf16 or f32\n"
+                  "(default: int8:g128)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkActivations(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
+      ->type_name("TYPE")
+      ->group(group);
+  command
       .add_option("--target", options.target,
                   "all, host, levels (x86-64-v3,\n"
                   "x86-64-v4+vnni+bf16) and CPU names, with\n"
@@ -90,6 +103,7 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.kv.empty() ||
+         !options.activations.empty() ||
          !options.target.empty() || !options.disable.empty() ||
          !options.generic.empty() || !options.plugins.empty() ||
          !options.insert.empty();

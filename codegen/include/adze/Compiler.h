@@ -36,6 +36,11 @@ struct CompileOptions {
   std::string weights;
   /// Keys and values: f32, bf16 or f16; empty: f32 for f32 weights, else bf16.
   std::string kv;
+  /// What linears with integer weights multiply: int8:gN (codes with a scale per
+  /// N values; N a multiple of 16), int8:token (a scale per row), bf16 or f32 (no
+  /// codes; with f32, bf16 weights are not multiplied in bf16 pairs either).
+  /// Empty: int8:g128. checkActivations says what is wrong with one.
+  std::string activations;
   /// all, host, or a comma separated list of psABI levels with features
   /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.
   std::string target;
@@ -63,6 +68,9 @@ struct CompileOptions {
 /// Whether `weights` is something that CompileOptions::weights takes; the error
 /// says what is expected. Names of tensors are checked when a model is compiled.
 Result<void> checkWeights(const std::string &weights);
+
+/// Whether `activations` is something that CompileOptions::activations takes.
+Result<void> checkActivations(const std::string &activations);
 
 /// What compiling took. Bytes of memory are of the whole process.
 struct CompileStats {

@@ -36,6 +36,13 @@ int64_t adze::weightUnitOffset(WeightType type, int64_t unit) {
 
 namespace {
 
+std::string joinLayers(WeightOp weight) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::interleaveComma(weight.getLayerIndices(), os);
+  return text;
+}
+
 std::string shapeText(StringRef dtype, ArrayRef<int64_t> shape) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -100,8 +107,11 @@ public:
     WeightOp weight = program.weight;
     if (!weight.hasLayer(layer))
       return llvm::createStringError(
-          "weight @" + weight.getSymName() + ": expected a layer below " +
-          Twine(weight.getLayerEnd()) + ", got " + Twine(layer));
+          "weight @" + weight.getSymName() + ": expected " +
+          (weight.getLayersAttr()
+               ? "one of the layers " + joinLayers(weight)
+               : "a layer below " + std::to_string(weight.getLayerEnd())) +
+          ", got " + Twine(layer));
     BoundWeight bound(program, layer);
     for (const ExprLeaf &leaf : program.leaves) {
       WeightOp source_ = leaf.weight;

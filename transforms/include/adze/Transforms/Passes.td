@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // All passes of transforms/, in pipeline order. Each fusion can be left out of
-// the pipeline and the model computes the same.
+// the pipeline and the model computes the same; adze-convert-weights and
+// adze-quantize-activations decide what it computes.
 #ifndef ADZE_TRANSFORMS_PASSES_TD
 #define ADZE_TRANSFORMS_PASSES_TD
 
@@ -47,7 +48,7 @@ def HoistTakeRows : Pass<"adze-hoist-take-rows", "::mlir::ModuleOp"> {
   let summary = "Compute only the rows asked for";
   let description = [{
     Moves `adze.take_rows` up through ops that work row by row (linear without
-    captures, rms_norm, elementwise ops), so that the output head runs on the
+    captures, rms_norm, quantize, elementwise ops), so that the output head runs on the
     rows asked for instead of on every token. Declines, with a remark, at an op
     whose result has other uses.
 
@@ -356,6 +357,41 @@ def FuseMaps : Pass<"adze-fuse-maps", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"fuse", "fuse", "bool", "true", "join chains">];
   let dependentDialects = ["::adze::AdzeDialect", "::mlir::arith::ArithDialect"];
+}
+
+def QuantizeActivations : Pass<"adze-quantize-activations", "::mlir::ModuleOp"> {
+  let summary = "Round what linears with integer weights multiply to int8";
+  let description = [{
+    Puts an `adze.quantize` before every linear whose weight has an integer
+    format, so that codes are multiplied with codes. Linears that read the same
+    value share one. A linear whose operand is quantized already is left alone,
+    and so are linears with other weights: where a module has both, a remark says
+    which stay in floating point.
+
+    This changes the values that a model computes: it is a choice of the user
+    (`--activations`), not a rewrite.
+
+    Before:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After, with format=int8:g32:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %q = adze.quantize %x group 32 : tensor<?x64xf32>
+      %y = adze.linear %q, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let options = [Option<"format", "format", "std::string", "\"int8:g128\"",
+                        "int8:token (a scale per row), or int8:gN (per group of N)">];
+  let dependentDialects = ["::adze::AdzeDialect"];
 }
 
 def EliminateDeadWeights : Pass<"adze-eliminate-dead-weights", "::mlir::ModuleOp"> {

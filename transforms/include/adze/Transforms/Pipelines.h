@@ -23,6 +23,9 @@ struct PipelineOptions {
   /// A format or rules, see adze-convert-weights; empty: as the checkpoint has
   /// them.
   std::string weights;
+  /// What linears with integer weights multiply, see kActivationNames; empty:
+  /// kDefaultActivations.
+  std::string activations;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;
   /// Ops that take the generic path, by name, or all. What would hide them in
@@ -37,7 +40,7 @@ llvm::ArrayRef<llvm::StringLiteral> extensionPoints();
 
 /// The steps from an imported module to a fused, packed one: everything that
 /// does not depend on the target. Inserted passes stand after their point.
-/// Fails with a message on an unknown point or an unknown disabled pass.
+/// Fails with a message on an unknown point, pass or kind of activations.
 bool buildPipeline(const PipelineOptions &options,
                    std::vector<PipelineStep> &steps, std::string &error);
 
