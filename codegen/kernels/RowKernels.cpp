@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Kernels over whole rows: rms_norm, embed, take_rows, map. Their domain is
-// rows, so that a sum over a row stays in one thread and one order.
+// Kernels over whole rows: rms_norm, take_rows, map; embed is in Embed.cpp.
+// Their domain is rows, so that a sum over a row stays in one thread and one
+// order.
 
 #include "Builders.h"
 #include "KernelEmitter.h"
@@ -12,11 +13,10 @@
 using namespace mlir;
 using namespace adze;
 
-/// Begins @kernel(lo, hi, scratch, batch, `pointers` pointers, `sizes` sizes)
-/// and calls `body` with the arguments after hi, per row.
-static func::FuncOp
-beginRows(KernelEmitter &e, KernelOp kernel, int64_t pointers, int64_t sizes,
-          function_ref<void(Value row, ValueRange arguments)> body) {
+func::FuncOp
+adze::beginRows(KernelEmitter &e, KernelOp kernel, int64_t pointers,
+                int64_t sizes,
+                function_ref<void(Value row, ValueRange arguments)> body) {
   SmallVector<Type> types(2, e.index);
   types.append(2 + pointers, e.ptr);
   types.append(sizes, e.index);
@@ -107,76 +107,6 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
                   return e.mulf(e.mulf(v[0], factor), v[1]);
                 });
           });
-        });
-      });
-  if (failed(result))
-    return failure();
-  return func;
-}
-
-//===----------------------------------------------------------------------===//
-// embed
-//===----------------------------------------------------------------------===//
-
-/// One row of a packed table: its elements are one line apart, kk of them
-/// together. Gathers those of 16 columns into `to`.
-static void gatherPanelRow(KernelEmitter &e, Value row, Type element,
-                           Value column, Value columns, Value to) {
-  int64_t depth = 4 / KernelEmitter::bytesOf(element);
-  Value first = e.div(column, depth);
-  Value end = e.min(e.ceilDiv(columns, depth),
-                    e.add(first, kLanes / depth));
-  e.loop(first, end, 1, [&](Value u) {
-    e.store(e.load(e.i32, e.at(row, e.mul(u, kLineBytes)), 4),
-            e.at(to, e.mul(e.sub(u, first), 4)), 4);
-  });
-}
-
-FailureOr<func::FuncOp> adze::buildEmbed(OpBuilder &builder, KernelOp kernel,
-                                         const KernelTarget &) {
-  KernelParams params(kernel);
-  Type element = params.floatFormat("format"),
-       out = params.elementType("out");
-  LayoutKind layout = LayoutKind::Rows;
-  if (params.has("layout"))
-    if (auto attr = params.attribute<LayoutKindAttr>("layout", "a layout"))
-      layout = attr.getValue();
-  if (params.failed())
-    return failure();
-  KernelEmitter e(builder, kernel.getLoc());
-  LogicalResult result = success();
-  OpBuilder::InsertionGuard guard(builder);
-  int64_t bytes = KernelEmitter::bytesOf(element), depth = 4 / bytes;
-  // scratch, batch, tokens, result, table, M, N
-  func::FuncOp func =
-      beginRows(e, kernel, 3, 2, [&](Value row, ValueRange args) {
-        Value staging = args[0], table = args[4], columns = args[6];
-        Value token = e.loadI32(e.at(args[2], e.mul(row, 4)));
-        Value y = e.at(args[3], e.mul(e.mul(row, columns),
-                                      KernelEmitter::bytesOf(out)));
-        Value source;
-        if (layout == LayoutKind::Rows) {
-          source = e.at(table, e.mul(e.mul(token, columns), bytes));
-        } else {
-          Value panelBytes = e.mul(e.ceilDiv(columns, depth), kLineBytes);
-          source = e.at(table, e.add(e.mul(e.div(token, kLanes), panelBytes),
-                                     e.mul(e.rem(token, kLanes), 4)));
-        }
-        e.loop(e.constant(0), columns, kLanes, [&](Value column) {
-          if (layout == LayoutKind::Rows) {
-            result = emitColumns(e, column, columns, {{source, element}},
-                                 {y, out}, staging,
-                                 [](ValueRange v) -> FailureOr<Value> {
-                                   return v[0];
-                                 });
-            return;
-          }
-          Value gathered = e.at(staging, 2 * kLineBytes);
-          gatherPanelRow(e, source, element, column, columns, gathered);
-          Value lanes = e.loadLanes(element, gathered);
-          result = emitColumns(
-              e, column, columns, {}, {y, out}, staging,
-              [&](ValueRange) -> FailureOr<Value> { return lanes; });
         });
       });
   if (failed(result))
