@@ -159,6 +159,10 @@ private:
             return llvm::is_contained(names, name);
           }))
         continue;
+      // The names of a launch that rounds are those of the linears it is for.
+      if (kernel.getFamily() == KernelFamily::Quantize &&
+          remark.pass != "adze-quantize-activations")
+        continue;
       remark.placed = true;
       json::Object entry{{"pass", remark.pass}, {"text", remark.text}};
       json::Array &list = remark.fired ? fired : missed;

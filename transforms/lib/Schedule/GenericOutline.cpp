@@ -43,15 +43,6 @@ bool builderTakes(Operation *op) {
          llvm::all_of(op->getResultTypes(), isTaken);
 }
 
-/// The builder of embeddings reads rows of floats; blocks are decoded by loops.
-bool hasBlockTable(Operation *op) {
-  auto embed = dyn_cast<EmbedOp>(op);
-  return embed && isa<IntegerFormatAttrInterface>(Attribute(
-                      lookupWeight(embed, embed.getTableAttr())
-                          .getWeightType()
-                          .getFormat()));
-}
-
 /// Ops of the level that the scheduler itself knows.
 bool isStructure(Operation *op) {
   return isa<RepeatOp, GenericOp, TapOp>(op) ||
@@ -365,16 +356,13 @@ LogicalResult Outliner::run() {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     if (hasBuilder(&op)) {
       bool asked = isAsked(&op), isValue = asValues.contains(&op);
-      if (!asked && !isValue && builderTakes(&op) && !hasBlockTable(&op))
+      if (!asked && !isValue && builderTakes(&op))
         continue;
       if (asked)
         reportFired(&op, kPass, "generic path, as asked for");
       else if (isValue)
         reportMissed(&op, kPass,
                      "its values are read in floating point: generic path");
-      else if (hasBlockTable(&op))
-        reportMissed(&op, kPass,
-                     "its table has an integer format: generic path");
       else
         reportMissed(&op, kPass, "its builder takes f32 rows: generic path");
       if (failed(outlineOp(&op)))
