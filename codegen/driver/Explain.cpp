@@ -216,6 +216,9 @@ private:
     case KernelFamily::RmsNorm:
       count = 4 * columns; // square, sum, scale, weight
       break;
+    case KernelFamily::Quantize:
+      count = 4 * columns; // magnitude, maximum, scale, rounding
+      break;
     case KernelFamily::Rotary:
       count = 3 * columns; // six for a pair
       break;

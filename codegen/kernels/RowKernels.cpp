@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Kernels over whole rows: rms_norm, quantize, embed, take_rows, map. Their domain is
-// rows, so that a sum over a row stays in one thread and one order.
+// Kernels over whole rows: rms_norm, quantize, embed, take_rows, map. Their
+// domain is rows, so that a sum over a row stays in one thread and one order.
 
 #include "Builders.h"
 #include "KernelEmitter.h"
@@ -56,8 +56,7 @@ static Value sumOfSquares(KernelEmitter &e, Value x, Type element, Value count,
   Value sum = e.addf(e.addf(sums[0], sums[1]), e.addf(sums[2], sums[3]));
   Value narrow = e.mul(e.div(count, kLanes), kLanes);
   sum = e.loop(wide, narrow, kLanes, sum, [&](Value i, ValueRange carried) {
-    return KernelEmitter::Values{
-        square(e.at(x, e.mul(i, bytes)), carried[0])};
+    return KernelEmitter::Values{square(e.at(x, e.mul(i, bytes)), carried[0])};
   })[0];
   Value part = e.compare(arith::CmpIPredicate::slt, narrow, count);
   sum = e.ifElse(
@@ -119,11 +118,11 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
           }
           Value y = e.at(args[3], e.mul(first, KernelEmitter::bytesOf(out)));
           e.loop(e.constant(0), size, kLanes, [&](Value column) {
-            result = emitColumns(
-                e, column, size, {{x, in}, {args[4], e.f32}}, {y, out},
-                scratch, [&](ValueRange v) -> FailureOr<Value> {
-                  return e.mulf(e.mulf(v[0], factor), v[1]);
-                });
+            result = emitColumns(e, column, size, {{x, in}, {args[4], e.f32}},
+                                 {y, out}, scratch,
+                                 [&](ValueRange v) -> FailureOr<Value> {
+                                   return e.mulf(e.mulf(v[0], factor), v[1]);
+                                 });
           });
         });
       });
@@ -150,8 +149,8 @@ FailureOr<func::FuncOp> adze::buildQuantize(OpBuilder &builder, KernelOp kernel,
   func::FuncOp func =
       beginRows(e, kernel, 2, 2, [&](Value row, ValueRange args) {
         Value columns = args[5];
-        Value x = e.at(args[2], e.mul(e.mul(row, columns),
-                                      KernelEmitter::bytesOf(in)));
+        Value x = e.at(args[2],
+                       e.mul(e.mul(row, columns), KernelEmitter::bytesOf(in)));
         Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
         result = emitQuantizedRow(
             e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
@@ -173,8 +172,7 @@ static void gatherPanelRow(KernelEmitter &e, Value row, Type element,
                            Value column, Value columns, Value to) {
   int64_t depth = 4 / KernelEmitter::bytesOf(element);
   Value first = e.div(column, depth);
-  Value end = e.min(e.ceilDiv(columns, depth),
-                    e.add(first, kLanes / depth));
+  Value end = e.min(e.ceilDiv(columns, depth), e.add(first, kLanes / depth));
   e.loop(first, end, 1, [&](Value u) {
     e.store(e.load(e.i32, e.at(row, e.mul(u, kLineBytes)), 4),
             e.at(to, e.mul(e.sub(u, first), 4)), 4);
@@ -184,8 +182,7 @@ static void gatherPanelRow(KernelEmitter &e, Value row, Type element,
 FailureOr<func::FuncOp> adze::buildEmbed(OpBuilder &builder, KernelOp kernel,
                                          const KernelTarget &) {
   KernelParams params(kernel);
-  Type element = params.floatFormat("format"),
-       out = params.elementType("out");
+  Type element = params.floatFormat("format"), out = params.elementType("out");
   LayoutKind layout = LayoutKind::Rows;
   if (params.has("layout"))
     if (auto attr = params.attribute<LayoutKindAttr>("layout", "a layout"))
@@ -201,8 +198,8 @@ FailureOr<func::FuncOp> adze::buildEmbed(OpBuilder &builder, KernelOp kernel,
       beginRows(e, kernel, 3, 2, [&](Value row, ValueRange args) {
         Value staging = args[0], table = args[4], columns = args[6];
         Value token = e.loadI32(e.at(args[2], e.mul(row, 4)));
-        Value y = e.at(args[3], e.mul(e.mul(row, columns),
-                                      KernelEmitter::bytesOf(out)));
+        Value y = e.at(args[3],
+                       e.mul(e.mul(row, columns), KernelEmitter::bytesOf(out)));
         Value source;
         if (layout == LayoutKind::Rows) {
           source = e.at(table, e.mul(e.mul(token, columns), bytes));
@@ -213,11 +210,9 @@ FailureOr<func::FuncOp> adze::buildEmbed(OpBuilder &builder, KernelOp kernel,
         }
         e.loop(e.constant(0), columns, kLanes, [&](Value column) {
           if (layout == LayoutKind::Rows) {
-            result = emitColumns(e, column, columns, {{source, element}},
-                                 {y, out}, staging,
-                                 [](ValueRange v) -> FailureOr<Value> {
-                                   return v[0];
-                                 });
+            result = emitColumns(
+                e, column, columns, {{source, element}}, {y, out}, staging,
+                [](ValueRange v) -> FailureOr<Value> { return v[0]; });
             return;
           }
           Value gathered = e.at(staging, 2 * kLineBytes);
@@ -289,10 +284,9 @@ FailureOr<func::FuncOp> adze::buildMap(OpBuilder &builder, KernelOp kernel,
           streams.push_back(rowOf(args[2 + i], inputs[i]));
         ColumnStream output = rowOf(args[2 + count], out);
         e.loop(e.constant(0), columns, kLanes, [&](Value column) {
-          result = emitColumns(e, column, columns, streams, output, args[0],
-                               [&](ValueRange v) {
-                                 return emitRegion(e, kernel.getBody(), v);
-                               });
+          result = emitColumns(
+              e, column, columns, streams, output, args[0],
+              [&](ValueRange v) { return emitRegion(e, kernel.getBody(), v); });
         });
       });
   if (failed(result))
