@@ -71,9 +71,8 @@ struct LowerDotCodes : OpRewritePattern<kernel::DotCodesOp> {
       auto part = [&](Value v, int64_t width) {
         return slice(b, loc, v, first * width, target.lanes * width);
       };
-      parts.push_back(dot(b, loc, part(op.getAcc(), 1),
-                          part(op.getCodes(), 4), part(op.getX(), 4),
-                          op.getMax()));
+      parts.push_back(dot(b, loc, part(op.getAcc(), 1), part(op.getCodes(), 4),
+                          part(op.getX(), 4), op.getMax()));
     }
     Value result = parts.front();
     if (parts.size() == 2) {
@@ -115,11 +114,10 @@ private:
                   "llvm.x86.avx2.pmadd.wd", {u, v});
     };
     if (max <= 128) {
-      Value products =
-          call(b, loc, words, "llvm.x86.avx512.pmaddubs.w.512",
-               "llvm.x86.avx2.pmadd.ub.sw", {codes, x});
-      return arith::AddIOp::create(
-          b, loc, acc, pairs(products, integer(b, loc, words, 1)));
+      Value products = call(b, loc, words, "llvm.x86.avx512.pmaddubs.w.512",
+                            "llvm.x86.avx2.pmadd.ub.sw", {codes, x});
+      return arith::AddIOp::create(b, loc, acc,
+                                   pairs(products, integer(b, loc, words, 1)));
     }
     Value c = vector::BitCastOp::create(b, loc, words, codes);
     Value s = vector::BitCastOp::create(b, loc, words, x);
@@ -157,8 +155,7 @@ struct LowerToF32 : OpRewritePattern<kernel::ToF32Op> {
     Type i32 = shapedLike(x.getType(), b.getI32Type());
     Value bits = arith::BitcastOp::create(b, loc, i16, x);
     Value wide = arith::ExtUIOp::create(b, loc, i32, bits);
-    Value high =
-        arith::ShLIOp::create(b, loc, wide, integer(b, loc, i32, 16));
+    Value high = arith::ShLIOp::create(b, loc, wide, integer(b, loc, i32, 16));
     b.replaceOpWithNewOp<arith::BitcastOp>(op, op.getType(), high);
     return success();
   }
