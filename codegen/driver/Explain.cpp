@@ -204,6 +204,7 @@ private:
       return attr ? attr.getValue() : Type();
     };
     auto group = kernel.getParams().getAs<IntegerAttr>("group");
+    auto outGroup = kernel.getParams().getAs<IntegerAttr>("out_group");
     if (kernel.getFamily() == KernelFamily::Linear) {
       Type in = elementOf("in");
       if (group && in && in.isInteger(8))
@@ -214,8 +215,9 @@ private:
     Type out = elementOf("out");
     bool writesCodes = kernel.getFamily() == KernelFamily::Quantize ||
                        (out && out.isInteger(8));
-    if (group && writesCodes)
-      object["writes"] = activationName(group.getInt());
+    if (IntegerAttr written = outGroup ? outGroup : group;
+        written && writesCodes)
+      object["writes"] = activationName(written.getInt());
   }
 
   void addOperations(LaunchOp launch, KernelOp kernel, json::Object &object) {

@@ -123,9 +123,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Setting{"stories260k-hf", "int8", "int8:g128", 0.05},
                     Setting{"stories260k-hf", "int8", "int8:token", 0.05},
                     Setting{"stories260k-hf", "int4:g32", "int8:g32", 0.3},
+                    Setting{"stories260k-hf", "int4:g32", "f32", 0.3},
                     Setting{"bard", "int8", "int8:g128", 0.05},
                     Setting{"bard", "int4:g32", "int8:g32", 0.3},
-                    Setting{"bard", "int4:g128", "int8:token", 0.3}),
+                    Setting{"bard", "int4:g128", "int8:token", 0.3},
+                    Setting{"bard", "int8", "f32", 0.05}),
     [](const auto &info) {
       std::string name = std::string(info.param.model) + "_" +
                          info.param.weights + "_" + info.param.activations;

@@ -235,7 +235,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"llama31-scaled-head80", "int4:g32", "int8:g32",
                             5e-2f},
                     Setting{"mistral-window", "int4:g32:f16:zp", "int8:token",
-                            5e-2f}),
+                            5e-2f},
+                    Setting{"mistral-window", "int4:g128", "f32", 1e-3f}),
     [](const auto &info) {
       std::string name = std::string(info.param.model) + "_" +
                          (*info.param.weights ? info.param.weights : "f32") +

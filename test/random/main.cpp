@@ -179,7 +179,7 @@ private:
     if (random.chance(0.33))
       generic.push_back(random.pick<const char *>(
           {"all", "all", "adze.linear", "adze.attention", "adze.rms_norm",
-           "adze.rotary", "adze.map", "adze.kv_append"}));
+           "adze.rotary", "adze.map", "adze.kv_append", "adze.quantize"}));
     if (options.compiled && canRun(target))
       result.push_back(
           compiledSubject(target, left, threads, tolerance, generic));
@@ -219,7 +219,8 @@ private:
       if (failed(runPasses(*module, {convert}, &coverage)))
         return fail(seed, "weights cannot be converted");
     }
-    if (hasIntegerWeights(*module) && options.pipelines.empty()) {
+    if (hasIntegerWeights(*module) && options.pipelines.empty() &&
+        random.chance(0.8)) {
       const char *format = random.pick<const char *>(
           {"int8:token", "int8:g16", "int8:g32", "int8:g128"});
       std::string quantize =

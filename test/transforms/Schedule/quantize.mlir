@@ -82,6 +82,43 @@ func.func @norm_is_read(%x: tensor<?x64xf32>)
 
 // -----
 
+// A linear whose result is only rounded writes codes where units of its domain
+// are whole groups: 32 channels of two streams are 4 panels. Not where a group
+// would be short, nor a scale per row, nor rows of heads.
+// CHECK-LABEL: func.func @linear
+// CHECK: %[[A:.*]] = adze.arena %{{.*}} : <64xi8, group 32, sums 16>
+// CHECK: adze.launch @[[GU:.*linear]] over panels 8 unit 4 rows tokens frame %{{.*}}(%{{.*}}, %[[A]]) weights [@gu] sizes [64, 64]
+// CHECK-NOT: quantize
+// CHECK: adze.launch @[[SHORT:.*linear]] over panels 3 rows tokens frame %{{.*}}(%[[A]], %[[S:[0-9a-z]*]]) weights [@w48]
+// CHECK: adze.launch @{{.*}}quantize {{.*}}(%[[S]], %[[B:[0-9a-z]*]])
+// CHECK: adze.launch @[[ROW:.*linear]] over panels 4 rows tokens frame %{{.*}}(%[[B]], %[[R:[0-9a-z]*]]) weights [@v48]
+// CHECK: adze.launch @{{.*}}quantize {{.*}}(%[[R]], %{{.*}})
+// CHECK: adze.launch @{{.*}}linear over panels 4
+// CHECK: adze.kernel @[[GU]] linear {{.*}}group = 64 : i64, in = i8, out = i8, out_group = 32 : i64, out_sums = 16 : i64, streams = 2 : i64, sums = 64 : i64}
+// CHECK: adze.kernel @[[SHORT]] linear {{.*}}out = f32
+adze.weight @gu from "gu" : !adze.weight<128x64, #adze.int<8, scale = f32>, panels>
+adze.weight @w48 from "w48" : !adze.weight<48x64, #adze.int<4, group = 16, scale = bf16>, panels>
+adze.weight @v48 from "v48" : !adze.weight<64x48, #adze.int<8, scale = f32>, panels>
+adze.weight @w8 from "w8" : !adze.weight<64x64, #adze.int<8, scale = f32>, panels>
+func.func @linear(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {adze.entry} {
+  %q = adze.quantize %x group 64 : tensor<?x64xf32>
+  %g = adze.linear %q, @gu streams 2 {
+  ^bb0(%a: f32, %b: f32):
+    %0 = adze.silu %a : f32
+    %1 = arith.mulf %0, %b : f32
+    adze.yield %1 : f32
+  } : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %p = adze.quantize %g group 32 : tensor<?x64xf32>
+  %s = adze.linear %p, @w48 : (tensor<?x64xf32>) -> tensor<?x48xf32>
+  %r = adze.quantize %s group 32 : tensor<?x48xf32>
+  %t = adze.linear %r, @v48 : (tensor<?x48xf32>) -> tensor<?x64xf32>
+  %u = adze.quantize %t : tensor<?x64xf32>
+  %y = adze.linear %u, @w8 : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+
 // A scale per row: rows of all sizes share a kernel; the type says what is in
 // memory. 100 codes in 128 bytes, a line of scales, a line of four sums of 32.
 // CHECK-LABEL: func.func @token

@@ -112,17 +112,34 @@ static SmallVector<NamedAttribute> codeParams(QuantizeOp op, BufferType type) {
           b.getNamedAttr("sums", b.getI64IntegerAttr(type.getSums()))};
 }
 
+/// The op that rounds `v`, if nothing else reads it: its producer's kernel may
+/// write the codes.
+static QuantizeOp onlyRoundedBy(Value v) {
+  return v && v.hasOneUse() ? dyn_cast<QuantizeOp>(*v.user_begin())
+                            : QuantizeOp();
+}
+
+/// A linear writes codes where a unit of its domain is a whole group of them.
+static QuantizeOp roundedInUnits(LinearOp op) {
+  QuantizeOp quantize =
+      op.getSink() ? QuantizeOp() : onlyRoundedBy(op.getResult());
+  if (!quantize || !quantize.getGroup() ||
+      columns(op.getResult()) % int64_t(quantize.getGroup()))
+    return {};
+  return quantize;
+}
+
 /// A norm that is only rounded writes codes itself.
 void FunctionScheduler::scheduleNorm(RmsNormOp op) {
   Value result = op.getResult();
   SmallVector<NamedAttribute> params{
       builder.getNamedAttr("eps", op.getEpsAttr()),
       builder.getNamedAttr("heads", op.getHeadsAttr())};
-  if (result.hasOneUse() && op.getHeads() == 1)
-    if (auto quantize = dyn_cast<QuantizeOp>(*result.user_begin())) {
-      result = quantize.getResult();
-      params.append(codeParams(quantize, storageOf(result)));
-    }
+  if (QuantizeOp quantize = onlyRoundedBy(result);
+      quantize && op.getHeads() == 1) {
+    result = quantize.getResult();
+    params.append(codeParams(quantize, storageOf(result)));
+  }
   defineResult(op, result);
   Buffer x = bufferOf(op.getX()), out = bufferOf(result);
   params.push_back(builder.getNamedAttr(
@@ -154,9 +171,11 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
   }
   Type out = builder.getF32Type();
   int64_t n = 0;
+  QuantizeOp rounded = roundedInUnits(op);
   if (op.getResult()) {
-    defineResult(op, op.getResult());
-    writes.push_back(bufferOf(op.getResult()));
+    Value result = rounded ? rounded.getResult() : op.getResult();
+    defineResult(op, result);
+    writes.push_back(bufferOf(result));
     order.push_back(writes.back().handle);
     out = writes.back().type().getElementType();
     n = columns(op.getResult());
@@ -175,6 +194,12 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
     llvm::append_range(params, codeParams(op.getX().getDefiningOp<QuantizeOp>(),
                                           x.type()));
   int64_t unit = op.getStreams();
+  if (rounded) {
+    params.push_back(named("out_group", rounded.getGroupAttr()));
+    params.push_back(named("out_sums", builder.getI64IntegerAttr(
+                                           writes[0].type().getSums())));
+    unit *= int64_t(rounded.getGroup()) / kPanelRows;
+  }
   FlatSymbolRefAttr cache = op.getCacheAttr();
   if (auto sink = op.getSink()) {
     unit = llvm::divideCeil(sink->getHeadDim(), kPanelRows);

@@ -22,9 +22,14 @@
 // Families, their params, operand lists and domains. M rows, N and K columns,
 // D head size; every buffer has its own element type param, f32 unless said.
 //
+//   Quantized rows (BufferType with a group) are element type i8 with params
+//   group (0: the whole row) and sums.
+//
 //   linear        params  format (FormatAttrInterface of the packed weight)
-//                         in (f32|bf16: element type of x, the dot operand)
-//                         out (f32|bf16|f16), streams (1|2), bias (bool),
+//                         in (f32|bf16: element type of x, the dot operand; i8
+//                         with group and sums for an integer format)
+//                         out (f32|bf16|f16; i8 with out_group, not 0, and
+//                         out_sums), streams (1|2), bias (bool),
 //                         captures (array of element types),
 //                         sink (HeadSinkAttr), rope/cache as it needs,
 //                         kv (element type of the cache)
@@ -37,16 +42,21 @@
 //                 cache   if the sink appends
 //                 sizes   M, N (logical result columns), K
 //                 domain  panels: lo and hi count units of `unit` panels; a unit
-//                         is one panel, a gate/up pair, or one head
-//                         (ceil(D/16) panels) with a sink
+//                         is one panel, a gate/up pair, one head (ceil(D/16)
+//                         panels) with a sink, or the panels of out_group
+//                         columns of the result where out = i8; the result
+//                         then has whole groups
 //   attention     params  heads, kv_heads, head_dim, scale, window, q, out, kv
 //                         (element types)
 //                 buffers q[M, H*D]; result[M, H*D]
 //                 cache, sizes M
 //                 domain  attention: items 0 .. kv_heads * blocks, see
 //                         AttentionItems in the builder
-//   rms_norm      params  eps, heads, in, out; buffers x[M,N], result[M,N];
+//   rms_norm      params  eps, heads, in, out (i8 with group and sums if heads
+//                 is 1); buffers x[M,N], result[M,N];
 //                 weights vector f32 [N / heads]; sizes M, N; domain rows
+//   quantize      params  group, sums, in; buffers x[M,N], result[M,N]; sizes
+//                 M, N; domain rows
 //   embed         params  format, layout, out; buffers tokens i32[M],
 //                 result[M,N]; weights table; sizes M, N; domain rows
 //   rotary_table  params  turns (DenseF64Array: frequency / 2 pi), scale;
