@@ -375,7 +375,7 @@ func.func private @layer(%l: index, %x: tensor<?x3xf32>) -> tensor<?x3xf32> {
   return %y : tensor<?x3xf32>
 }
 func.func @repeat_c2(%x: tensor<?x3xf32>) {
-  // expected-error @below {{runs layers up to 2, but @w has 2 (C2)}}
+  // expected-error @below {{runs layers up to 2, but @w has none for layer 2 (C2)}}
   %y = adze.repeat 2 from 1 @layer(%x) : (tensor<?x3xf32>) -> tensor<?x3xf32>
   return
 }

@@ -134,7 +134,7 @@ func.func @layer_counts(%l: index, %x: tensor<?x8xf32>) -> tensor<?x40xf32> {
   %g = adze.linear %x, @more[%l] : (tensor<?x8xf32>) -> tensor<?x40xf32>
   %u = adze.linear %x, @l.up[%l] : (tensor<?x8xf32>) -> tensor<?x40xf32>
   %s = adze.silu %g : tensor<?x40xf32>
-  // REMARK-DAG: :[[#@LINE+1]]:{{.*}}[Missed] {{.*}}Reason="the weights differ in number of layers"
+  // REMARK-DAG: :[[#@LINE+1]]:{{.*}}[Missed] {{.*}}Reason="the weights differ in their layers"
   %p = arith.mulf %s, %u : tensor<?x40xf32>
   // CHECK: return
   return %p : tensor<?x40xf32>

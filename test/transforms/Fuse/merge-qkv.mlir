@@ -81,7 +81,7 @@ func.func @formats(%l: index, %x: tensor<?x8xf32>, %b: !adze.batch) {
 func.func @layer_counts(%l: index, %x: tensor<?x8xf32>, %b: !adze.batch) {
   // CHECK: @more[
   // CHECK: @l.v[
-  // REMARK-DAG: :[[#@LINE+1]]:{{.*}}[Missed] {{.*}}Reason="the weights differ in number of layers"
+  // REMARK-DAG: :[[#@LINE+1]]:{{.*}}[Missed] {{.*}}Reason="the weights differ in their layers"
   adze.linear %x, @more[%l] sink <8, [<2, key>]>
     cache @kv at %b : (tensor<?x8xf32>)
   adze.linear %x, @l.v[%l] sink <8, [<2, value>]>
