@@ -12,7 +12,7 @@
 // CHECK-NOT: define {{.*}}@l2
 
 // CHECK: define hidden i32 @step
-// CHECK: phi i64 [ 0,
+// CHECK: phi i64 [ %{{[0-9]+}}, %{{[0-9]+}} ], [ 0,
 // CHECK-NEXT: call i32 @l0
 // CHECK-NOT: call i32 @l
 // CHECK: icmp slt i64 %{{[0-9]+}}, 3
