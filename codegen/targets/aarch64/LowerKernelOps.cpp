@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze_kernel on aarch64: dots by BFDOT, of NEON registers or of SVE ones whose
+// length is known. A vector of 16 lanes is cut into registers; LLVM puts the
+// pieces together again, or rather never apart.
+
+#include "adze/Codegen/KernelLowering.h"
+#include "adze/Dialect/AdzeKernel/AdzeKernel.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+/// Emits `intrinsic`(acc, a, b) over vectors of 16 lanes, register by register.
+class RegisterDots {
+public:
+  RegisterDots(PatternRewriter &b, Location loc, const TargetVariant &variant)
+      : b(b), loc(loc), lanes(variant.kernel.lanes), isSVE(variant.vscale) {}
+
+  Value emit(StringRef name, Value acc, Value x, Value y) {
+    auto type = cast<VectorType>(acc.getType());
+    int64_t depth = cast<VectorType>(x.getType()).getNumElements() /
+                    type.getNumElements();
+    Value result = acc;
+    std::string intrinsic =
+        (Twine("llvm.aarch64.") + (isSVE ? "sve." : "neon.") + name).str();
+    for (int64_t at = 0; at < type.getNumElements(); at += lanes) {
+      SmallVector<Value> parts{piece(acc, at, lanes),
+                               piece(x, at * depth, lanes * depth),
+                               piece(y, at * depth, lanes * depth)};
+      Value sum = LLVM::CallIntrinsicOp::create(
+                      b, loc, parts.front().getType(),
+                      b.getStringAttr(intrinsic), parts)
+                      .getResult(0);
+      if (isSVE)
+        sum = vector::ScalableExtractOp::create(
+            b, loc, VectorType::get({lanes}, type.getElementType()), sum, 0);
+      result = vector::InsertStridedSliceOp::create(b, loc, sum, result,
+                                                    ArrayRef<int64_t>{at},
+                                                    ArrayRef<int64_t>{1});
+    }
+    return result;
+  }
+
+private:
+  /// Elements [at, at + count) in a register.
+  Value piece(Value v, int64_t at, int64_t count) {
+    auto type = cast<VectorType>(v.getType());
+    Value part = v;
+    if (count != type.getNumElements())
+      part = vector::ExtractStridedSliceOp::create(
+          b, loc, v, ArrayRef<int64_t>{at}, ArrayRef<int64_t>{count},
+          ArrayRef<int64_t>{1});
+    if (!isSVE)
+      return part;
+    // A register of 128 bits times vscale.
+    int64_t least = 128 / type.getElementTypeBitWidth();
+    auto scalable = VectorType::get({least}, type.getElementType(), {true});
+    Value none = LLVM::PoisonOp::create(b, loc, scalable);
+    return vector::ScalableInsertOp::create(b, loc, part, none, 0);
+  }
+
+  PatternRewriter &b;
+  Location loc;
+  int64_t lanes;
+  bool isSVE;
+};
+
+struct LowerDot : OpRewritePattern<kernel::DotOp> {
+  LowerDot(MLIRContext *context, const TargetVariant &variant)
+      : OpRewritePattern(context), variant(variant) {}
+
+  LogicalResult matchAndRewrite(kernel::DotOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!variant.kernel.hasBF16Dot ||
+        !cast<VectorType>(op.getA().getType()).getElementType().isBF16())
+      return failure();
+    rewriter.replaceOp(op, RegisterDots(rewriter, op.getLoc(), variant)
+                               .emit("bfdot" + suffix(), op.getAcc(),
+                                     op.getA(), op.getB()));
+    return success();
+  }
+
+  /// NEON names the types of the registers, SVE's are implied.
+  std::string suffix() const {
+    return variant.vscale ? "" : ".v4f32.v8bf16";
+  }
+
+  const TargetVariant &variant;
+};
+
+} // namespace
+
+void adze::populateAArch64KernelPatterns(RewritePatternSet &patterns,
+                                         const TargetVariant &variant) {
+  patterns.add<LowerDot>(patterns.getContext(), variant);
+}
