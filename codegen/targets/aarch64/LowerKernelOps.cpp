@@ -24,7 +24,7 @@ public:
     auto type = cast<VectorType>(acc.getType());
     int64_t depth = cast<VectorType>(x.getType()).getNumElements() /
                     type.getNumElements();
-    Value result = acc;
+    SmallVector<Value> sums;
     std::string intrinsic =
         (Twine("llvm.aarch64.") + (isSVE ? "sve." : "neon.") + name).str();
     for (int64_t at = 0; at < type.getNumElements(); at += lanes) {
@@ -38,22 +38,34 @@ public:
       if (isSVE)
         sum = vector::ScalableExtractOp::create(
             b, loc, VectorType::get({lanes}, type.getElementType()), sum, 0);
-      result = vector::InsertStridedSliceOp::create(b, loc, sum, result,
-                                                    ArrayRef<int64_t>{at},
-                                                    ArrayRef<int64_t>{1});
+      sums.push_back(sum);
     }
-    return result;
+    return join(sums);
   }
 
 private:
+  static SmallVector<int64_t> indices(int64_t begin, int64_t end) {
+    return llvm::to_vector(llvm::seq(begin, end));
+  }
+  /// Registers one after the other, a power of two of them.
+  Value join(SmallVector<Value> parts) {
+    while (parts.size() > 1) {
+      SmallVector<Value> pairs;
+      int64_t count = cast<VectorType>(parts.front().getType()).getNumElements();
+      for (size_t i = 0; i < parts.size(); i += 2)
+        pairs.push_back(vector::ShuffleOp::create(
+            b, loc, parts[i], parts[i + 1], indices(0, 2 * count)));
+      parts = pairs;
+    }
+    return parts.front();
+  }
+
   /// Elements [at, at + count) in a register.
   Value piece(Value v, int64_t at, int64_t count) {
     auto type = cast<VectorType>(v.getType());
     Value part = v;
     if (count != type.getNumElements())
-      part = vector::ExtractStridedSliceOp::create(
-          b, loc, v, ArrayRef<int64_t>{at}, ArrayRef<int64_t>{count},
-          ArrayRef<int64_t>{1});
+      part = vector::ShuffleOp::create(b, loc, v, v, indices(at, at + count));
     if (!isSVE)
       return part;
     // A register of 128 bits times vscale.
