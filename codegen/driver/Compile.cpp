@@ -5,6 +5,8 @@
 #include "Memory.h"
 #include "ModelCache.h"
 #include "ModelCompiler.h"
+#include "adze/Dialect/Adze/FormatName.h"
+#include "adze/Transforms/Activations.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -16,6 +18,24 @@ using namespace adze;
 
 std::string adze::compilerVersion() {
   return "adze " ADZE_VERSION_STRING " (LLVM " LLVM_VERSION_STRING ")";
+}
+
+Result<void> adze::checkWeights(const std::string &weights) {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<AdzeDialect>();
+  auto rules = parseFormatRules(weights, &context);
+  if (!rules)
+    return toError(rules.takeError());
+  return {};
+}
+
+Result<void> adze::checkActivations(const std::string &activations) {
+  if (activations.empty() || isActivationName(activations))
+    return {};
+  return Error{ADZE_INVALID_ARGUMENT,
+               "expects activations to be one of " + kActivationNames.str() +
+                   ", got \"" + activations + "\"",
+               ""};
 }
 
 adze::Error adze::toError(llvm::Error error) {

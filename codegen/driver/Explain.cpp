@@ -8,6 +8,7 @@
 #include "ModelCompiler.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Transforms/Activations.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 #include <mutex>
@@ -151,11 +152,16 @@ private:
                         {"over", stringifyDomain(launch.getDomain())}};
     addWeights(launch, object);
     addOperations(launch, kernel, object);
+    addActivations(kernel, object);
     json::Array fired, missed;
     for (Said &remark : said) {
       if (llvm::none_of(remark.names, [&](StringRef name) {
             return llvm::is_contained(names, name);
           }))
+        continue;
+      // The names of a launch that rounds are those of the linears it is for.
+      if (kernel.getFamily() == KernelFamily::Quantize &&
+          remark.pass != "adze-quantize-activations")
         continue;
       remark.placed = true;
       json::Object entry{{"pass", remark.pass}, {"text", remark.text}};
@@ -191,6 +197,27 @@ private:
       object["format"] = format;
   }
 
+  /// What a linear multiplies its weight with, and what is written as codes.
+  void addActivations(KernelOp kernel, json::Object &object) {
+    auto elementOf = [&](StringRef name) {
+      auto attr = kernel.getParams().getAs<TypeAttr>(name);
+      return attr ? attr.getValue() : Type();
+    };
+    auto group = kernel.getParams().getAs<IntegerAttr>("group");
+    if (kernel.getFamily() == KernelFamily::Linear) {
+      Type in = elementOf("in");
+      if (group && in && in.isInteger(8))
+        object["activations"] = activationName(group.getInt());
+      else if (in)
+        object["activations"] = in.isBF16() ? "bf16" : "f32";
+    }
+    Type out = elementOf("out");
+    bool writesCodes = kernel.getFamily() == KernelFamily::Quantize ||
+                       (out && out.isInteger(8));
+    if (group && writesCodes)
+      object["writes"] = activationName(group.getInt());
+  }
+
   void addOperations(LaunchOp launch, KernelOp kernel, json::Object &object) {
     auto param = [&](StringRef name) -> int64_t {
       auto attr = kernel.getParams().getAs<IntegerAttr>(name);
@@ -216,6 +243,9 @@ private:
     case KernelFamily::RmsNorm:
       count = 4 * columns; // square, sum, scale, weight
       break;
+    case KernelFamily::Quantize:
+      count = 4 * columns; // magnitude, largest, scale, round
+      break;
     case KernelFamily::Rotary:
       count = 3 * columns; // six for a pair
       break;
@@ -227,6 +257,7 @@ private:
     case KernelFamily::Embed:
     case KernelFamily::KVAppend:
     case KernelFamily::TakeRows:
+    case KernelFamily::AttentionMerge:
       break;
     }
     object["operations_per_token"] = count;

@@ -202,6 +202,7 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
       return fileError(file, code);
   key.field(options.weights);
   key.field(options.kv);
+  key.field(options.activations);
   key.field(options.target);
   if (StringRef(options.target).contains("host")) {
     key.field(llvm::sys::getHostCPUName());

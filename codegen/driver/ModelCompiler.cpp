@@ -15,6 +15,7 @@
 #include "adze/Frontend/Tokenizer.h"
 #include "adze/InitAll.h"
 #include "adze/PluginLoader.h"
+#include "adze/Transforms/Activations.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Weights/WeightTable.h"
@@ -211,6 +212,7 @@ llvm::Expected<std::vector<PipelineStep>> ModelCompiler::pipelineSteps() {
     return asError(llvm::join(pluginProblems, "\n"));
   PipelineOptions pipeline;
   pipeline.weights = options.weights;
+  pipeline.activations = options.activations;
   pipeline.disabled = options.disable;
   pipeline.generic = options.generic;
   pipeline.inserted = inserted;
@@ -261,7 +263,17 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     return asError("cancelled");
   if (passes.empty())
     return llvm::Error::success();
-  return runPasses(*moduleRef, llvm::join(passes, ","));
+  if (llvm::Error error = runPasses(*moduleRef, llvm::join(passes, ",")))
+    return error;
+  bool rounds = moduleRef
+                    ->walk([](QuantizeOp) { return WalkResult::interrupt(); })
+                    .wasInterrupted();
+  if (untilPoint.empty() && !rounds && activationGroup(options.activations))
+    numbers.warnings.push_back(
+        "activations " + options.activations +
+        " are for integer weights, and no linear has any: nothing is rounded "
+        "(--weights=int8 makes them)");
+  return llvm::Error::success();
 }
 
 //===-- generate ----------------------------------------------------------===//
@@ -270,7 +282,8 @@ llvm::Expected<OwningOpRef<ModuleOp>>
 ModelCompiler::scheduleFor(const TargetVariant &variant) {
   OwningOpRef<ModuleOp> scheduled = moduleRef->clone();
   std::string pass = "adze-schedule{bf16-dot=";
-  pass += variant.kernel.hasBF16Dot ? "true" : "false";
+  pass += variant.kernel.hasBF16Dot && options.activations != "f32" ? "true"
+                                                                     : "false";
   if (!options.generic.empty())
     pass += " generic=" + llvm::join(options.generic, ",");
   pass += "}";
@@ -425,6 +438,21 @@ llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::buildKernels() {
 
 //===-- write -------------------------------------------------------------===//
 
+/// What multiplies each weight with an integer format: inspect says so.
+void ModelCompiler::addActivations(llvm::json::Object &meta) {
+  llvm::json::Object chosen;
+  moduleRef->walk([&](LinearOp op) {
+    WeightType type = lookupWeight(op, op.getWeightAttr()).getWeightType();
+    if (!isa<IntegerFormatAttrInterface>(Attribute(type.getFormat())))
+      return;
+    auto quantize = op.getX().getDefiningOp<QuantizeOp>();
+    chosen[op.getWeight()] =
+        quantize ? activationName(quantize.getGroup()) : "f32";
+  });
+  if (!chosen.empty())
+    meta["activations"] = std::move(chosen);
+}
+
 llvm::Expected<ArtefactInput>
 ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   if (source) {
@@ -455,6 +483,7 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
       meta = std::move(*object);
   }
   meta["compiler"] = compilerVersion();
+  addActivations(meta);
   llvm::raw_string_ostream(input.meta)
       << llvm::json::Value(std::move(meta));
   return input;

@@ -14,6 +14,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/JSON.h"
 
 namespace adze {
 
@@ -62,6 +63,7 @@ private:
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
   llvm::Error readEntries(mlir::ModuleOp scheduled);
+  void addActivations(llvm::json::Object &meta);
   bool report(const char *stage, uint64_t done, uint64_t total);
 
   const CompileOptions &options;

@@ -14,6 +14,7 @@ namespace adze {
 ADZE_KERNEL_BUILDER(Linear)
 ADZE_KERNEL_BUILDER(Attention)
 ADZE_KERNEL_BUILDER(RmsNorm)
+ADZE_KERNEL_BUILDER(Quantize)
 ADZE_KERNEL_BUILDER(Embed)
 ADZE_KERNEL_BUILDER(RotaryTable)
 ADZE_KERNEL_BUILDER(Rotary)
@@ -22,6 +23,13 @@ ADZE_KERNEL_BUILDER(TakeRows)
 ADZE_KERNEL_BUILDER(Map)
 ADZE_KERNEL_BUILDER(Generic)
 #undef ADZE_KERNEL_BUILDER
+
+class KernelEmitter;
+/// Begins @kernel(lo, hi, scratch, batch, `pointers` pointers, `sizes` sizes)
+/// and calls `body` with the arguments after hi, per row.
+mlir::func::FuncOp beginRows(
+    KernelEmitter &e, KernelOp kernel, int64_t pointers, int64_t sizes,
+    llvm::function_ref<void(mlir::Value row, mlir::ValueRange arguments)> body);
 
 int64_t linearScratchBytes(KernelOp kernel, const KernelTarget &target);
 int64_t attentionScratchBytes(KernelOp kernel, const KernelTarget &target);

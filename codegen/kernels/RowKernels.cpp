@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Kernels over whole rows: rms_norm, embed, take_rows, map. Their domain is
-// rows, so that a sum over a row stays in one thread and one order.
+// Kernels over whole rows: rms_norm, quantize, take_rows, map; embed is in
+// Embed.cpp. Their domain is rows, so that a sum over a row stays in one thread
+// and one order.
 
 #include "Builders.h"
 #include "KernelEmitter.h"
 #include "KernelParams.h"
+#include "QuantizedRows.h"
 #include "RegionEmitter.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace adze;
 
-/// Begins @kernel(lo, hi, scratch, batch, `pointers` pointers, `sizes` sizes)
-/// and calls `body` with the arguments after hi, per row.
-static func::FuncOp
-beginRows(KernelEmitter &e, KernelOp kernel, int64_t pointers, int64_t sizes,
-          function_ref<void(Value row, ValueRange arguments)> body) {
+func::FuncOp
+adze::beginRows(KernelEmitter &e, KernelOp kernel, int64_t pointers,
+                int64_t sizes,
+                function_ref<void(Value row, ValueRange arguments)> body) {
   SmallVector<Type> types(2, e.index);
   types.append(2 + pointers, e.ptr);
   types.append(sizes, e.index);
@@ -76,9 +77,15 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
   KernelParams params(kernel);
   double eps = params.real("eps");
   int64_t heads = params.integer("heads", 1);
-  Type in = params.elementType("in"), out = params.elementType("out");
-  if (heads < 1)
-    params.wrong("heads", "at least 1");
+  Type in = params.elementType("in"), out;
+  bool quantizes = params.isInteger8("out");
+  QuantizedRows layout;
+  if (quantizes)
+    layout = QuantizedRows::read(params);
+  else
+    out = params.elementType("out");
+  if (heads < 1 || (quantizes && heads != 1))
+    params.wrong("heads", quantizes ? "1 where out = i8" : "at least 1");
   if (params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
@@ -92,7 +99,6 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
         e.loop(e.constant(0), e.constant(heads), 1, [&](Value head) {
           Value first = e.add(e.mul(row, columns), e.mul(head, size));
           Value x = e.at(args[2], e.mul(first, KernelEmitter::bytesOf(in)));
-          Value y = e.at(args[3], e.mul(first, KernelEmitter::bytesOf(out)));
           Value total = sumOfSquares(e, x, in, size, scratch);
           Value count = arith::SIToFPOp::create(
               e.b, e.loc, e.f32,
@@ -100,6 +106,18 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
           Value mean = e.addf(e.divf(total, count), e.constantF32(eps));
           Value root = math::SqrtOp::create(e.b, e.loc, mean);
           Value factor = e.broadcast(e.divf(e.constantF32(1), root));
+          if (quantizes) {
+            Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
+            result = emitQuantizedRow(
+                e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
+                  Value v = loadPadded(e, x, in, column, columns, scratch);
+                  Value w =
+                      loadPadded(e, args[4], e.f32, column, columns, scratch);
+                  return e.mulf(e.mulf(v, factor), w);
+                });
+            return;
+          }
+          Value y = e.at(args[3], e.mul(first, KernelEmitter::bytesOf(out)));
           e.loop(e.constant(0), size, kLanes, [&](Value column) {
             result = emitColumns(
                 e, column, size, {{x, in}, {args[4], e.f32}}, {y, out},
@@ -115,69 +133,30 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
 }
 
 //===----------------------------------------------------------------------===//
-// embed
+// quantize
 //===----------------------------------------------------------------------===//
 
-/// One row of a packed table: its elements are one line apart, kk of them
-/// together. Gathers those of 16 columns into `to`.
-static void gatherPanelRow(KernelEmitter &e, Value row, Type element,
-                           Value column, Value columns, Value to) {
-  int64_t depth = 4 / KernelEmitter::bytesOf(element);
-  Value first = e.div(column, depth);
-  Value end = e.min(e.ceilDiv(columns, depth),
-                    e.add(first, kLanes / depth));
-  e.loop(first, end, 1, [&](Value u) {
-    e.store(e.load(e.i32, e.at(row, e.mul(u, kLineBytes)), 4),
-            e.at(to, e.mul(e.sub(u, first), 4)), 4);
-  });
-}
-
-FailureOr<func::FuncOp> adze::buildEmbed(OpBuilder &builder, KernelOp kernel,
-                                         const KernelTarget &) {
+FailureOr<func::FuncOp> adze::buildQuantize(OpBuilder &builder, KernelOp kernel,
+                                            const KernelTarget &) {
   KernelParams params(kernel);
-  Type element = params.floatFormat("format"),
-       out = params.elementType("out");
-  LayoutKind layout = LayoutKind::Rows;
-  if (params.has("layout"))
-    if (auto attr = params.attribute<LayoutKindAttr>("layout", "a layout"))
-      layout = attr.getValue();
+  Type in = params.elementType("in");
+  QuantizedRows layout = QuantizedRows::read(params);
   if (params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
   LogicalResult result = success();
   OpBuilder::InsertionGuard guard(builder);
-  int64_t bytes = KernelEmitter::bytesOf(element), depth = 4 / bytes;
-  // scratch, batch, tokens, result, table, M, N
+  // scratch, batch, x, result, M, N
   func::FuncOp func =
-      beginRows(e, kernel, 3, 2, [&](Value row, ValueRange args) {
-        Value staging = args[0], table = args[4], columns = args[6];
-        Value token = e.loadI32(e.at(args[2], e.mul(row, 4)));
-        Value y = e.at(args[3], e.mul(e.mul(row, columns),
-                                      KernelEmitter::bytesOf(out)));
-        Value source;
-        if (layout == LayoutKind::Rows) {
-          source = e.at(table, e.mul(e.mul(token, columns), bytes));
-        } else {
-          Value panelBytes = e.mul(e.ceilDiv(columns, depth), kLineBytes);
-          source = e.at(table, e.add(e.mul(e.div(token, kLanes), panelBytes),
-                                     e.mul(e.rem(token, kLanes), 4)));
-        }
-        e.loop(e.constant(0), columns, kLanes, [&](Value column) {
-          if (layout == LayoutKind::Rows) {
-            result = emitColumns(e, column, columns, {{source, element}},
-                                 {y, out}, staging,
-                                 [](ValueRange v) -> FailureOr<Value> {
-                                   return v[0];
-                                 });
-            return;
-          }
-          Value gathered = e.at(staging, 2 * kLineBytes);
-          gatherPanelRow(e, source, element, column, columns, gathered);
-          Value lanes = e.loadLanes(element, gathered);
-          result = emitColumns(
-              e, column, columns, {}, {y, out}, staging,
-              [&](ValueRange) -> FailureOr<Value> { return lanes; });
-        });
+      beginRows(e, kernel, 2, 2, [&](Value row, ValueRange args) {
+        Value columns = args[5];
+        Value x = e.at(args[2], e.mul(e.mul(row, columns),
+                                      KernelEmitter::bytesOf(in)));
+        Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
+        result = emitQuantizedRow(
+            e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
+              return loadPadded(e, x, in, column, columns, args[0]);
+            });
       });
   if (failed(result))
     return failure();

@@ -140,6 +140,33 @@ TEST(Decompose, RmsNorm) {
              {randomRows(4, 6, 1), randomRows(3, 6, 2)});
 }
 
+TEST(Decompose, Quantize) {
+  expectSame(R"(
+    func.func @f(%x: tensor<?x70xf32>, %y: tensor<3x70xf32>,
+                 %z: tensor<?x13xbf16>)
+        -> (tensor<?x70xf32>, tensor<?x70xf32>, tensor<3x70xf32>,
+            tensor<?x13xbf16>) {
+      %a = adze.quantize %x group 32 : tensor<?x70xf32>
+      %b = adze.quantize %x : tensor<?x70xf32>
+      %c = adze.quantize %y group 128 : tensor<3x70xf32>
+      %d = adze.quantize %z group 16 : tensor<?x13xbf16>
+      return %a, %b, %c, %d : tensor<?x70xf32>, tensor<?x70xf32>,
+                              tensor<3x70xf32>, tensor<?x13xbf16>
+    })",
+             {randomRows(4, 70, 1), randomRows(3, 70, 2), randomRows(2, 13, 3)},
+             nullptr, 1e-6); // the op decides codes in f32
+}
+
+/// Rows of zeros have codes of zero in both.
+TEST(Decompose, QuantizeOfZeros) {
+  expectSame(R"(
+    func.func @f(%x: tensor<?x20xf32>) -> tensor<?x20xf32> {
+      %a = adze.quantize %x group 16 : tensor<?x20xf32>
+      return %a : tensor<?x20xf32>
+    })",
+             {HostTensor::ofFloats({2, 20}, std::vector<double>(40, 0.0))});
+}
+
 TEST(Decompose, RotaryTable) {
   Batch batch;
   batch.add(3, 5, {0, 0, 0}); // positions are read, not assumed

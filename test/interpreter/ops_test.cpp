@@ -96,6 +96,66 @@ TEST(InterpreterOps, RmsNormOfRowsAndOfHeads) {
   expectNear(r[1], {1, 10, 3 / std::sqrt(5.0), 10 / std::sqrt(5.0)});
 }
 
+/// By hand: the largest of a group becomes 127; halves go to even; a group of
+/// zeros stays zero; the last group is short; group 0 is the row.
+TEST(InterpreterOps, QuantizeRoundsByGroups) {
+  TestModule m(R"(
+    func.func @f(%x: tensor<?x20xf32>) -> (tensor<?x20xf32>, tensor<?x20xf32>) {
+      %a = adze.quantize %x group 16 : tensor<?x20xf32>
+      %b = adze.quantize %x : tensor<?x20xf32>
+      return %a, %b : tensor<?x20xf32>, tensor<?x20xf32>
+    })");
+  ASSERT_TRUE(m);
+  // A scale of 1 makes values their own codes: 2.5 and 3.5 are half way.
+  std::vector<double> x(20, 0.0), groups(20, 0.0), whole(20, 0.0);
+  x[0] = -127, x[1] = 2.5, x[2] = 3.5, x[3] = -0.5, x[4] = 126.6;
+  groups[0] = -127, groups[1] = 2, groups[2] = 4, groups[3] = 0,
+  groups[4] = 127;
+  whole = groups;
+  x[16] = 0.254, x[17] = -0.0999, x[18] = 0.001; // a scale of 0.002
+  groups[16] = 0.254, groups[17] = -0.1, groups[18] = 0.0;
+  std::vector<double> rows = x;
+  rows.insert(rows.end(), 20, 0.0);
+  std::vector<double> zeros(20, 0.0);
+  auto r = m.run({HostTensor::ofFloats({2, 20}, std::move(rows))});
+  ASSERT_EQ(r.size(), 2u) << m.diagnostics;
+  groups.insert(groups.end(), zeros.begin(), zeros.end());
+  whole.insert(whole.end(), zeros.begin(), zeros.end());
+  expectNear(r[0], groups, 1e-7);
+  expectNear(r[1], whole, 1e-7);
+}
+
+/// No value moves by more than half a step, and rounding again changes nothing.
+TEST(InterpreterOps, QuantizeIsCloseAndIdempotent) {
+  TestModule m(R"(
+    func.func @f(%x: tensor<?x70xf32>) -> (tensor<?x70xf32>, tensor<?x70xf32>) {
+      %a = adze.quantize %x group 32 : tensor<?x70xf32>
+      %b = adze.quantize %a group 32 : tensor<?x70xf32>
+      return %a, %b : tensor<?x70xf32>, tensor<?x70xf32>
+    })");
+  ASSERT_TRUE(m);
+  HostTensor x = randomRows(5, 70, 3);
+  std::vector<double> in = x.floats;
+  auto r = m.run({std::move(x)});
+  ASSERT_EQ(r.size(), 2u) << m.diagnostics;
+  bool moved = false;
+  for (int64_t row = 0; row < 5; ++row)
+    for (int64_t first = 0; first < 70; first += 32) {
+      int64_t end = std::min<int64_t>(70, first + 32);
+      double most = 0;
+      for (int64_t i = first; i < end; ++i)
+        most = std::max(most, std::fabs(in[row * 70 + i]));
+      for (int64_t i = first; i < end; ++i) {
+        double error = std::fabs(r[0].floats[row * 70 + i] - in[row * 70 + i]);
+        EXPECT_LE(error, 0.5 * most / 127 * 1.0001);
+        moved |= error > 0.2 * most / 127;
+      }
+    }
+  EXPECT_TRUE(moved);
+  for (size_t i = 0; i < r[0].floats.size(); ++i)
+    EXPECT_NEAR(r[1].floats[i], r[0].floats[i], 1e-6);
+}
+
 TEST(InterpreterOps, RotaryTableAndBothPairings) {
   TestModule m(R"(
     func.func @f(%x: tensor<?x4xf32>, %b: !adze.batch)

@@ -333,6 +333,33 @@ TEST(WeightEvaluator, MismatchesNameWeightAndTensor) {
             "weight @l: expected rows within 0 to 2, got 1 to 3");
 }
 
+/// A list of layers reads the tensors of those layers, and expressions of the
+/// list those of the layers it names.
+TEST(WeightEvaluator, ListsOfLayers) {
+  Weights w(R"(
+    adze.weight @a from "a.{}" x 4 : !adze.weight<2x3, #adze.float<f32>>
+    adze.weight @some from "s.{}" layers [0, 3] : !adze.weight<1x3, #adze.float<f32>>
+    adze.weight @both layers [0, 3] : !adze.weight<3x3, #adze.float<f32>> {
+      %0 = adze.ref @a : !adze.weight<2x3, #adze.float<f32>>
+      %1 = adze.ref @some : !adze.weight<1x3, #adze.float<f32>>
+      %2 = adze.concat %0, %1 : (!adze.weight<2x3, #adze.float<f32>>,
+        !adze.weight<1x3, #adze.float<f32>>) -> !adze.weight<3x3, #adze.float<f32>>
+      adze.yield %2 : !adze.weight<3x3, #adze.float<f32>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.error;
+  EXPECT_FALSE(bool(w.evaluator->checkSources()));
+  for (int64_t layer : {0, 3}) {
+    Matrix expected = w.rows("a", layer), some = w.rows("some", layer);
+    expected.insert(expected.end(), some.begin(), some.end());
+    EXPECT_EQ(w.rows("both", layer), expected) << "layer " << layer;
+  }
+  EXPECT_NE(w.rows("some", 0), w.rows("some", 3));
+  EXPECT_EQ(w.readError("some", 1),
+            "weight @some: expected one of the layers 0, 3, got 1");
+  EXPECT_EQ(w.readError("both", 4),
+            "weight @both: expected one of the layers 0, 3, got 4");
+}
+
 TEST(WeightEvaluator, CheckSourcesListsAll) {
   Weights w(R"(
     adze.weight @a from "t" : !adze.weight<2x2, #adze.float<f32>>

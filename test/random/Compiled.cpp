@@ -165,6 +165,7 @@ Subject adze::test::compiledSubject(std::string target,
     options.target = target;
     options.disable = disabled;
     options.generic = generic;
+    options.activations = "bf16"; // the module says what is rounded
     std::string path = "/tmp/adze-random-" + std::to_string(::getpid()) + ".so";
     if (failed(compileModule(module, source, options, path)))
       return failure();

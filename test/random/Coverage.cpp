@@ -15,6 +15,7 @@ static constexpr const char *kOps[] = {
     "adze.kv_append", "adze.linear",        "adze.linear bias",
     "adze.linear region", "adze.linear sink", "adze.linear streams",
     "adze.map",       "adze.pack",          "adze.pad_heads",
+    "adze.quantize",  "adze.linear codes",
     "adze.ref",       "adze.repeat",        "adze.rms_norm",
     "adze.rms_norm heads", "adze.rotary",   "adze.rotary_halves",
     "adze.rotary_table", "adze.silu",       "adze.state",
@@ -25,11 +26,16 @@ Coverage::Coverage(llvm::ArrayRef<std::string> passes) {
     counts[{"op", op}] = 0;
   for (const std::string &pass : passes)
     counts[{"pass", pass}] = 0;
-  for (const char *format : {"f32", "bf16", "f16"}) {
+  for (const char *format :
+       {"f32", "bf16", "f16", "int8", "int8:g32:f16", "int4:g16", "int4:g24:f32",
+        "int4:g128", "int4:g32:f16:zp"}) {
     counts[{"weight", std::string(format) + " rows"}] = 0;
     counts[{"weight", std::string(format) + " panels"}] = 0;
-    counts[{"kv", format}] = 0;
   }
+  for (const char *format : {"f32", "bf16", "f16"})
+    counts[{"kv", format}] = 0;
+  for (const char *group : {"0", "16", "32", "128"})
+    counts[{"rounded", group}] = 0;
 }
 
 void Coverage::count(mlir::ModuleOp module) {
@@ -49,6 +55,10 @@ void Coverage::count(mlir::ModuleOp module) {
       counts[{"op", name + " region"}] += !linear.getBody().empty();
       counts[{"op", name + " sink"}] += bool(linear.getSink());
       counts[{"op", name + " streams"}] += linear.getStreams() == 2;
+      counts[{"op", name + " codes"}] +=
+          bool(linear.getX().getDefiningOp<QuantizeOp>());
+    } else if (auto quantize = llvm::dyn_cast<QuantizeOp>(op)) {
+      ++counts[{"rounded", std::to_string(quantize.getGroup())}];
     } else if (auto norm = llvm::dyn_cast<RmsNormOp>(op)) {
       counts[{"op", name + " heads"}] += norm.getHeads() > 1;
     }

@@ -28,7 +28,7 @@ public:
   std::vector<std::string> missing() const;
 
 private:
-  /// By kind (op, weight, kv, pass) and name.
+  /// By kind (op, weight, kv, rounded, pass) and name.
   std::map<std::pair<std::string, std::string>, uint64_t> counts;
 };
 

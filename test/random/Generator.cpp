@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Writes a random decoder as text: dimensions of 1, primes and 16n +- 1,
-// grouped heads, mixed formats, optional biases, norms, windows, and
+// grouped heads, mixed formats (codes too), optional biases, norms, windows, and
 // elementwise chains with values that are shared or dead.
 
 #include "RandomCase.h"
@@ -17,6 +17,18 @@ namespace {
 using Text = std::string;
 
 Text rows(int64_t columns) { return formatv("tensor<?x{0}xf32>", columns); }
+
+/// A float format, or one whose weights are codes with scales.
+Text anyFormat(Random &r) {
+  if (r.chance(0.6))
+    return r.pick<const char *>({"f32", "bf16", "f16"});
+  return r.pick<const char *>(
+      {"#adze.int<8, scale = f32>", "#adze.int<8, group = 32, scale = f16>",
+       "#adze.int<4, group = 16, scale = bf16>",
+       "#adze.int<4, group = 24, scale = f32>",
+       "#adze.int<4, group = 128, scale = bf16>",
+       "#adze.int<4, group = 32, scale = f16, zeros>"});
+}
 
 /// One layer kind: what its function holds. Layers that differ in sizes and
 /// formats only are a kind each, with one layer, and share the cache.
@@ -36,7 +48,8 @@ public:
     width = r.pick<int64_t>({1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 24, 31, 32, 33,
                              47, 48, 49, 64});
     vocabulary = r.pick<int64_t>({1, 2, 10, 16, 17, 33, 64});
-    format = r.pick<const char *>({"f32", "bf16", "f16"});
+    floats = r.pick<const char *>({"f32", "bf16", "f16"});
+    format = r.chance(0.6) ? floats : anyFormat(r);
   }
 
   RandomModel run() {
@@ -86,14 +99,13 @@ private:
     for (kind.only = 0; kind.only < kind.layers; ++kind.only) {
       kind.prefix = formatv("{0}{1}", kind.cache, kind.only);
       kind.hidden = anyHidden();
-      kind.format = anyFormat();
+      kind.format = anyFormat(r);
       kinds.push_back(kind);
     }
   }
   int64_t anyHidden() {
     return r.pick<int64_t>({1, 3, 11, 16, 17, 31, 33, 48, 53});
   }
-  Text anyFormat() { return r.pick<const char *>({"f32", "bf16", "f16"}); }
 
   Kind makeKind(int64_t index) {
     Kind kind;
@@ -109,7 +121,7 @@ private:
     kind.headNorm = r.chance(0.3);
     kind.bias = r.chance(0.3);
     kind.parallel = r.chance(0.2);
-    kind.format = r.chance(0.8) ? format : anyFormat();
+    kind.format = r.chance(0.8) ? format : anyFormat(r);
     kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16"});
     return kind;
   }
@@ -120,11 +132,13 @@ private:
   }
   Text declare(const Text &name, const Text &shape, const Text &type,
                int64_t layers) {
+    Text attribute =
+        type[0] == '#' ? type : Text(formatv("#adze.float<{0}>", type));
     declarations += formatv("  adze.weight @{0} from \"{0}{1}\"{2} : "
-                            "!adze.weight<{3}, #adze.float<{4}>>\n",
+                            "!adze.weight<{3}, {4}>\n",
                             name, layers ? ".{}" : "",
                             layers ? layersOf(layers) : Text(),
-                            shape, type);
+                            shape, attribute);
     return name;
   }
   Text weight(const Text &name, int64_t n, int64_t k, int64_t layers,
@@ -135,7 +149,7 @@ private:
   }
   Text vector(const Text &name, int64_t n, int64_t layers) {
     return declare(name, formatv("{0}", n),
-                   r.chance(0.7) ? Text("f32") : format, layers);
+                   r.chance(0.7) ? Text("f32") : floats, layers);
   }
 
   Text fresh() { return formatv("%{0}", next++); }
@@ -194,7 +208,7 @@ private:
               int64_t k, bool bias) {
     Text symbol = kind.prefix + "." + name;
     weight(symbol, n, k, kind.layers,
-           r.chance(0.93) ? kind.format : anyFormat());
+           r.chance(0.93) ? kind.format : anyFormat(r));
     Text suffix;
     if (bias)
       suffix = " bias @" + vector(symbol + "b", n, kind.layers);
@@ -368,7 +382,7 @@ private:
 
   Random &r;
   int64_t width, vocabulary;
-  Text format, declarations, body, lastTable;
+  Text floats, format, declarations, body, lastTable;
   int64_t only = -1; // the kind whose function is written
   int next = 0;
 };

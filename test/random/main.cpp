@@ -137,11 +137,19 @@ private:
     return names;
   }
 
+  static bool hasIntegerWeights(ModuleOp module) {
+    return llvm::any_of(module.getOps<WeightOp>(), [](WeightOp weight) {
+      return isa<IntegerFormatAttrInterface>(
+          Attribute(weight.getWeightType().getFormat()));
+    });
+  }
+
   std::vector<Subject> subjects(Random &random, ModuleOp module) {
     std::vector<Subject> result;
     if (options.plant) {
       PipelineOptions planted;
       planted.inserted = {"after-fuse:test-plant-wrong"};
+      planted.activations = "bf16";
       result.push_back(
           pipelineSubject("planted", passesOf(planted), &coverage));
       return result;
@@ -150,8 +158,8 @@ private:
       result.push_back(pipelineSubject(text, {text}, &coverage));
     if (!result.empty())
       return result;
-    result.push_back(pipelineSubject("default", passesOf({}), &coverage));
-    PipelineOptions some;
+    result.push_back(pipelineSubject("default", passesOf(unrounded()), &coverage));
+    PipelineOptions some = unrounded();
     some.disabled = randomDisabled(random);
     result.push_back(
         pipelineSubject("without " + llvm::join(some.disabled, ", "),
@@ -169,11 +177,18 @@ private:
     if (random.chance(0.33))
       generic.push_back(random.pick<const char *>(
           {"all", "all", "adze.linear", "adze.attention", "adze.rms_norm",
-           "adze.rotary", "adze.map", "adze.kv_append"}));
+           "adze.rotary", "adze.map", "adze.kv_append", "adze.quantize"}));
     if (options.compiled && canRun(target))
       result.push_back(
           compiledSubject(target, left, threads, tolerance, generic));
     return result;
+  }
+
+  /// The reference says what is rounded: pipelines round nothing more.
+  static PipelineOptions unrounded() {
+    PipelineOptions options;
+    options.activations = "bf16";
+    return options;
   }
 
   void fail(uint64_t seed, const llvm::Twine &what) {
@@ -195,11 +210,22 @@ private:
     Random random(seed ^ 0xabcdef);
     // With another weight format, the module after conversion is the reference.
     if (random.chance(0.3) && options.pipelines.empty()) {
-      const char *format = random.pick<const char *>({"f32", "bf16", "f16"});
+      const char *format = random.pick<const char *>(
+          {"f32", "bf16", "f16", "int8", "int4:g32"});
       std::string convert =
           (llvm::Twine("adze-convert-weights{format=") + format + "}").str();
       if (failed(runPasses(*module, {convert}, &coverage)))
         return fail(seed, "weights cannot be converted");
+    }
+    if (hasIntegerWeights(*module) && options.pipelines.empty() &&
+        random.chance(0.8)) {
+      const char *format = random.pick<const char *>(
+          {"int8:token", "int8:g16", "int8:g32", "int8:g128"});
+      std::string quantize =
+          (llvm::Twine("adze-quantize-activations{format=") + format + "}")
+              .str();
+      if (failed(runPasses(*module, {quantize}, &coverage)))
+        return fail(seed, "activations cannot be quantized");
     }
     coverage.count(*module);
     auto expected = interpret(*module, weights, generated.steps);

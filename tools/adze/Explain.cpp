@@ -41,6 +41,10 @@ void printLaunch(const json::Object &launch) {
   if (int64_t bytes = launch.getInteger("weight_bytes").value_or(0))
     std::printf(", %s of %s", bytesText(uint64_t(bytes)).c_str(),
                 text(launch, "format").c_str());
+  if (launch.getString("activations") && text(launch, "format") != "f32/panels")
+    std::printf(" times %s", text(launch, "activations").c_str());
+  if (launch.getString("writes"))
+    std::printf(", writes %s", text(launch, "writes").c_str());
   if (int64_t n = launch.getInteger("operations_per_token").value_or(0))
     std::printf(", %s operations a token", countText(double(n)).c_str());
   if (auto n = launch.getInteger("operations_per_token_and_position"))

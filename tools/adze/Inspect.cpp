@@ -88,6 +88,9 @@ Result<json::Object> inspectArtefact(const std::string &path) {
         {"format", std::string(w.format)},
         {"shape", json::Array{int64_t(w.rows), int64_t(w.cols)}},
         {"bytes", int64_t(w.bytes)}};
+    if (const json::Object *chosen = object.getObject("activations"))
+      if (auto activations = chosen->getString(w.name))
+        tensor["activations"] = activations->str();
     if (w.layer != ~0u)
       tensor["layer"] = int64_t(w.layer);
     tensors.push_back(std::move(tensor));
@@ -170,10 +173,14 @@ void print(const std::string &path, const json::Object &o) {
     std::string name = tensor.getString("name")->str();
     if (auto layer = tensor.getInteger("layer"); layer && tensor.get("source"))
       name += "[" + std::to_string(*layer) + "]";
-    std::printf("  %-52s %-12s %-12s %s\n", name.c_str(),
+    std::string times;
+    if (auto activations = tensor.getString("activations"))
+      times = ", times " + activations->str();
+    std::printf("  %-52s %-12s %-12s %s%s\n", name.c_str(),
                 tensor.getString("format")->str().c_str(),
                 shapeText(*tensor.getArray("shape")).c_str(),
-                bytesText(uint64_t(*tensor.getInteger("bytes"))).c_str());
+                bytesText(uint64_t(*tensor.getInteger("bytes"))).c_str(),
+                times.c_str());
   }
   std::printf(
       "\n%zu tensors, %lld elements, %s:", o.getArray("tensors")->size(),

@@ -20,15 +20,35 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
   const char *group = "Compilation";
   command
       .add_option("--weights", options.weights,
-                  "type of the weights (default: the checkpoint's)")
-      ->check(floats)
-      ->type_name("TYPE")
+                  "f32, bf16, f16, int8, int4[:g32|:g64|:g128], or by\n"
+                  "tensor name 'lm_head=int8,*=int4:g128', first match\n"
+                  "(default: as the checkpoint has them)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkWeights(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
+      ->type_name("FORMATS")
       ->group(group);
   command
       .add_option("--kv", options.kv,
                   "type of keys and values (default: f32 for\n"
                   "f32 weights, else bf16)")
       ->check(floats)
+      ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--activations", options.activations,
+                  "what integer weights are multiplied with:\n"
+                  "int8:token, int8:g128, int8:g32, bf16 or f32\n"
+                  "(default: int8:g128)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkActivations(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
       ->type_name("TYPE")
       ->group(group);
   command
@@ -83,6 +103,7 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.kv.empty() ||
+         !options.activations.empty() ||
          !options.target.empty() || !options.disable.empty() ||
          !options.generic.empty() || !options.plugins.empty() ||
          !options.insert.empty();

@@ -3,6 +3,7 @@
 // The pipeline of a model, from import to packed weights; see the header.
 
 #include "adze/Transforms/Pipelines.h"
+#include "adze/Transforms/Activations.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -32,9 +33,12 @@ bool adze::buildPipeline(const PipelineOptions &options,
                                "adze.rotary", "adze.kv_append"},
                               op);
   });
-  auto pass = [&](StringRef text, StringRef whenDisabled = "") {
+  auto pass = [&](StringRef text, StringRef whenDisabled = "",
+                  bool wanted = true) {
     StringRef name = text.split('{').first;
     known.push_back(name.str());
+    if (!wanted)
+      return;
     bool isSink = name == "adze-fuse-head-sinks" || name == "adze-merge-qkv";
     if (noSinks && isSink)
       return;
@@ -56,6 +60,16 @@ bool adze::buildPipeline(const PipelineOptions &options,
     }
   }
 
+  StringRef activations = options.activations.empty()
+                              ? StringRef(kDefaultActivations)
+                              : StringRef(options.activations);
+  if (!isActivationName(activations)) {
+    error = ("unknown activations \"" + activations + "\": expected " +
+             kActivationNames)
+                .str();
+    return false;
+  }
+
   point("after-import");
   if (!options.weights.empty())
     pass("adze-convert-weights{format=" + options.weights + "}");
@@ -72,6 +86,8 @@ bool adze::buildPipeline(const PipelineOptions &options,
   pass("adze-fuse-maps", "adze-fuse-maps{fuse=false}");
   point("after-fuse");
   steps.push_back({"adze-fuse-maps", ""}); // what a plug-in added
+  pass(("adze-quantize-activations{format=" + activations + "}").str(), "",
+       activationGroup(activations).has_value());
   steps.push_back({"adze-pack-weights", ""});
   pass("adze-eliminate-dead-weights");
   point("before-codegen");

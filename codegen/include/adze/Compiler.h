@@ -30,10 +30,17 @@ using CompileProgress =
     std::function<bool(const char *stage, uint64_t done, uint64_t total)>;
 
 struct CompileOptions {
-  /// f32, bf16 or f16; empty: as the checkpoint has them.
+  /// One format (f32, bf16, f16, int8, int4, int4:g32, ...) or rules by tensor
+  /// name ("lm_head=int8,*=int4:g128", first match); empty: as the checkpoint
+  /// has them. checkWeights says what is wrong with one.
   std::string weights;
   /// Keys and values: f32, bf16 or f16; empty: f32 for f32 weights, else bf16.
   std::string kv;
+  /// What linears with integer weights multiply: int8:gN (codes with a scale per
+  /// N values; N a multiple of 16), int8:token (a scale per row), bf16 or f32 (no
+  /// codes; with f32, bf16 weights are not multiplied in bf16 pairs either).
+  /// Empty: int8:g128. checkActivations says what is wrong with one.
+  std::string activations;
   /// all, host, or a comma separated list of psABI levels with features
   /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.
   std::string target;
@@ -57,6 +64,13 @@ struct CompileOptions {
   std::string cacheDirectory;
   CompileProgress progress;
 };
+
+/// Whether `weights` is something that CompileOptions::weights takes; the error
+/// says what is expected. Names of tensors are checked when a model is compiled.
+Result<void> checkWeights(const std::string &weights);
+
+/// Whether `activations` is something that CompileOptions::activations takes.
+Result<void> checkActivations(const std::string &activations);
 
 /// What compiling took. Bytes of memory are of the whole process.
 struct CompileStats {

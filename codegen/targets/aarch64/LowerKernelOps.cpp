@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze_kernel on aarch64: dots by BFDOT, of NEON registers or of SVE ones whose
-// length is known. A vector of 16 lanes is cut into registers; LLVM puts the
+// adze_kernel on aarch64: dots by BFDOT, dots of codes by USDOT (I8MM), SDOT or
+// multiplies, of NEON registers or of SVE ones whose length is known. A vector of 16 lanes is cut into registers; LLVM puts the
 // pieces together again, or rather never apart.
 
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
+#include "adze/abi.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -104,9 +106,67 @@ struct LowerDot : OpRewritePattern<kernel::DotOp> {
   const TargetVariant &variant;
 };
 
+/// Codes are unsigned and x signed, as USDOT takes them. SDOT takes codes up to
+/// 127 as they are; larger ones less 128, and 128 times x is added by two dots
+/// with 64. Without either, byte by byte of the 32-bit lanes. All exact.
+struct LowerDotCodes : OpRewritePattern<kernel::DotCodesOp> {
+  LowerDotCodes(MLIRContext *context, const TargetVariant &variant)
+      : OpRewritePattern(context), variant(variant) {}
+
+  LogicalResult matchAndRewrite(kernel::DotCodesOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    Value acc = op.getAcc(), codes = op.getCodes(), x = op.getX();
+    RegisterDots dots(b, loc, variant);
+    std::string types = variant.vscale ? ".nxv4i32" : ".v4i32.v16i8";
+    if (variant.kernel.hasByteDot) {
+      b.replaceOp(op, dots.emit("usdot" + types, acc, codes, x));
+      return success();
+    }
+    if (variant.need & ADZE_ARM_DOTPROD) {
+      if (op.getMax() > 127) {
+        codes = arith::XOrIOp::create(
+            b, loc, codes, splat(b, loc, codes.getType(), -128));
+        Value half = splat(b, loc, codes.getType(), 64);
+        for (int i = 0; i < 2; ++i)
+          acc = dots.emit("sdot" + types, acc, half, x);
+      }
+      b.replaceOp(op, dots.emit("sdot" + types, acc, codes, x));
+      return success();
+    }
+    Type lanes = acc.getType();
+    Value c = vector::BitCastOp::create(b, loc, lanes, codes);
+    Value s = vector::BitCastOp::create(b, loc, lanes, x);
+    for (int64_t byte = 0; byte < 4; ++byte) {
+      Value code = arith::AndIOp::create(
+          b, loc,
+          arith::ShRUIOp::create(b, loc, c, splat(b, loc, lanes, 8 * byte)),
+          splat(b, loc, lanes, 255));
+      Value high = arith::ShLIOp::create(b, loc, s,
+                                         splat(b, loc, lanes, 24 - 8 * byte));
+      Value term = arith::ShRSIOp::create(b, loc, high, splat(b, loc, lanes, 24));
+      acc = arith::AddIOp::create(b, loc, acc,
+                                  arith::MulIOp::create(b, loc, code, term));
+    }
+    b.replaceOp(op, acc);
+    return success();
+  }
+
+private:
+  static Value splat(OpBuilder &b, Location loc, Type type, int64_t value) {
+    Type element = cast<VectorType>(type).getElementType();
+    return arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(cast<VectorType>(type),
+                               Attribute(b.getIntegerAttr(element, value))));
+  }
+
+  const TargetVariant &variant;
+};
+
 } // namespace
 
 void adze::populateAArch64KernelPatterns(RewritePatternSet &patterns,
                                          const TargetVariant &variant) {
-  patterns.add<LowerDot>(patterns.getContext(), variant);
+  patterns.add<LowerDot, LowerDotCodes>(patterns.getContext(), variant);
 }

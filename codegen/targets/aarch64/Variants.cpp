@@ -19,14 +19,14 @@ static constexpr StringLiteral kTriple = "aarch64-unknown-linux-gnu";
 
 static const TargetVariant kVariants[] = {
     {"aarch64+sve512", kTriple, "generic", "+sve,+dotprod,+i8mm,+bf16",
-     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_512, {16, 32, true}, 4},
+     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_512, {16, 32, true, true}, 4},
     {"aarch64+sve256", kTriple, "generic", "+sve,+dotprod,+i8mm,+bf16",
-     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_256, {8, 32, true}, 2},
+     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_256, {8, 32, true, true}, 2},
     {"aarch64+i8mm+bf16", kTriple, "generic", "+dotprod,+i8mm,+bf16", kDots,
-     {4, 32, true}},
+     {4, 32, true, true}},
     {"aarch64+dotprod", kTriple, "generic", "+dotprod", ADZE_ARM_DOTPROD,
-     {4, 32, false}},
-    {"aarch64", kTriple, "generic", "", 0, {4, 32, false}},
+     {4, 32, false, false}},
+    {"aarch64", kTriple, "generic", "", 0, {4, 32, false, false}},
 };
 
 ArrayRef<TargetVariant> adze::aarch64Variants() { return kVariants; }

@@ -172,17 +172,26 @@ Memory KernelLab::pack(const Matrix &weight) {
                  : weight.type == Stored::F16
                      ? Type(Float16Type::get(&context))
                      : Type(BFloat16Type::get(&context));
-  auto format = FloatFormatAttr::get(&context, element);
+  return pack(weight, mlir::cast<FormatAttrInterface>(
+                          Attribute(FloatFormatAttr::get(&context, element))));
+}
+
+Memory KernelLab::pack(const Matrix &weight, FormatAttrInterface format) {
   int64_t panels = (weight.rows + kPanelRows - 1) / kPanelRows;
+  int64_t rowBytes = format.getRowBytes(weight.cols);
+  std::vector<uint8_t> encoded(weight.rows * rowBytes);
+  std::vector<float> values(weight.cols);
+  for (int64_t r = 0; r < weight.rows; ++r) {
+    for (int64_t c = 0; c < weight.cols; ++c)
+      values[c] = weight.at(r, c);
+    format.encodeRow(values, {encoded.data() + r * rowBytes, size_t(rowBytes)});
+  }
   int64_t panelBytes = format.getPanelBytes(weight.cols);
   Memory packed(panels * panelBytes);
   for (int64_t p = 0; p < panels; ++p) {
     std::vector<const uint8_t *> rows;
     for (int64_t r = p * kPanelRows; r < (p + 1) * kPanelRows; ++r)
-      rows.push_back(r < weight.rows ? weight.memory.data() +
-                                           r * weight.cols *
-                                               bytesOf(weight.type)
-                                     : nullptr);
+      rows.push_back(r < weight.rows ? encoded.data() + r * rowBytes : nullptr);
     format.packPanel(rows, weight.cols,
                      {packed.data() + p * panelBytes, size_t(panelBytes)});
   }

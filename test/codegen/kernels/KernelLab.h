@@ -98,6 +98,8 @@ public:
                                           const TargetVariant &variant);
   /// Packs a matrix (N x K) into panels of its type.
   Memory pack(const Matrix &weight);
+  /// Rounds it to `format` and packs that.
+  Memory pack(const Matrix &weight, FormatAttrInterface format);
   std::string errors;
 
   mlir::MLIRContext context;

@@ -3,6 +3,7 @@
 // Row kernels, rotary kernels and head sinks against loops in double.
 
 #include "Step.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -77,6 +78,52 @@ TEST_P(RowKernelTest, Embed) {
                 << nameOf(type) << " packed " << packed << " N " << n;
       }
     }
+}
+
+/// Tables of codes: what decodePanel reads, to the rounding of a sum where
+/// there are zero points.
+TEST_P(RowKernelTest, EmbedCodes) {
+  for (const char *text :
+       {"#adze.int<8, scale = f32>", "#adze.int<8, group = 32, scale = f16>",
+        "#adze.int<4, group = 128, scale = bf16>",
+        "#adze.int<4, group = 24, scale = f16, zeros>",
+        "#adze.int<4, scale = f32, zeros>"}) {
+    auto kernel = compile(std::string("adze.kernel @k embed {format = ") +
+                          text + ", layout = #adze.layout<panels>, out = f32}");
+    ASSERT_TRUE(kernel);
+    auto format = mlir::cast<IntegerFormatAttrInterface>(
+        mlir::parseAttribute(text, &lab.context));
+    for (int64_t n : {1, 6, 8, 16, 33, 40, 64, 100, 264, 300}) {
+      Matrix table(37, n, Stored::F32), y(4, n, Stored::F32);
+      table.fill(random);
+      Memory panels = lab.pack(table, format);
+      Memory tokens(4 * 4);
+      const int32_t ids[] = {36, 0, 15, 16};
+      std::copy(ids, ids + 4, tokens.as<int32_t>());
+      (*kernel)(0, 4, nullptr,
+                {word(tokens), word(y), word(panels), 4, uint64_t(n)});
+      int64_t bytes = format.getPanelBytes(n);
+      for (int64_t r = 0; r < 4; ++r)
+        for (int64_t i = 0; i < n; ++i) {
+          float expected = format.decodePanel(
+              {panels.data() + ids[r] / 16 * bytes, size_t(bytes)}, n,
+              ids[r] % 16, i);
+          if (format.hasMinimum())
+            ASSERT_NEAR(y.at(r, i), expected, 1e-5) << text << " N " << n;
+          else
+            ASSERT_EQ(y.at(r, i), expected) << text << " N " << n;
+        }
+    }
+  }
+}
+
+TEST_P(RowKernelTest, EmbedCodesInRowsIsAnError) {
+  EXPECT_FALSE(lab.compile("adze.kernel @k embed {format = #adze.int<8, scale "
+                           "= f32>, layout = #adze.layout<rows>, out = f32}",
+                           *GetParam()));
+  EXPECT_NE(lab.errors.find("panels for a format with codes"),
+            std::string::npos)
+      << lab.errors;
 }
 
 TEST_P(RowKernelTest, TakeRowsAndMap) {

@@ -382,6 +382,72 @@ func.func @repeat_c2(%x: tensor<?x3xf32>) {
 
 // -----
 
+// expected-note @below {{declared here}}
+adze.weight @w from "w.{}" layers [0, 1, 3] : !adze.weight<3x3, #adze.float<f32>>
+func.func private @layer(%l: index, %x: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %y = adze.linear %x, @w[%l] : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return %y : tensor<?x3xf32>
+}
+func.func @repeat_c2_list(%x: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %y = adze.repeat 2 @layer(%x) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  %z = adze.repeat 1 from 3 @layer(%y) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  %none = adze.repeat 0 from 2 @layer(%z) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  // expected-error @below {{runs layers up to 3, but @w has none for layer 2 (C2)}}
+  %w = adze.repeat 3 from 1 @layer(%none) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return %w : tensor<?x3xf32>
+}
+
+// -----
+
+func.func @quantize_c1_size(%x: tensor<?x64xf32>) {
+  // expected-error @below {{expects a group of 0 or a multiple of 16, got 24 (C1)}}
+  %q = adze.quantize %x group 24 : tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_c1_sign(%x: tensor<?x64xf32>) {
+  // expected-error @below {{expects a group of 0 or a multiple of 16, got -16 (C1)}}
+  %q = adze.quantize %x group -16 : tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_rows(%x: tensor<?xf32>) {
+  // expected-error @below {{operand #0 must be rows of an activation, but got 'tensor<?xf32>'}}
+  %q = adze.quantize %x : tensor<?xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{expects i8 codes in quantized rows, got 'f32'}}
+func.func private @buffer_codes(!adze.buffer<64xf32, group 32, sums 32>)
+
+// -----
+
+// expected-error @below {{expects sums that divide the group of 32, got 24}}
+func.func private @buffer_sums(!adze.buffer<64xi8, group 32, sums 24>)
+
+// -----
+
+// expected-error @below {{expects a group and sums for quantized rows, got 32 and 0}}
+func.func private @buffer_no_sums(!adze.buffer<64xi8, group 32, sums 0>)
+
+// -----
+
+// expected-error @below {{expects a group and sums for quantized rows, got -16 and -16}}
+func.func private @buffer_negative(!adze.buffer<64xi8, group -16, sums -16>)
+
+// -----
+
+// expected-error @below {{expected 'sums'}}
+func.func private @buffer_syntax(!adze.buffer<64xi8, group 32, 32>)
+
+// -----
+
 adze.weight @w from "w" : !adze.weight<3x3, #adze.float<f32>>
 func.func @weight_tensor() {
   // expected-error @below {{expects a tensor of the shape of '!adze.weight<3x3, #adze.float<f32>>', got 'tensor<3x4xf32>'}}

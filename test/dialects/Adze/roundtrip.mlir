@@ -18,6 +18,16 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
   adze.weight @l.qb from "model.layers.{}.qb" x 22 : !adze.weight<64, #adze.float<f32>>
   adze.weight @l.n1 from "model.layers.{}.n1" x 22 : !adze.weight<64, #adze.float<f32>>
   adze.weight @l.qn from "model.layers.{}.qn" x 22 : !adze.weight<8, #adze.float<f32>>
+  // CHECK: adze.weight @l.some from "model.layers.{}.some" layers [0, 2, 21] : !adze.weight<64x64, #adze.float<f32>>
+  adze.weight @l.some from "model.layers.{}.some" layers [0, 2, 21]
+    : !adze.weight<64x64, #adze.float<f32>>
+  // CHECK: adze.weight @l.some16 layers [2, 21] : !adze.weight<64x64, #adze.float<bf16>> {
+  adze.weight @l.some16 layers [2, 21] : !adze.weight<64x64, #adze.float<bf16>> {
+    %0 = adze.ref @l.some : !adze.weight<64x64, #adze.float<f32>>
+    %1 = adze.cast %0 : !adze.weight<64x64, #adze.float<f32>>
+      -> !adze.weight<64x64, #adze.float<bf16>>
+    adze.yield %1 : !adze.weight<64x64, #adze.float<bf16>>
+  }
   // CHECK: adze.state @kv x 22 : !adze.kv<4x8xbf16>
   adze.state @kv x 22 : !adze.kv<4x8xbf16>
   // CHECK: adze.state @one : !adze.kv<1x64xf32>
@@ -126,6 +136,10 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
     // CHECK: adze.repeat 2 from 20 @layer
     %i = adze.repeat 2 from 20 @layer(%h, %r, %b)
       : (tensor<?x64xf32>, tensor<?x8xf32>, !adze.batch) -> tensor<?x64xf32>
+    // CHECK: adze.quantize %{{.*}} group 128 : tensor<?x64xf32>
+    %q = adze.quantize %i group 128 : tensor<?x64xf32>
+    // CHECK: adze.quantize %{{[a-z0-9]*}} : tensor<?x64xf32>
+    %qt = adze.quantize %q : tensor<?x64xf32>
     // CHECK: adze.tap %{{.*}} "after the layers" : tensor<?x64xf32>
     adze.tap %i "after the layers" : tensor<?x64xf32>
     // CHECK: adze.take_rows %{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<?xi32>

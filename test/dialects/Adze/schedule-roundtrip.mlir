@@ -15,6 +15,8 @@ module attributes {adze.level = #adze.level<scheduled>} {
     %0 = arith.negf %acc : f32
     adze.yield %0 : f32
   }
+  // CHECK: adze.kernel @k2 quantize {group = 32 : i64, in = f32, sums = 16 : i64}
+  adze.kernel @k2 quantize {group = 32, in = f32, sums = 16}
   // CHECK: func.func private @layer(%{{.*}}: index, %{{.*}}: !adze.frame)
   func.func private @layer(%l: index, %f: !adze.frame) {
     // CHECK: %[[N:.*]] = adze.arena %{{.*}} at #[[MAP]] : <64xf32>
@@ -25,6 +27,12 @@ module attributes {adze.level = #adze.level<scheduled>} {
     adze.launch @k1 over panels 20 unit 4 rows tokens frame %f (%n, %q)
       weights [@l.qkv] layer %l sizes [64, 64]
       : !adze.buffer<64xf32>, !adze.buffer<64xbf16>
+    // CHECK: %[[C:.*]] = adze.arena %{{.*}} : <64xi8, group 32, sums 16>
+    %c = adze.arena %f at affine_map<(T, R) -> (T * 192)>
+      : !adze.buffer<64xi8, group 32, sums 16>
+    // CHECK: adze.launch @k2 over tokens rows tokens frame %{{.*}}(%[[N]], %[[C]]) sizes [64] : !adze.buffer<64xf32>, !adze.buffer<64xi8, group 32, sums 16>
+    adze.launch @k2 over tokens rows tokens frame %f (%n, %c) sizes [64]
+      : !adze.buffer<64xf32>, !adze.buffer<64xi8, group 32, sums 16>
     // CHECK: adze.barrier %{{.*}}
     adze.barrier %f
     return

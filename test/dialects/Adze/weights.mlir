@@ -27,6 +27,36 @@ adze.weight @weight_c2 from "w.{}" : !adze.weight<2, #adze.float<f32>>
 
 // -----
 
+// expected-error @below {{expects {} in the source name if and only if there is one weight per layer, got "w" (C2)}}
+adze.weight @weight_c2 from "w" layers [0, 2] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects either a layer count or a list of layers, got both (C4)}}
+adze.weight @weight_c4_both from "w.{}" x 3 layers [0, 2] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects ascending layers, got array<i64: 2, 0> (C4)}}
+adze.weight @weight_c4_order from "w.{}" layers [2, 0] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects ascending layers, got array<i64: 1, 1> (C4)}}
+adze.weight @weight_c4_twice from "w.{}" layers [1, 1] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects ascending layers, got array<i64: -1, 1> (C4)}}
+adze.weight @weight_c4_negative from "w.{}" layers [-1, 1] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects ascending layers, got array<i64> (C4)}}
+adze.weight @weight_c4_none from "w.{}" layers [] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
 // expected-error @below {{expects a positive layer count, got 0}}
 adze.weight @weight_count from "w.{}" x 0 : !adze.weight<2, #adze.float<f32>>
 
@@ -64,6 +94,31 @@ adze.weight @ref_c1_type : !adze.weight<2, #adze.float<f32>> {
 adze.weight @a from "a.{}" x 3 : !adze.weight<2, #adze.float<f32>>
 adze.weight @ref_c2 x 2 : !adze.weight<2, #adze.float<f32>> {
   // expected-error @below {{reads a weight of 3 layers from one of 2 (C2)}}
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+// A list may name some of the layers of what it reads, and no others.
+// expected-note @below {{declared here}}
+adze.weight @a from "a.{}" x 3 : !adze.weight<2, #adze.float<f32>>
+adze.weight @some layers [0, 2] : !adze.weight<2, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+adze.weight @ref_c2_list layers [0, 3] : !adze.weight<2, #adze.float<f32>> {
+  // expected-error @below {{reads a weight of 3 layers from one of 2 (C2)}}
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @a from "a.{}" layers [0, 2] : !adze.weight<2, #adze.float<f32>>
+adze.weight @ref_c2_count x 2 : !adze.weight<2, #adze.float<f32>> {
+  // expected-error @below {{reads a weight of 2 layers from one of 2 (C2)}}
   %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
   adze.yield %0 : !adze.weight<2, #adze.float<f32>>
 }

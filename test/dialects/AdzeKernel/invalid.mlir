@@ -31,3 +31,11 @@ func.func @from_f32_elements(%h: vector<16xf32>) {
   %f = adze_kernel.from_f32 %h : vector<16xf32> to f16
   return
 }
+
+// -----
+
+func.func @dot_codes_c1(%acc: vector<16xi32>, %x: vector<32xi8>) {
+  // expected-error @below {{expects operands of 64 elements for 'vector<16xi32>', got 'vector<32xi8>' (C1)}}
+  %r = adze_kernel.dot_codes %acc, %x, %x max 255 : vector<16xi32>, vector<32xi8>
+  return
+}

@@ -22,6 +22,18 @@ func.func @head(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x16xf32> {
   return %t : tensor<?x16xf32>
 }
 
+// Rows are rounded one by one.
+// CHECK-LABEL: func.func @quantize
+func.func @quantize(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x16xf32> {
+  // CHECK: %[[T:.*]] = adze.take_rows %arg0
+  // CHECK: %[[Q:.*]] = adze.quantize %[[T]] group 16
+  // CHECK: adze.linear %[[Q]], @w
+  %q = adze.quantize %x group 16 : tensor<?x8xf32>
+  %y = adze.linear %q, @w : (tensor<?x8xf32>) -> tensor<?x16xf32>
+  %t = adze.take_rows %y, %rows : tensor<?x16xf32>, tensor<?xi32>
+  return %t : tensor<?x16xf32>
+}
+
 // Every operand with rows gives the rows asked for: captures too.
 // CHECK-LABEL: func.func @captures
 // CHECK-SAME: (%[[X:.*]]: tensor<?x8xf32>, %[[R:.*]]: tensor<?x16xf32>, %[[ROWS:.*]]: tensor<?xi32>)

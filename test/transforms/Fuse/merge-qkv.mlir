@@ -76,7 +76,7 @@ func.func @formats(%l: index, %x: tensor<?x8xf32>, %b: !adze.batch) {
   return
 }
 
-// One weight has one number of layers.
+// One weight has one set of layers.
 // CHECK-LABEL: func.func @layer_counts
 func.func @layer_counts(%l: index, %x: tensor<?x8xf32>, %b: !adze.batch) {
   // CHECK: @more[

@@ -43,6 +43,27 @@ func.func @f(%l: index, %x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
+// Lists of layers: a place for each, in the order in which a step reads them:
+// layer 0 has @all and @full, 1 only @all, 2 @all and @sliding, 3 all three.
+// CHECK-LABEL: module attributes {adze.weight_bytes = 832 : i64}
+// CHECK: adze.weight @head {{.*}} attributes {adze.offset = 0 : i64, adze.stride = 0 : i64}
+// CHECK: adze.weight @all {{.*}} attributes {adze.offsets = array<i64: 64, 256, 320, 512>}
+// CHECK: adze.weight @full {{.*}} layers [0, 3] {{.*}} attributes {adze.offsets = array<i64: 128, 576>}
+// CHECK: adze.weight @sliding {{.*}} layers [2, 3] {{.*}} attributes {adze.offsets = array<i64: 384, 704>}
+adze.weight @head from "head" : !adze.weight<8, #adze.float<f32>>
+adze.weight @all from "a.{}" x 4 : !adze.weight<8, #adze.float<f32>>
+adze.weight @full from "f.{}" layers [0, 3] : !adze.weight<32, #adze.float<f32>>
+adze.weight @sliding from "s.{}" layers [2, 3] : !adze.weight<32, #adze.float<f32>>
+func.func @f(%l: index, %x: tensor<?x8xf32>, %w: tensor<?x32xf32>) -> tensor<?x8xf32> {
+  %y = adze.rms_norm %x, @all[%l] eps 0.5 : tensor<?x8xf32>
+  %u = adze.rms_norm %w, @full[%l] eps 0.5 : tensor<?x32xf32>
+  %v = adze.rms_norm %u, @sliding[%l] eps 0.5 : tensor<?x32xf32>
+  %z = adze.rms_norm %y, @head eps 0.5 : tensor<?x8xf32>
+  return %z : tensor<?x8xf32>
+}
+
+// -----
+
 // A module without weights has none.
 // CHECK-LABEL: module attributes {adze.weight_bytes = 0 : i64}
 func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {

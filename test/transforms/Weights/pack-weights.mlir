@@ -100,3 +100,14 @@ func.func @two_sinks(%t: tensor<?xi32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   %1 = adze.linear %x, @t : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return %0, %1 : tensor<?x8xf32>, tensor<?x8xf32>
 }
+
+// -----
+
+// A table of codes is panels also where it only embeds.
+// CHECK-LABEL: func.func @codes
+// CHECK: adze.embed %{{.*}}, @t.packed :
+adze.weight @t from "t" : !adze.weight<40x32, #adze.int<8, scale = f32>>
+func.func @codes(%t: tensor<?xi32>) -> tensor<?x32xf32> {
+  %x = adze.embed %t, @t : tensor<?xi32> -> tensor<?x32xf32>
+  return %x : tensor<?x32xf32>
+}

@@ -13,7 +13,7 @@ import sys
 import textwrap
 
 EXAMPLE = re.compile(
-    r"Before:\s*```mlir\n(.*?)```\s*After(?:, with ([^:]*))?:\s*```mlir\n(.*?)```",
+    r"Before:\s*```mlir\n(.*?)```\s*After(?:, with ([^\n]*?))?:\s*```mlir\n(.*?)```",
     re.S)
 
 

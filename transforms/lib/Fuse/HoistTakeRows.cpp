@@ -24,7 +24,7 @@ constexpr llvm::StringLiteral kPass = "adze-hoist-take-rows";
 bool worksRowByRow(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op))
     return !linear.getSink();
-  return isa<RmsNormOp, MapOp>(op) || isElementwiseOnRows(op);
+  return isa<RmsNormOp, QuantizeOp, MapOp>(op) || isElementwiseOnRows(op);
 }
 
 struct HoistTakeRows : adze::impl::HoistTakeRowsBase<HoistTakeRows> {

@@ -8,6 +8,7 @@
 #include "RowAccess.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace adze;
@@ -17,10 +18,6 @@ int64_t schedule::columns(Value v) {
   RankedTensorType type = rowsType(v);
   return ShapedType::getNumElements(
       type.getShape().drop_front(type.isDynamicDim(0) ? 1 : 0));
-}
-int64_t schedule::rowBytes(int64_t cols, Type element) {
-  unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
-  return cols * llvm::divideCeil(bits, 8);
 }
 Value schedule::rowsTaken(Operation *op) {
   if (auto take = dyn_cast<TakeRowsOp>(op))
@@ -49,8 +46,33 @@ static bool multipliesBF16(Operation *user, Value v, Type element) {
   return false;
 }
 
+/// Codes with scales, and sums as fine as the finest blocks that a reader of the
+/// codes goes by; 128 where that is the row. A group of 0 is the row.
+static BufferType quantizedType(QuantizeOp op) {
+  int64_t cols = columns(op.getResult()), group = op.getGroup(), sums = group;
+  for (Operation *user : op->getUsers()) {
+    auto linear = cast<LinearOp>(user);
+    FormatAttrInterface format =
+        lookupWeight(linear, linear.getWeightAttr()).getWeightType().getFormat();
+    sums = std::gcd(sums, cast<IntegerFormatAttrInterface>(Attribute(format))
+                              .getGroup());
+  }
+  if (!sums)
+    sums = 128;
+  if (!group)
+    group = llvm::alignTo(cols, sums);
+  return BufferType::get(op.getContext(), cols,
+                         IntegerType::get(op.getContext(), 8), group, sums);
+}
+
+BufferType FunctionScheduler::storageOf(Value v) {
+  if (auto quantize = v.getDefiningOp<QuantizeOp>())
+    return quantizedType(quantize);
+  return BufferType::get(builder.getContext(), columns(v), elementOf(v));
+}
+
 /// A value that only dots of bf16 pairs read is rounded where it is made.
-Type FunctionScheduler::storageType(Value v) {
+Type FunctionScheduler::elementOf(Value v) {
   Type f32 = builder.getF32Type();
   Operation *def = v.getDefiningOp();
   if (isa_and_present<GenericOp>(def))
@@ -61,7 +83,7 @@ Type FunctionScheduler::storageType(Value v) {
     return f32;
   for (Operation *user : v.getUsers()) {
     if (auto take = dyn_cast<TakeRowsOp>(user)) {
-      if (storageType(take.getResult()) == f32)
+      if (elementOf(take.getResult()) == f32)
         return f32;
     } else if (!multipliesBF16(user, v, f32)) {
       return f32;
@@ -84,14 +106,13 @@ Rows FunctionScheduler::rowsOf(Operation *op) {
   return Rows::Tokens;
 }
 
-Buffer FunctionScheduler::arenaBuffer(ArenaSpan span, Rows rows, int64_t cols,
-                                      Type element) {
+Buffer FunctionScheduler::arenaBuffer(ArenaSpan span, Rows rows,
+                                      BufferType type) {
   AffineExpr t = builder.getAffineDimExpr(0), r = builder.getAffineDimExpr(1);
   auto map = AffineMap::get(2, 0, rows == Rows::Tokens ? t * span.begin
                                                        : r * span.begin);
-  auto op = ArenaOp::create(builder, source.getLoc(),
-                            BufferType::get(builder.getContext(), cols, element),
-                            frame, AffineMapAttr::get(map));
+  auto op = ArenaOp::create(builder, source.getLoc(), type, frame,
+                            AffineMapAttr::get(map));
   if (rows == Rows::LogitRows)
     arenaOps.push_back(op);
   Buffer buffer;
@@ -149,8 +170,7 @@ void FunctionScheduler::defineResult(Operation *op, Value result) {
     buffers[result] = it->second;
     return;
   }
-  Type element = storageType(result);
-  int64_t cols = columns(result);
+  BufferType type = storageOf(result);
   // Take over the bytes of an operand that is read element by element and dies.
   ValueRange sameElement;
   if (auto linear = dyn_cast<LinearOp>(op))
@@ -160,8 +180,7 @@ void FunctionScheduler::defineResult(Operation *op, Value result) {
   for (Value operand : sameElement) {
     Buffer &from = bufferOf(operand);
     bool alsoX = isa<LinearOp>(op) && cast<LinearOp>(op).getX() == operand;
-    if (from.span && from.type().getElementType() == element &&
-        diesAt(operand, op) && !alsoX) {
+    if (from.span && from.type() == type && diesAt(operand, op) && !alsoX) {
       Buffer taken = from;
       from.owned = false;
       buffers[result] = taken;
@@ -169,8 +188,7 @@ void FunctionScheduler::defineResult(Operation *op, Value result) {
     }
   }
   ArenaPlan &plan = rows == Rows::Tokens ? tokenPlan : rowPlan;
-  Buffer buffer = arenaBuffer(plan.allocate(rowBytes(cols, element)), rows,
-                              cols, element);
+  Buffer buffer = arenaBuffer(plan.allocate(type.getRowBytes()), rows, type);
   buffer.owned = true;
   buffers[result] = buffer;
 }

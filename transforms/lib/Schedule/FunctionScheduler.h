@@ -42,7 +42,6 @@ inline RankedTensorType rowsType(Value v) {
 }
 /// Elements of a row; of a tensor without rows, all.
 int64_t columns(Value v);
-int64_t rowBytes(int64_t cols, Type element);
 /// The argument that says which rows `op` takes, if that is what it does.
 Value rowsTaken(Operation *op);
 
@@ -64,10 +63,15 @@ public:
 
 private:
   // Values.
-  Type storageType(Value v);
+  BufferType storageOf(Value v);
+  Type elementOf(Value v);
   Rows rowsOf(Operation *op);
   Buffer &bufferOf(Value v) { return buffers.find(v)->second; }
-  Buffer arenaBuffer(ArenaSpan span, Rows rows, int64_t cols, Type element);
+  Buffer arenaBuffer(ArenaSpan span, Rows rows, BufferType type);
+  BufferType f32Rows(Value v) {
+    return BufferType::get(builder.getContext(), columns(v),
+                           builder.getF32Type());
+  }
   Buffer frameBuffer(int64_t index, int64_t cols, Type element, Rows rows);
   void defineResult(Operation *op, Value result);
   bool isOccupied(ArenaSpan span, Operation *op);
@@ -79,6 +83,7 @@ private:
   LogicalResult scheduleOp(Operation *op);
   LogicalResult checkRows(Operation *op);
   LogicalResult scheduleLinear(LinearOp op);
+  void scheduleNorm(RmsNormOp op);
   LogicalResult scheduleGeneric(GenericOp op);
   LogicalResult scheduleRepeat(RepeatOp op);
   void moveOut(ArenaSpan span, RepeatOp op, Value settled);

@@ -27,10 +27,8 @@ void FunctionScheduler::moveOut(ArenaSpan span, RepeatOp op, Value settled) {
   }
   for (Value value : endangered) {
     Buffer from = bufferOf(value);
-    Type element = from.type().getElementType();
-    int64_t cols = from.type().getCols();
-    Buffer kept = arenaBuffer(tokenPlan.allocate(rowBytes(cols, element)),
-                              Rows::Tokens, cols, element);
+    Buffer kept = arenaBuffer(tokenPlan.allocate(from.type().getRowBytes()),
+                              Rows::Tokens, from.type());
     kept.owned = true;
     copy(op.getLoc(), from, kept);
     bufferOf(value) = kept;
@@ -58,15 +56,14 @@ LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
   for (auto [i, span] : llvm::enumerate(layers.args))
     if (!inPlace[i])
       copy(op.getLoc(), bufferOf(args[i]),
-           arenaBuffer(span, Rows::Tokens, columns(args[i]),
-                       builder.getF32Type()));
+           arenaBuffer(span, Rows::Tokens, f32Rows(args[i])));
   if (!readSince.empty() || !writtenSince.empty() || cacheReadSince ||
       cacheWrittenSince)
     barrier();
   CallLayersOp::create(builder, op.getLoc(), op.getCountAttr(),
                        op.getFirstAttr(), callee, frame);
-  Buffer result = arenaBuffer(layers.args[0], Rows::Tokens,
-                              columns(op.getResult()), builder.getF32Type());
+  Buffer result =
+      arenaBuffer(layers.args[0], Rows::Tokens, f32Rows(op.getResult()));
   if (auto it = preassigned.find(op.getResult());
       it != preassigned.end() &&
       !(it->second.span && isOccupied(*it->second.span, op))) {
@@ -97,8 +94,8 @@ LogicalResult FunctionScheduler::runOnLayer(LayerFrame &layerFrame) {
   unsigned index = 0;
   for (BlockArgument arg : source.getArguments())
     if (rowsType(arg))
-      buffers[arg] = arenaBuffer(layerFrame.args[index++], Rows::Tokens,
-                                 columns(arg), builder.getF32Type());
+      buffers[arg] =
+          arenaBuffer(layerFrame.args[index++], Rows::Tokens, f32Rows(arg));
   Block &body = source.getBody().front();
   Value result = body.getTerminator()->getOperand(0);
   Value carried = source.getArgument(1);
@@ -159,7 +156,7 @@ LogicalResult FunctionScheduler::runOnEntry() {
   frame = entry->getArgument(0);
 
   SmallVector<Attribute> abi;
-  Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  Type i32 = builder.getI32Type();
   bool hasBatch = false, hasRows = false;
   auto nameOf = [&](unsigned i, bool isResult) {
     auto attr = isResult
@@ -254,7 +251,7 @@ LogicalResult FunctionScheduler::runOnEntry() {
       if (!arg.getDefiningOp() || preassigned.contains(arg) ||
           (carried && !arg.hasOneUse()))
         continue;
-      preassigned[arg] = arenaBuffer(span, Rows::Tokens, columns(arg), f32);
+      preassigned[arg] = arenaBuffer(span, Rows::Tokens, f32Rows(arg));
     }
   }
 

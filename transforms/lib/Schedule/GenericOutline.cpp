@@ -29,7 +29,7 @@ constexpr llvm::StringLiteral kPass = "adze-schedule";
 
 bool hasBuilder(Operation *op) {
   return isa<LinearOp, EmbedOp, RmsNormOp, RotaryTableOp, RotaryOp, KVAppendOp,
-             AttentionOp, TakeRowsOp, MapOp>(op);
+             AttentionOp, TakeRowsOp, MapOp, QuantizeOp>(op);
 }
 
 /// Builders take f32 rows (and i32 tokens).
@@ -64,6 +64,8 @@ private:
       return name == "all" || name == op->getName().getStringRef();
     });
   }
+  bool multipliesCodes(OpOperand &use);
+  void splitQuantized(Block &block);
   LogicalResult outlineOp(Operation *op);
   LogicalResult decompose(Operation *op);
   LogicalResult materialize(Value root);
@@ -77,6 +79,8 @@ private:
 
   func::FuncOp func;
   ArrayRef<std::string> names;
+  /// Quantize ops whose rounded values are read in floating point.
+  DenseSet<Operation *> asValues;
   /// A value that the cluster at hand had seen was replaced: begin again.
   bool stale = false;
 };
@@ -312,15 +316,53 @@ void splitSizes(Block &block) {
   }
 }
 
+/// A kernel that reads codes; everything else reads the values they stand for.
+bool Outliner::multipliesCodes(OpOperand &use) {
+  auto linear = dyn_cast<LinearOp>(use.getOwner());
+  if (!linear || &linear.getXMutable() != &use || isAsked(linear) ||
+      !builderTakes(linear))
+    return false;
+  WeightType weight =
+      lookupWeight(linear, linear.getWeightAttr()).getWeightType();
+  return isa<IntegerFormatAttrInterface>(Attribute(weight.getFormat()));
+}
+
+/// The result of a quantize op is in memory as codes. Where values are read too,
+/// loops make them of the same rows.
+void Outliner::splitQuantized(Block &block) {
+  for (auto op : llvm::make_early_inc_range(block.getOps<QuantizeOp>())) {
+    if (isAsked(op))
+      continue;
+    SmallVector<OpOperand *> values;
+    bool readsCodes = false;
+    for (OpOperand &use : op->getUses()) {
+      if (multipliesCodes(use))
+        readsCodes = true;
+      else
+        values.push_back(&use);
+    }
+    if (values.empty())
+      continue;
+    Operation *copy = readsCodes ? OpBuilder(op).clone(*op) : op;
+    for (OpOperand *use : values)
+      use->set(copy->getResult(0));
+    asValues.insert(copy);
+  }
+}
+
 LogicalResult Outliner::run() {
   Block &block = func.getBody().front();
+  splitQuantized(block);
   for (Operation &op : llvm::make_early_inc_range(block)) {
     if (hasBuilder(&op)) {
-      bool asked = isAsked(&op);
-      if (!asked && builderTakes(&op))
+      bool asked = isAsked(&op), isValue = asValues.contains(&op);
+      if (!asked && !isValue && builderTakes(&op))
         continue;
       if (asked)
         reportFired(&op, kPass, "generic path, as asked for");
+      else if (isValue)
+        reportMissed(&op, kPass,
+                     "its values are read in floating point: generic path");
       else
         reportMissed(&op, kPass, "its builder takes f32 rows: generic path");
       if (failed(outlineOp(&op)))
@@ -362,7 +404,7 @@ LogicalResult checkNames(ModuleOp module, ArrayRef<std::string> names) {
       "all",         "adze.linear",       "adze.attention",
       "adze.embed",  "adze.rms_norm",     "adze.rotary",
       "adze.map",    "adze.rotary_table", "adze.kv_append",
-      "adze.take_rows"};
+      "adze.take_rows", "adze.quantize"};
   for (StringRef name : names)
     if (!llvm::is_contained(known, name))
       return module.emitError()

@@ -79,7 +79,9 @@ void FunctionScheduler::launch(
 }
 
 void FunctionScheduler::copy(Location loc, Buffer from, Buffer to) {
-  // An identity map: the only way to move rows, and hardly ever needed.
+  // An identity map: the only way to move rows, and hardly ever needed. Codes
+  // stay where they are made: layers and entries hand on f32 rows.
+  assert(!from.type().isQuantized() && !to.type().isQuantized());
   OpBuilder b(builder.getContext());
   Region region;
   Block *block = b.createBlock(&region, {}, {b.getF32Type()}, {loc});
@@ -100,6 +102,36 @@ void FunctionScheduler::copy(Location loc, Buffer from, Buffer to) {
                    ValueRange{from.handle, to.handle}, ArrayAttr(),
                    FlatSymbolRefAttr(), Value(),
                    builder.getDenseI64ArrayAttr({to.type().getCols()}));
+}
+
+/// How kernels find the parts of a quantized row. A group of 0 is the row, so
+/// that rows of all sizes share a kernel.
+static SmallVector<NamedAttribute> codeParams(QuantizeOp op, BufferType type) {
+  Builder b(op.getContext());
+  return {b.getNamedAttr("group", op.getGroupAttr()),
+          b.getNamedAttr("sums", b.getI64IntegerAttr(type.getSums()))};
+}
+
+/// A norm that is only rounded writes codes itself.
+void FunctionScheduler::scheduleNorm(RmsNormOp op) {
+  Value result = op.getResult();
+  SmallVector<NamedAttribute> params{
+      builder.getNamedAttr("eps", op.getEpsAttr()),
+      builder.getNamedAttr("heads", op.getHeadsAttr())};
+  if (result.hasOneUse() && op.getHeads() == 1)
+    if (auto quantize = dyn_cast<QuantizeOp>(*result.user_begin())) {
+      result = quantize.getResult();
+      params.append(codeParams(quantize, storageOf(result)));
+    }
+  defineResult(op, result);
+  Buffer x = bufferOf(op.getX()), out = bufferOf(result);
+  params.push_back(builder.getNamedAttr(
+      "in", TypeAttr::get(x.type().getElementType())));
+  params.push_back(builder.getNamedAttr(
+      "out", TypeAttr::get(out.type().getElementType())));
+  launch(op, KernelFamily::RmsNorm, params, nullptr, Domain::Tokens, {x}, {out},
+         {x.handle, out.handle}, {op.getWeightAttr()}, {}, op.getLayer(),
+         {columns(op.getX())});
 }
 
 LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
@@ -139,6 +171,9 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
       named("streams", op.getStreamsAttr()),
       named("bias", builder.getBoolAttr(bool(op.getBiasAttr()))),
       named("captures", builder.getTypeArrayAttr(captureTypes))};
+  if (x.type().isQuantized())
+    llvm::append_range(params, codeParams(op.getX().getDefiningOp<QuantizeOp>(),
+                                          x.type()));
   int64_t unit = op.getStreams();
   FlatSymbolRefAttr cache = op.getCacheAttr();
   if (auto sink = op.getSink()) {
@@ -271,14 +306,18 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
             {columns(embed.getResult())});
       })
       .Case([&](RmsNormOp norm) {
-        defineResult(op, norm.getResult());
-        return rowWise(KernelFamily::RmsNorm,
-                       {named("eps", norm.getEpsAttr()),
-                        named("heads", norm.getHeadsAttr()),
-                        named("in", typeAttr(bufferOf(norm.getX()))),
-                        named("out", typeAttr(bufferOf(norm.getResult())))},
-                       norm.getX(), nullptr, {norm.getWeightAttr()},
-                       norm.getLayer(), {columns(norm.getX())});
+        scheduleNorm(norm);
+        return success();
+      })
+      .Case([&](QuantizeOp quantize) {
+        if (buffers.contains(quantize.getResult())) // its producer did it
+          return success();
+        defineResult(op, quantize.getResult());
+        SmallVector<NamedAttribute> params = codeParams(
+            quantize, bufferOf(quantize.getResult()).type());
+        params.push_back(named("in", typeAttr(bufferOf(quantize.getX()))));
+        return rowWise(KernelFamily::Quantize, params, quantize.getX(), nullptr,
+                       {}, Value(), {columns(quantize.getX())});
       })
       .Case([&](RotaryTableOp table) {
         defineResult(op, table.getResult());

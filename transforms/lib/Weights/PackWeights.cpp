@@ -5,7 +5,9 @@
 //   linear            panels of 16 output channels; heads padded to whole
 //                     panels first when a sink works head by head
 //   bias, norms       f32 vectors (bias padded like its weight)
-//   embedding         rows, or the panels of the output head when tied
+//   embedding         rows, or the panels of the output head when tied; a
+//   format
+//                     with codes in panels always: kernels read codes there
 
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/WeightExpr.h"
@@ -119,8 +121,12 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
   /// A tied table is stored once: as the panels the output head reads.
   void packTable(EmbedOp op) {
     auto it = packedForms.find({op.getTableAttr().getAttr(), 0});
+    WeightOp table = lookupWeight(getOperation(), op.getTableAttr());
     if (it != packedForms.end())
       op.setTableAttr(it->second);
+    else if (isa<IntegerFormatAttrInterface>(
+                 Attribute(table.getWeightType().getFormat())))
+      op.setTableAttr(packed(op.getTableAttr(), {}));
   }
 
   /// By name and padding().

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // All passes of transforms/, in pipeline order. Each fusion can be left out of
-// the pipeline and the model computes the same.
+// the pipeline and the model computes the same; adze-convert-weights and
+// adze-quantize-activations decide what it computes.
 #ifndef ADZE_TRANSFORMS_PASSES_TD
 #define ADZE_TRANSFORMS_PASSES_TD
 
@@ -9,12 +10,19 @@ include "mlir/Pass/PassBase.td"
 //===-- model level -------------------------------------------------------===//
 
 def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {
-  let summary = "Convert the matrices of a model to a float format";
+  let summary = "Convert the matrices of a model to a format";
   let description = [{
     Every matrix that an op reads and whose format differs becomes a weight of
     the wanted format: it is renamed and the old symbol becomes a `cast` of it.
     Vectors (norms, biases) stay as they are, and so does what only the
-    expressions of other weights read.
+    expressions of other weights read. Integer formats are for matrices of at
+    least 32 columns that only linears and embeddings read; others stay.
+
+    `format` is one format for all (see `parseFormatName`: f32, bf16, f16, int8,
+    int4:g128, ...) or rules, of which the first that matches the name of a
+    source tensor decides: `lm_head=int8,*=int4:g128`. Patterns have `*` and
+    `?`, and match with or without a final `.weight`. It is an error if a rule
+    matches nothing, or some layers of a weight only.
 
     Before:
     ```mlir
@@ -32,7 +40,7 @@ def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"format", "format", "std::string", "\"\"",
-                        "f32, bf16 or f16">];
+                        "a format, or rules PATTERN=FORMAT with commas">];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
@@ -40,7 +48,7 @@ def HoistTakeRows : Pass<"adze-hoist-take-rows", "::mlir::ModuleOp"> {
   let summary = "Compute only the rows asked for";
   let description = [{
     Moves `adze.take_rows` up through ops that work row by row (linear without
-    captures, rms_norm, elementwise ops), so that the output head runs on the
+    captures, rms_norm, quantize, elementwise ops), so that the output head runs on the
     rows asked for instead of on every token. Declines, with a remark, at an op
     whose result has other uses.
 
@@ -349,6 +357,41 @@ def FuseMaps : Pass<"adze-fuse-maps", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"fuse", "fuse", "bool", "true", "join chains">];
   let dependentDialects = ["::adze::AdzeDialect", "::mlir::arith::ArithDialect"];
+}
+
+def QuantizeActivations : Pass<"adze-quantize-activations", "::mlir::ModuleOp"> {
+  let summary = "Round what linears with integer weights multiply to int8";
+  let description = [{
+    Puts an `adze.quantize` before every linear whose weight has an integer
+    format, so that codes are multiplied with codes. Linears that read the same
+    value share one. A linear whose operand is quantized already is left alone,
+    and so are linears with other weights: where a module has both, a remark says
+    which stay in floating point.
+
+    This changes the values that a model computes: it is a choice of the user
+    (`--activations`), not a rewrite.
+
+    Before:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After, with format=int8:g32:
+    ```mlir
+    adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %q = adze.quantize %x group 32 : tensor<?x64xf32>
+      %y = adze.linear %q, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let options = [Option<"format", "format", "std::string", "\"int8:g128\"",
+                        "int8:token (a scale per row), or int8:gN (per group of N)">];
+  let dependentDialects = ["::adze::AdzeDialect"];
 }
 
 def EliminateDeadWeights : Pass<"adze-eliminate-dead-weights", "::mlir::ModuleOp"> {

@@ -20,8 +20,12 @@ struct PipelineStep {
 };
 
 struct PipelineOptions {
-  /// f32, bf16, f16, or empty: as the checkpoint has them.
+  /// A format or rules, see adze-convert-weights; empty: as the checkpoint has
+  /// them.
   std::string weights;
+  /// What linears with integer weights multiply, see kActivationNames; empty:
+  /// kDefaultActivations.
+  std::string activations;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;
   /// Ops that take the generic path, by name, or all. What would hide them in
@@ -36,7 +40,7 @@ llvm::ArrayRef<llvm::StringLiteral> extensionPoints();
 
 /// The steps from an imported module to a fused, packed one: everything that
 /// does not depend on the target. Inserted passes stand after their point.
-/// Fails with a message on an unknown point or an unknown disabled pass.
+/// Fails with a message on an unknown point, pass or kind of activations.
 bool buildPipeline(const PipelineOptions &options,
                    std::vector<PipelineStep> &steps, std::string &error);
 
