@@ -254,6 +254,32 @@ TEST(Session, AStepThatFindsNoPageForACopyChangesNothing) {
   expectRow(logits, tokens, 70);
 }
 
+TEST(Session, ThePagesOfAStepAreCountedExactly) {
+  adze::Model model = openFake();
+  // Three owners of one page write to it in one step: two copies are made.
+  for (uint32_t spare : {1u, 2u}) {
+    SessionOptions o;
+    o.context = 128;
+    o.maxSequences = 3;
+    o.kvPages = 1 + spare;
+    o.threads = 1;
+    adze::Session session = model.session(o).or_throw();
+    std::vector<int32_t> tokens = someTokens(40);
+    ASSERT_TRUE(session.eval(tokens).ok());
+    ASSERT_TRUE(session.fork(0, 1).ok() && session.fork(0, 2).ok());
+    auto logits = session.step({{1, {4}, {0}}, {0, {5}, {0}}, {2, {6}, {0}}});
+    ASSERT_EQ(logits.ok(), spare == 2);
+    if (!logits)
+      continue;
+    EXPECT_EQ(session.freePages(), 0u);
+    for (int32_t i = 0; i < 3; ++i) {
+      tokens.push_back(4 + i);
+      expectRow(logits->row(size_t(i)), tokens, 40);
+      tokens.pop_back();
+    }
+  }
+}
+
 TEST(Session, StepAndSampleMakeWhatGenerateMakes) {
   adze::Model model = openFake();
   SessionOptions o;
