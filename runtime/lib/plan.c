@@ -9,7 +9,6 @@ typedef unsigned long long ull;
 
 #define DEFAULT_CONTEXT 4096u
 #define DEFAULT_CHUNK 512u
-#define MAX_CONTEXT (1u << 24)
 #define MAX_SEQUENCES 4096u
 #define MAX_CHUNK 65536u
 
@@ -96,16 +95,16 @@ static adze_status plan_context(const adze_model *m,
   if (meta->present &&
       adze_meta_find((const char *)meta->data, meta->bytes, "context", &value))
     adze_meta_integer(value, &most);
-  if (most < 0 || most > MAX_CONTEXT)
-    most = MAX_CONTEXT;
+  if (most < 0 || most > ADZE_MAX_CONTEXT)
+    most = ADZE_MAX_CONTEXT;
   p->context = o->context;
   if (!p->context)
     p->context = most && most < DEFAULT_CONTEXT ? (uint32_t)most
                                                 : DEFAULT_CONTEXT;
-  if (p->context > (most ? (uint32_t)most : MAX_CONTEXT))
+  if (p->context > (most ? (uint32_t)most : ADZE_MAX_CONTEXT))
     return adze_fail(ADZE_INVALID_ARGUMENT, "ask for a smaller context",
                      "%s: a context of %u positions; the model has %llu",
-                     m->name, p->context, (ull)(most ? most : MAX_CONTEXT));
+                     m->name, p->context, (ull)(most ? most : ADZE_MAX_CONTEXT));
   p->sequences = o->max_sequences ? o->max_sequences : 1;
   p->chunk = o->prefill_chunk ? o->prefill_chunk : DEFAULT_CHUNK;
   if (p->chunk < p->sequences)

@@ -160,6 +160,11 @@ static adze_status allocate_decoder(adze_session *s) {
   return ADZE_OK;
 }
 
+/* An allocator of the caller's knows its own limits. */
+static uint64_t available_to(const adze_model *m) {
+  return m->memory.hook.alloc ? UINT64_MAX : adze_memory_available("");
+}
+
 adze_status adze_memory_plan(const adze_model *m,
                              const adze_session_options *given,
                              adze_memory *out) {
@@ -184,6 +189,12 @@ adze_status adze_memory_plan(const adze_model *m,
                         .kv_per_token = plan.kv_per_token,
                         .arena = plan.arena_bytes,
                         .other = plan.other_bytes};
+  uint64_t available = available_to(m);
+  if (available != UINT64_MAX && plan.step_entry >= 0) {
+    memory.available = available;
+    adze_plan_fit(m, &o, threads, available, &memory.fit_context,
+                  &memory.fit_pages);
+  }
   adze_give_struct(out, &memory, sizeof memory);
   return ADZE_OK;
 }
@@ -213,6 +224,8 @@ adze_status adze_session_create(adze_model *m,
   if (!status)
     status = adze_plan_make(m, &o, adze_pool_threads(s->pool), &s->plan);
   if (!status && s->plan.step_entry >= 0)
+    status = adze_plan_check(m, &o, &s->plan, available_to(m));
+  if (!status && s->plan.step_entry >= 0)
     status = allocate_decoder(s);
   if (status)
     adze_session_release(s);
@@ -240,6 +253,12 @@ uint32_t adze_session_context(const adze_session *s) {
 }
 uint32_t adze_session_vocabulary(const adze_session *s) {
   return s ? s->plan.vocabulary : 0;
+}
+uint32_t adze_session_pages(const adze_session *s) {
+  return s ? s->kv.pages : 0;
+}
+uint32_t adze_session_free_pages(const adze_session *s) {
+  return s ? s->kv.n_free : 0;
 }
 size_t adze_sequence_length(const adze_session *s, uint32_t sequence) {
   return s && sequence < s->plan.sequences ? s->sequence[sequence].length : 0;

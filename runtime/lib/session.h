@@ -12,6 +12,8 @@
 /* Symbols of the entries `step` and `hidden`, in the ABI's order. */
 enum { SYM_T, SYM_R, SYM_S, SYM_S1, SYM_P, N_SYMBOLS };
 
+#define ADZE_MAX_CONTEXT (1u << 24)
+
 /* What a session needs, worked out before anything is allocated. */
 typedef struct adze_plan {
   uint32_t context, sequences, chunk, threads;
@@ -63,6 +65,21 @@ struct adze_session {
 
 adze_status adze_plan_make(const adze_model *, const adze_session_options *,
                            uint32_t threads, adze_plan *);
+
+/* Bytes that can be taken: MemAvailable of /proc/meminfo and what the memory
+ * limits of the control groups leave, below `root` ("" for the system).
+ * UINT64_MAX: unknown (memory.c). */
+uint64_t adze_memory_available(const char *root);
+/* Bytes that a session takes beside the weights. */
+uint64_t adze_plan_bytes(const adze_plan *);
+/* The longest context, and the most pages, that `available` bytes have room
+ * for, other options as they are; 0: none. */
+void adze_plan_fit(const adze_model *, const adze_session_options *,
+                   uint32_t threads, uint64_t available, uint32_t *context,
+                   uint32_t *pages);
+/* ADZE_OUT_OF_MEMORY, with what would fit, where the plan needs more. */
+adze_status adze_plan_check(const adze_model *, const adze_session_options *,
+                            const adze_plan *, uint64_t available);
 
 /* A call on the session begins and ends; a second one at the same time is an
  * error. The end forgets a cancellation. */

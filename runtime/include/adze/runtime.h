@@ -247,15 +247,26 @@ typedef struct adze_session_options {
 } adze_session_options;
 
 /* Bytes, before anything is allocated. `kv` is the reserve; it is taken from
- * the system page by page as positions are used. */
+ * the system page by page as positions are used. `weights` are pages of the
+ * artefact's file where it was opened from one. */
 typedef struct adze_memory {
   uint32_t size, reserved;
   uint64_t weights, kv, kv_per_token, arena, other;
+  uint64_t available;   /* of this machine and its control groups now, files
+                           that can be read again not counted as used; 0:
+                           unknown, or an allocator of the caller's decides */
+  uint32_t fit_context; /* the longest context, other options as they are, at
+                           which kv, arena and other fit; 0: none does, or
+                           `available` is 0 */
+  uint32_t fit_pages;   /* the same for kv_pages, at the context asked for */
 } adze_memory;
 
 ADZE_API adze_status adze_memory_plan(const adze_model *,
                                       const adze_session_options *,
                                       adze_memory *);
+/* ADZE_OUT_OF_MEMORY where more is needed than there is (kv, arena and other
+ * against `available` of the plan): the message has the bytes, the hint the
+ * context and the pages that would fit. */
 ADZE_API adze_status adze_session_create(adze_model *,
                                          const adze_session_options *,
                                          adze_session **);
@@ -274,6 +285,9 @@ ADZE_API adze_status adze_sequence_rewind(adze_session *, uint32_t sequence,
 /* `to` becomes a copy of `from`; full pages are shared until one writes. */
 ADZE_API adze_status adze_sequence_fork(adze_session *, uint32_t from,
                                         uint32_t to);
+/* KV pages, and those of them that no sequence holds. */
+ADZE_API uint32_t adze_session_pages(const adze_session *);
+ADZE_API uint32_t adze_session_free_pages(const adze_session *);
 
 /* Appends `count` tokens to sequence 0. `rows` are indices into `tokens` whose
  * logits are wanted, ascending; *logits is then float [n_rows][vocabulary],

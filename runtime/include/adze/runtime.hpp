@@ -9,6 +9,12 @@
 //     use(t.id);
 //     return adze::Next::Continue;
 //   }).or_throw();
+//
+// Many sequences, each with tokens of its own in one step:
+//
+//   auto logits = session.step({{0, prompt, {last}}, {1, {token}, {0}}})
+//                     .or_throw();
+//   int32_t next = session.sample(logits.row(0)).or_throw();
 #ifndef ADZE_RUNTIME_HPP
 #define ADZE_RUNTIME_HPP
 
@@ -196,14 +202,65 @@ struct Logits {
   const float *row(size_t i) const { return data + i * vocabulary; }
 };
 
+/// What one sequence takes part in a step with.
+struct StepInput {
+  uint32_t sequence = 0;
+  std::vector<int32_t> tokens; ///< appended to it
+  std::vector<uint32_t> rows;  ///< of `tokens`, ascending: their logits
+};
+
+/// A caller's use of a model: sequences, each a list of evaluated tokens. Calls
+/// that name no sequence mean number 0.
 class Session {
 public:
-  size_t length() const { return adze_session_length(handle.get()); }
   uint32_t context() const { return adze_session_context(handle.get()); }
   uint32_t vocabulary() const { return adze_session_vocabulary(handle.get()); }
-  Result<void> rewind(size_t length) {
-    return detail::check(adze_session_rewind(handle.get(), length));
+  /// KV pages of 64 positions, and those that no sequence holds.
+  uint32_t pages() const { return adze_session_pages(handle.get()); }
+  uint32_t freePages() const { return adze_session_free_pages(handle.get()); }
+
+  /// Positions that a sequence holds.
+  size_t length(uint32_t sequence = 0) const {
+    return adze_sequence_length(handle.get(), sequence);
   }
+  /// Keeps the first `length` of them.
+  Result<void> rewind(size_t length) { return rewindSequence(0, length); }
+  Result<void> rewindSequence(uint32_t sequence, size_t length) {
+    return detail::check(adze_sequence_rewind(handle.get(), sequence, length));
+  }
+  /// `to` becomes a copy of `from`; a page is shared until one writes to it.
+  Result<void> fork(uint32_t from, uint32_t to) {
+    return detail::check(adze_sequence_fork(handle.get(), from, to));
+  }
+  /// Appends to several sequences at once, any mix of prompts and single
+  /// tokens, each sequence at most once. The rows of logits come in the order
+  /// of the inputs. On failure every sequence is as it was.
+  Result<Logits> step(const std::vector<StepInput> &inputs) {
+    std::vector<adze_step_input> raw(inputs.size());
+    Logits logits{nullptr, 0, vocabulary()};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const StepInput &in = inputs[i];
+      raw[i] = {sizeof raw[i],    in.sequence,    in.tokens.data(),
+                in.tokens.size(), in.rows.data(), in.rows.size()};
+      logits.rows += in.rows.size();
+    }
+    if (adze_step(handle.get(), raw.data(), raw.size(), &logits.data))
+      return lastError();
+    return logits;
+  }
+  /// The token that `generate` would choose from a row of logits. `history` are
+  /// the sequence's tokens so far, `draw` the number of tokens made before.
+  Result<int32_t> sample(const float *row, const Sampling &sampling = {},
+                         const std::vector<int32_t> &history = {},
+                         uint64_t draw = 0) {
+    adze_sampling o = view(sampling);
+    int32_t token = 0;
+    if (adze_sample(handle.get(), row, &o, history.data(), history.size(), draw,
+                    &token))
+      return lastError();
+    return token;
+  }
+
   /// Any thread.
   void cancel() { adze_cancel(handle.get()); }
 
@@ -228,27 +285,7 @@ public:
                              const OnToken &onToken = {}) {
     Generated made;
     Call call{&made.tokens, &onToken};
-    adze_sampling o = {};
-    o.size = sizeof o;
-    o.max_tokens = sampling.maxTokens;
-    o.temperature = sampling.temperature;
-    o.top_k = sampling.topK;
-    o.top_p = sampling.topP;
-    o.min_p = sampling.minP;
-    o.repetition_penalty = sampling.repetitionPenalty;
-    o.repetition_window = sampling.repetitionWindow;
-    o.seed = sampling.seed;
-    o.stop_tokens = sampling.stopTokens.data();
-    o.n_stop_tokens = sampling.stopTokens.size();
-    o.bias = sampling.bias.data();
-    o.n_bias = sampling.bias.size();
-    o.logprobs = sampling.logprobs;
-    o.flags = (sampling.ignoreEos ? ADZE_SAMPLING_IGNORE_EOS : 0) |
-              (sampling.evaluateOnly ? ADZE_SAMPLING_EVALUATE_ONLY : 0);
-    if (sampling.filter) {
-      o.filter = callFilter;
-      o.filter_user = const_cast<Sampling *>(&sampling);
-    }
+    adze_sampling o = view(sampling);
     adze_prompt p = {};
     p.size = sizeof p;
     p.ids = prompt.data();
@@ -283,6 +320,31 @@ private:
       return ADZE_CANCEL;
     }
 #endif
+  }
+  /// A view of `sampling`, which must outlive it.
+  static adze_sampling view(const Sampling &sampling) {
+    adze_sampling o = {};
+    o.size = sizeof o;
+    o.max_tokens = sampling.maxTokens;
+    o.temperature = sampling.temperature;
+    o.top_k = sampling.topK;
+    o.top_p = sampling.topP;
+    o.min_p = sampling.minP;
+    o.repetition_penalty = sampling.repetitionPenalty;
+    o.repetition_window = sampling.repetitionWindow;
+    o.seed = sampling.seed;
+    o.stop_tokens = sampling.stopTokens.data();
+    o.n_stop_tokens = sampling.stopTokens.size();
+    o.bias = sampling.bias.data();
+    o.n_bias = sampling.bias.size();
+    o.logprobs = sampling.logprobs;
+    o.flags = (sampling.ignoreEos ? ADZE_SAMPLING_IGNORE_EOS : 0) |
+              (sampling.evaluateOnly ? ADZE_SAMPLING_EVALUATE_ONLY : 0);
+    if (sampling.filter) {
+      o.filter = callFilter;
+      o.filter_user = const_cast<Sampling *>(&sampling);
+    }
+    return o;
   }
   static void callFilter(void *user, const int32_t *ids, size_t count,
                          float *logits, size_t vocabulary) {
@@ -378,6 +440,20 @@ public:
         break;
     }
     return lastError();
+  }
+
+  /// A number, or an array of numbers, of the metadata: "context", "eos".
+  Result<std::vector<int64_t>> integers(const std::string &key) const {
+    std::vector<int64_t> values;
+    size_t count = 16;
+    do {
+      values.resize(count);
+      if (adze_model_integers(handle.get(), key.c_str(), values.data(),
+                              values.size(), &count))
+        return lastError();
+    } while (count > values.size());
+    values.resize(count);
+    return values;
   }
 
   Result<Session> session(const SessionOptions &options = {}) const {
