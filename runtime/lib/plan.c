@@ -158,6 +158,18 @@ static adze_status plan_arena(const adze_model *m, int64_t entry,
   return ADZE_OK;
 }
 
+/* Whether any entry reads positions, and that those that do are well formed. */
+static adze_status find_batches(const adze_model *m, adze_plan *p) {
+  adze_status status = ADZE_OK;
+  uint64_t count = adze_desc_count(&m->desc, ADZE_TABLE_ENTRIES);
+  for (uint64_t i = 0; i < count && !status; ++i) {
+    adze_batch_args batch;
+    status = adze_batch_find(m, adze_desc_entry(&m->desc, i), &batch);
+    p->holds_sequences |= !status && batch.count;
+  }
+  return status;
+}
+
 adze_status adze_plan_make(const adze_model *m, const adze_session_options *o,
                            uint32_t threads, adze_plan *p) {
   memset(p, 0, sizeof *p);
@@ -172,7 +184,9 @@ adze_status adze_plan_make(const adze_model *m, const adze_session_options *o,
   if (!status && p->hidden_entry >= 0 && p->step_entry < 0)
     status = adze_fail(ADZE_UNSUPPORTED, "compile the model as a decoder",
                        "%s: has an entry 'hidden' but no 'step'", m->name);
-  if (status || p->step_entry < 0)
+  if (!status)
+    status = find_batches(m, p);
+  if (status || !p->holds_sequences)
     return status;
   status = plan_context(m, o, p);
   if (!status)

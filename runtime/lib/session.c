@@ -137,7 +137,7 @@ static uint64_t lay_out(adze_session *s, uint8_t *base) {
   return at;
 }
 
-static adze_status allocate_decoder(adze_session *s) {
+static adze_status allocate_sequences(adze_session *s) {
   adze_plan *p = &s->plan;
   s->block_bytes = lay_out(s, NULL);
   s->block = adze_alloc(&s->memory, s->block_bytes);
@@ -223,10 +223,10 @@ adze_status adze_session_create(adze_model *m,
   status = find_pool(m, &o, &s->pool);
   if (!status)
     status = adze_plan_make(m, &o, adze_pool_threads(s->pool), &s->plan);
-  if (!status && s->plan.step_entry >= 0)
+  if (!status && s->plan.holds_sequences)
     status = adze_plan_check(m, &o, &s->plan, available_to(m));
-  if (!status && s->plan.step_entry >= 0)
-    status = allocate_decoder(s);
+  if (!status && s->plan.holds_sequences)
+    status = allocate_sequences(s);
   if (status)
     adze_session_release(s);
   else

@@ -20,6 +20,7 @@ typedef struct adze_plan {
   uint32_t pages, pages_per_sequence;
   uint32_t vocabulary, hidden;    /* widths of the two entries' results */
   int64_t step_entry, hidden_entry; /* -1: the model has none */
+  bool holds_sequences; /* some entry reads positions */
   uint64_t arena_bytes, kv_bytes, kv_per_token, other_bytes;
 } adze_plan;
 
@@ -104,6 +105,14 @@ adze_status adze_run_inputs(adze_session *, const adze_step_input *,
 adze_status adze_run_entry(adze_session *, uint64_t entry,
                            const int64_t *symbols, void *const *args,
                            bool stoppable);
+
+/* Runs `entry` over `total` rows, cut into `rows` (null: all of them one
+ * sequence from 0, forgotten afterwards). `args` and `symbols` lack only what
+ * belongs to the batch and get it here. */
+adze_status adze_batch_run(adze_session *, uint64_t entry,
+                           const adze_batch_args *, const adze_entry_rows *rows,
+                           size_t n_rows, int64_t total, int64_t *symbols,
+                           void **args);
 
 /* Sampling (sample.c). `draw` numbers the token. */
 adze_status adze_sampling_take(const adze_session *, const adze_sampling *,

@@ -267,6 +267,10 @@ class Jit(Case):
         self.assertIn("largest error",
                       self.run_program(EXAMPLES / "jit" / "jit-function"))
 
+    def test_attention(self):
+        self.assertIn("largest error",
+                      self.run_program(EXAMPLES / "jit" / "jit-attention"))
+
     def test_built(self):
         said = self.run_program(EXAMPLES / "jit" / "jit-built")
         self.assertEqual(said.split(), ["3", "5", "4", "30", "50", "40"])

@@ -354,16 +354,56 @@ private:
   std::unique_ptr<adze_session, detail::SessionDeleter> handle;
 };
 
+/// `count` rows of a call that continue sequence `sequence`.
+struct EntryRows {
+  uint32_t sequence;
+  size_t count;
+};
+
 /// A named entry of a model, with a session of its own.
 class Entry {
 public:
-  /// Runs it over the inputs and returns new tensors for the results.
+  /// Runs it over the inputs and returns new tensors for the results. Where the
+  /// entry has attention, the rows are one whole sequence from position 0.
   template <typename... Inputs>
   Result<std::vector<Tensor>> call(const Inputs &...inputs) {
     return callWith({inputs...});
   }
   Result<std::vector<Tensor>> callWith(const std::vector<Tensor> &inputs) {
-    size_t results = resultCount();
+    return run(nullptr, 0, inputs);
+  }
+
+  /// The same, but the rows continue sequence 0, whose keys and values the
+  /// entry keeps: a prompt first, then a row at a time.
+  template <typename... Inputs>
+  Result<std::vector<Tensor>> append(const Inputs &...inputs) {
+    return appendTo({}, {inputs...});
+  }
+  /// The rows in parts, each of a sequence of its own (below
+  /// SessionOptions::maxSequences). No parts: all rows to sequence 0.
+  Result<std::vector<Tensor>> appendTo(const std::vector<EntryRows> &parts,
+                                       const std::vector<Tensor> &inputs) {
+    std::vector<adze_entry_rows> rows;
+    for (const EntryRows &part : parts)
+      rows.push_back({sizeof(adze_entry_rows), part.sequence, part.count});
+    if (rows.empty())
+      rows.push_back({sizeof(adze_entry_rows), 0, rowsOf(inputs)});
+    return run(rows.data(), rows.size(), inputs);
+  }
+  /// Positions that a sequence holds, and keeping the first `length` of them.
+  size_t length(uint32_t sequence = 0) const {
+    return adze_sequence_length(session.get(), sequence);
+  }
+  Result<void> rewind(size_t length, uint32_t sequence = 0) {
+    return detail::check(adze_sequence_rewind(session.get(), sequence, length));
+  }
+
+private:
+  friend class Model;
+  /// Calls, or with `rows` appends.
+  Result<std::vector<Tensor>> run(const adze_entry_rows *rows, size_t count,
+                                  const std::vector<Tensor> &inputs) {
+    size_t results = argumentsThat([](auto &info) { return info.is_result; });
     std::vector<adze_tensor> args;
     for (const Tensor &t : inputs)
       args.push_back(t.raw);
@@ -377,22 +417,40 @@ public:
       made[i].allocate();
       args.push_back(made[i].raw);
     }
-    if (adze_entry_call(session.get(), name.c_str(), args.data(), args.size()))
+    if (rows ? adze_entry_append(session.get(), name.c_str(), rows, count,
+                                 args.data(), args.size())
+             : adze_entry_call(session.get(), name.c_str(), args.data(),
+                               args.size()))
       return lastError();
     return made;
   }
-
-private:
-  friend class Model;
-  size_t resultCount() const {
+  template <typename Predicate> size_t argumentsThat(Predicate matches) const {
     size_t count = 0;
     adze_arg_info info = {};
     info.size = sizeof info;
     for (size_t i = 0;
          adze_model_entry_arg(model.get(), name.c_str(), i, &info) == ADZE_OK;
          ++i)
-      count += info.is_result;
+      count += matches(info) ? 1 : 0;
     return count;
+  }
+  /// T, by the first input that has it; the call itself checks the shapes.
+  size_t rowsOf(const std::vector<Tensor> &inputs) const {
+    size_t input = 0;
+    adze_arg_info info = {};
+    info.size = sizeof info;
+    for (size_t i = 0;
+         input < inputs.size() &&
+         adze_model_entry_arg(model.get(), name.c_str(), i, &info) == ADZE_OK;
+         ++i) {
+      if (info.is_batch)
+        continue;
+      const adze_tensor &t = inputs[input++].raw;
+      for (uint32_t k = 0; k < info.rank && k < t.rank; ++k)
+        if (info.symbol[k] && std::string_view(info.symbol[k]) == "T")
+          return static_cast<size_t>(t.shape[k]);
+    }
+    return 0;
   }
   std::unique_ptr<adze_model, detail::ModelDeleter> model;
   std::unique_ptr<adze_session, detail::SessionDeleter> session;
@@ -478,18 +536,13 @@ public:
     if (adze_model_entry_arg(handle.get(), name.c_str(), 0, &info) ==
         ADZE_NOT_FOUND)
       return lastError();
-    adze_session_options o = {};
-    o.size = sizeof o;
-    o.threads = options.threads;
-    o.pool = options.pool ? options.pool->c() : nullptr;
-    o.context = options.context ? options.context : 1;
-    adze_session *s = nullptr;
-    if (adze_session_create(handle.get(), &o, &s))
-      return lastError();
+    Result<Session> made = session(options);
+    if (!made)
+      return made.error();
     Entry entry;
     adze_model_retain(handle.get());
     entry.model.reset(handle.get());
-    entry.session.reset(s);
+    entry.session = std::move(made->handle);
     entry.name = name;
     return entry;
   }
