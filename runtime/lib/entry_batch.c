@@ -114,7 +114,9 @@ static adze_status take_pages(adze_session *s, const parts *p) {
   uint64_t pages = 0;
   for (size_t i = 0; i < p->count; ++i) {
     adze_sequence *q = sequence_of(s, p, i);
-    pages += adze_kv_pages_needed(&s->kv, q, q->length + rows_of(p, i));
+    uint32_t length = q->length + rows_of(p, i);
+    pages += adze_kv_pages_needed(q, length) +
+             (adze_kv_page_to_copy(&s->kv, q, length) >= 0);
   }
   if (pages > s->kv.n_free)
     return adze_fail(ADZE_CONTEXT_FULL,
