@@ -117,20 +117,20 @@ public:
 
   RowSource resolve(int64_t row) const { return program.resolve(row); }
 
-  /// True if rows of the leaf need no change of format.
+  /// True if values of the leaf do not change.
   bool isRaw(RowSource at) const {
-    return program.leaves[at.leaf].formats.size() == 1;
+    return program.leaves[at.leaf].steps.empty();
   }
   const uint8_t *rawRow(RowSource at) const {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     return data[at.leaf] +
-           at.row * leaf.formats.front().getRowBytes(columns());
+           at.row * leaf.format.getRowBytes(columns());
   }
 
   /// The values of a row of a matrix in the result's format.
   Error readRow(RowSource at, MutableArrayRef<float> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    FormatAttrInterface format = leaf.formats.front();
+    FormatAttrInterface format = leaf.format;
     format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))}, out);
     return convert(at, out);
   }
@@ -145,7 +145,7 @@ public:
     WeightOp weight = leaf.weight;
     int64_t n = weight.getWeightType().getRows();
     values.resize(n);
-    FormatAttrInterface format = leaf.formats.front();
+    FormatAttrInterface format = leaf.format;
     format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
     if (Error error = convert({index, 0}, values))
       return error;
@@ -171,11 +171,16 @@ private:
   BoundWeight(const WeightProgram &program, int64_t layer)
       : program(program), layer(layer) {}
 
-  /// Rounds values to each format they pass through.
+  /// Takes values through the leaf's steps: each format rounds them.
   Error convert(RowSource at, MutableArrayRef<float> values) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    for (FormatAttrInterface format :
-         ArrayRef(leaf.formats).drop_front()) {
+    for (const ExprStep &step : leaf.steps) {
+      FormatAttrInterface format = step.format;
+      if (!format) {
+        for (float &value : values)
+          value += step.offset;
+        continue;
+      }
       encoded.resize(format.getRowBytes(values.size()));
       format.encodeRow(values, encoded);
       rounded.resize(values.size());
@@ -196,7 +201,7 @@ private:
         "tensor \"" + source.getSourceName(source.isPerLayer() ? layer : 0) +
         "\": row " + Twine(row) + ", column " + Twine(column) + ": " +
         std::to_string(value) + " is not finite in " + format.getFormatName() +
-        "; keep this weight in " + leaf.formats.front().getFormatName() +
+        "; keep this weight in " + leaf.format.getFormatName() +
         ", or use bf16");
   }
 
