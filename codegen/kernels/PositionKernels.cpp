@@ -46,8 +46,15 @@ FailureOr<func::FuncOp> adze::buildRotaryTable(OpBuilder &builder,
       auto [cosine, sine] =
           emitCosSin(e.b, e.loc, e.mulf(wide, frequency));
       if (scale != 1.0) {
-        cosine = e.mulf(cosine, e.splat(scale));
-        sine = e.mulf(sine, e.splat(scale));
+        // A frequency of 0 is a pair that does not turn: 1 and 0, unscaled.
+        SmallVector<float> factors;
+        for (double turn : part)
+          factors.push_back(turn == 0.0 ? 1.0f : float(scale));
+        Value factor = arith::ConstantOp::create(
+            e.b, e.loc,
+            DenseElementsAttr::get(e.lanesOf(e.f32), ArrayRef<float>(factors)));
+        cosine = e.mulf(cosine, factor);
+        sine = e.mulf(sine, factor);
       }
       e.storeLanes(cosine, e.f32, e.at(to, i * 4), count);
       e.storeLanes(sine, e.f32, e.at(to, (half + i) * 4), count);

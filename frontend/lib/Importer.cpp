@@ -130,7 +130,8 @@ importModel(mlir::MLIRContext &context, const Checkpoint &checkpoint,
   if (Error error = errors.takeError())
     return error;
   // The projections are nearly all of a model; a query is in every one.
-  const TensorSpec *query = model->table.find(TensorRole::Query);
+  const TensorSpec *query = model->table.find(
+      config.fusedQkv ? TensorRole::QueryKeyValue : TensorRole::Query);
   DType weights = types[query - model->table.specs.data()];
   Expected<DType> cache = cacheType(options, weights);
   if (!cache)

@@ -67,6 +67,16 @@ constexpr RoleRow rows[] = {
      "blk.{}.ffn_down.bias"},
     {R::FinalNorm, "final norm", "model.norm.weight", "output_norm.weight"},
     {R::Head, "head", "lm_head.weight", "output.weight"},
+    {R::QueryKeyValue, "projection of q, k and v",
+     "model.layers.{}.self_attn.qkv_proj.weight", "blk.{}.attn_qkv.weight"},
+    {R::GateUp, "gate and up projection",
+     "model.layers.{}.mlp.gate_up_proj.weight", "blk.{}.ffn_up.weight"},
+    {R::PostAttentionNorm, "norm after attention",
+     "model.layers.{}.post_attention_layernorm.weight",
+     "blk.{}.post_attention_norm.weight"},
+    {R::PostFeedForwardNorm, "norm after feed-forward",
+     "model.layers.{}.post_feedforward_layernorm.weight",
+     "blk.{}.post_ffw_norm.weight"},
 };
 } // namespace
 
@@ -111,12 +121,20 @@ TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
   };
   int64_t hidden = config.hidden, mlp = config.intermediate;
   int64_t q = config.queryWidth(), kv = config.kvWidth();
+  // With a norm after attention, transformers calls that one
+  // post_attention_layernorm, and this one by what it stands before.
+  constexpr StringLiteral beforeFeedForward =
+      "model.layers.{}.pre_feedforward_layernorm.weight";
 
   add(R::Embedding, {config.vocab, hidden});
   add(R::AttentionNorm, {hidden});
-  add(R::Query, {q, hidden});
-  add(R::Key, {kv, hidden});
-  add(R::Value, {kv, hidden});
+  if (config.fusedQkv) {
+    add(R::QueryKeyValue, {q + 2 * kv, hidden});
+  } else {
+    add(R::Query, {q, hidden});
+    add(R::Key, {kv, hidden});
+    add(R::Value, {kv, hidden});
+  }
   if (config.qkvBias) {
     add(R::QueryBias, {q});
     add(R::KeyBias, {kv});
@@ -129,15 +147,25 @@ TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
   add(R::Output, {hidden, q});
   if (config.outputBias)
     add(R::OutputBias, {hidden});
+  if (config.postNorms)
+    add(R::PostAttentionNorm, {hidden});
   add(R::FeedForwardNorm, {hidden});
-  add(R::Gate, {mlp, hidden});
-  add(R::Up, {mlp, hidden});
+  if (config.postNorms && !gguf)
+    table.specs.back().pattern = beforeFeedForward.str();
+  if (config.fusedGateUp) {
+    add(R::GateUp, {2 * mlp, hidden});
+  } else {
+    add(R::Gate, {mlp, hidden});
+    add(R::Up, {mlp, hidden});
+  }
   add(R::Down, {hidden, mlp});
   if (config.mlpBias) {
     add(R::GateBias, {mlp});
     add(R::UpBias, {mlp});
     add(R::DownBias, {hidden});
   }
+  if (config.postNorms)
+    add(R::PostFeedForwardNorm, {hidden});
   add(R::FinalNorm, {hidden});
   if (!config.tiedHead)
     add(R::Head, {config.vocab, hidden});

@@ -24,6 +24,13 @@ TEST(Rope, IsAPowerOfTheta) {
   rope.scaling = RopeConfig::Scaling::Factors;
   rope.factors = {1, 2, 4, 8};
   EXPECT_DOUBLE_EQ(ropeInverseFrequencies(rope, 8)[3], 1e-3 / 8);
+  // Half of the head turns: its own powers, then pairs that stay.
+  rope.rotated = 4;
+  rope.factors = {1, 2};
+  table = ropeInverseFrequencies(rope, 8);
+  EXPECT_DOUBLE_EQ(table[1], 0.005); // 10000^(-2/4) / 2
+  EXPECT_EQ(table[2], 0.0);
+  EXPECT_EQ(table[3], 0.0);
 }
 
 /// The scaling of Llama 3.1 in the words of its reference: by wavelength.
@@ -130,7 +137,7 @@ TEST(GgufModel, RefusesWhatItCannotRun) {
   other.str("general.architecture", "mamba");
   EXPECT_EQ(describeFailure(other),
             "m.gguf: \"general.architecture\": expected a supported value, "
-            "found \"mamba\"; supported: llama, qwen2 and qwen3");
+            "found \"mamba\"; supported: gemma3, llama, phi3, qwen2 and qwen3");
   EXPECT_EQ(describeFailure(tinyGguf().u32("llama.expert_count", 8)),
             "m.gguf: \"llama.expert_count\": expected a supported value, found "
             "8; supported: 0");

@@ -107,8 +107,9 @@ LogicalResult Executor::run(RotaryTableOp op, Frame &frame) {
     for (int64_t i = 0; i < half; ++i) {
       double angle = double(batch->positions[t]) * freqs[i];
       double *row = result->floats.data() + t * 2 * half;
-      row[i] = round(scale * std::cos(angle));
-      row[half + i] = round(scale * std::sin(angle));
+      double factor = freqs[i] == 0.0 ? 1.0 : scale;
+      row[i] = round(factor * std::cos(angle));
+      row[half + i] = round(factor * std::sin(angle));
     }
   frame.set(op.getResult(), std::move(*result));
   return success();

@@ -126,21 +126,21 @@ public:
 
   RowSource resolve(int64_t row) const { return program.resolve(row); }
 
-  /// True if rows of the leaf need no change of format.
+  /// True if values of the leaf do not change.
   bool isRaw(RowSource at) const {
-    return program.leaves[at.leaf].formats.size() == 1;
+    return program.leaves[at.leaf].steps.empty();
   }
   const uint8_t *rawRow(RowSource at) const {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    return data[at.leaf] + at.row * leaf.formats.front().getRowBytes(columns());
+    return data[at.leaf] + at.row * leaf.format.getRowBytes(columns());
   }
 
   /// The values of a row of a matrix in the result's format.
   Error readRow(RowSource at, MutableArrayRef<float> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    FormatAttrInterface format = leaf.formats.front();
+    FormatAttrInterface format = leaf.format;
     format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))}, out);
-    return convert(at, ArrayRef(leaf.formats).drop_front(), out);
+    return convert(at, leaf.steps, out);
   }
 
   /// All values of a source vector in the result's format, read once.
@@ -153,10 +153,10 @@ public:
     WeightOp weight = leaf.weight;
     int64_t n = weight.getWeightType().getRows();
     values.resize(n);
-    FormatAttrInterface format = leaf.formats.front();
+    FormatAttrInterface format = leaf.format;
     format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
     if (Error error =
-            convert({index, 0}, ArrayRef(leaf.formats).drop_front(), values))
+            convert({index, 0}, leaf.steps, values))
       return error;
     return ArrayRef<float>(values);
   }
@@ -166,14 +166,16 @@ public:
   /// once more could choose another scale.
   Error encodeRow(RowSource at, MutableArrayRef<uint8_t> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    FormatAttrInterface format = leaf.formats.front();
+    FormatAttrInterface format = leaf.format;
     values.resize(columns());
     format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))},
                      values);
-    if (Error error = convert(
-            at, ArrayRef(leaf.formats).drop_front().drop_back(), values))
+    ArrayRef<ExprStep> steps = leaf.steps;
+    if (steps.back().format)
+      steps = steps.drop_back();
+    if (Error error = convert(at, steps, values))
       return error;
-    return roundTo(leaf.formats.back(), at, values, out);
+    return roundTo(type().getFormat(), at, values, out);
   }
 
   WeightType type() const {
@@ -186,10 +188,16 @@ private:
   BoundWeight(const WeightProgram &program, int64_t layer)
       : program(program), layer(layer) {}
 
-  /// Rounds values to each of `formats` in turn.
-  Error convert(RowSource at, ArrayRef<FormatAttrInterface> formats,
+  /// Takes values through steps: each format rounds them.
+  Error convert(RowSource at, ArrayRef<ExprStep> steps,
                 MutableArrayRef<float> values) {
-    for (FormatAttrInterface format : formats) {
+    for (const ExprStep &step : steps) {
+      FormatAttrInterface format = step.format;
+      if (!format) {
+        for (float &value : values)
+          value += step.offset;
+        continue;
+      }
       encoded.resize(format.getRowBytes(values.size()));
       if (Error error = roundTo(format, at, values, encoded))
         return error;
@@ -233,7 +241,8 @@ private:
     return llvm::createStringError(
         place(leaf, row, column) + std::to_string(value) +
         " is not finite in " + format.getFormatName() +
-        "; keep this weight in " + leaf.formats.front().getFormatName() +
+        "; keep this weight in " +
+        FormatAttrInterface(leaf.format).getFormatName() +
         ", or use bf16 (or bf16 scales)");
   }
 

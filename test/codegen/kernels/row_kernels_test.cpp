@@ -164,6 +164,24 @@ std::vector<double> turnsOf(int64_t headDim) {
   return turns;
 }
 
+TEST_P(RowKernelTest, RotaryTableLeavesStillPairsUnscaled) {
+  auto kernel = compile("adze.kernel @k rotary_table {scale = 0.5 : f64, "
+                        "turns = array<f64: 0.25, 0.0, 0.0>}");
+  ASSERT_TRUE(kernel);
+  std::vector<int32_t> positions = {0, 1, 1000003};
+  BatchView view = {};
+  view.positions = positions.data();
+  Matrix y(3, 6, Stored::F32);
+  (*kernel)(0, 3, &view, {word(y)});
+  for (int64_t r = 0; r < 3; ++r)
+    for (int64_t i = 1; i < 3; ++i) {
+      EXPECT_EQ(y.at(r, i), 1.0) << r << " " << i;
+      EXPECT_EQ(y.at(r, 3 + i), 0.0) << r << " " << i;
+    }
+  EXPECT_NEAR(y.at(0, 0), 0.5, 2e-7);
+  EXPECT_NEAR(y.at(1, 3), 0.5, 2e-7); // a quarter of a turn
+}
+
 TEST_P(RowKernelTest, RotaryTable) {
   for (int64_t d : {2, 6, 64, 80, 128}) {
     std::string list;

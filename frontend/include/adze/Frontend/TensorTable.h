@@ -35,6 +35,10 @@ enum class TensorRole : uint8_t {
   DownBias,
   FinalNorm,
   Head,
+  QueryKeyValue,
+  GateUp,
+  PostAttentionNorm,
+  PostFeedForwardNorm,
 };
 
 /// `embedding`, `attention norm`, ...
