@@ -64,9 +64,9 @@ StringRef symbolOf(TensorRole role) {
   case TensorRole::Head:
     return "head";
   case TensorRole::QueryKeyValue:
-    return "l.qkv";
+    return "l.qkv.stored";
   case TensorRole::GateUp:
-    return "l.gate_up";
+    return "l.gate_up.stored";
   case TensorRole::PostAttentionNorm:
     return "l.n1_post";
   case TensorRole::PostFeedForwardNorm:
