@@ -147,10 +147,9 @@ private:
                      llvm::function_ref<Value(Value)> part) {
     OpBuilder::InsertionGuard guard(builder);
     // The type is known once the body is built; any type serves until then.
-    WeightOp weight =
-        WeightOp::create(builder, symbolOf(role), "",
-                         isPerLayer(role) ? config.layers : 0,
-                         stored.getWeightType());
+    WeightOp weight = WeightOp::create(builder, symbolOf(role), "",
+                                       isPerLayer(role) ? config.layers : 0,
+                                       stored.getWeightType());
     builder.createBlock(&weight.getBody());
     Value value = part(
         RefOp::create(builder, stored.getWeightType(), stored.getSymName()));

@@ -180,10 +180,11 @@ TEST(GgufModel, ReadsPhi3) {
   std::memcpy(bytes.data() + bytes.size() - 32, &factor, sizeof(factor));
   auto checkpoint = Checkpoint::fromGguf(buffer(bytes, "m.gguf"), diags);
   ASSERT_TRUE(bool(checkpoint));
-  EXPECT_EQ(failure(describeModel(*checkpoint, diags)),
-            "m.gguf: \"phi3.rope.scaling.type\": expected short and long rotary "
-            "factors together, found one of the tensors "
-            "\"rope_factors_short.weight\" and \"rope_factors_long.weight\"");
+  EXPECT_EQ(
+      failure(describeModel(*checkpoint, diags)),
+      "m.gguf: \"phi3.rope.scaling.type\": expected short and long rotary "
+      "factors together, found one of the tensors "
+      "\"rope_factors_short.weight\" and \"rope_factors_long.weight\"");
 
   file.next("rope_factors_short.weight", {1});
   bytes = file.write();
@@ -196,11 +197,12 @@ TEST(GgufModel, ReadsPhi3) {
   model = describeModel(*checkpoint, warnings);
   ASSERT_TRUE(bool(model)) << failure(std::move(model));
   EXPECT_EQ(model->config.rope.factors, std::vector<double>{2.0});
-  EXPECT_EQ(warnings.str(),
-            "warning: m.gguf: \"phi3.rope.scaling.attn_factor\": compiled with "
-            "the rotary factors for a context of 64, also for texts of up to 16 "
-            "tokens, where transformers takes the short ones; for those, set "
-            "phi3.context_length to 16 in a copy of the file\n");
+  EXPECT_EQ(
+      warnings.str(),
+      "warning: m.gguf: \"phi3.rope.scaling.attn_factor\": compiled with "
+      "the rotary factors for a context of 64, also for texts of up to 16 "
+      "tokens, where transformers takes the short ones; for those, set "
+      "phi3.context_length to 16 in a copy of the file\n");
 }
 
 TEST(GgufModel, ReadsGemma3) {
