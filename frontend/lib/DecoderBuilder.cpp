@@ -110,7 +110,7 @@ private:
   StringRef moduleName(TensorRole role) const {
     return StringRef(holderOf(role)->pattern).rsplit('.').first;
   }
-  /// What holds both: `model.layers.{}.mlp` of gate_proj and up_proj.
+  /// What holds both: `model.layers.{}.mlp` of gate_proj and down_proj.
   static std::string holder(StringRef a, StringRef b) {
     size_t common = 0;
     while (common < std::min(a.size(), b.size()) && a[common] == b[common])
@@ -266,8 +266,7 @@ Value DecoderBuilder::embed(Value tokens) {
   return map(x, [&](Value value) -> Value {
     return arith::MulFOp::create(
         builder, value,
-        arith::ConstantOp::create(builder,
-                                  builder.getFloatAttr(f32, scale)));
+        arith::ConstantOp::create(builder, builder.getFloatAttr(f32, scale)));
   });
 }
 
@@ -307,9 +306,9 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
   for (const LayerRun &run : runs) {
     Value &rope = ropes[run.sliding && config.slidingRope];
     if (!rope)
-      rope = rotaryTable(
-          batch, run.sliding ? config.slidingRope.value_or(config.rope)
-                             : config.rope);
+      rope = rotaryTable(batch, run.sliding
+                                    ? config.slidingRope.value_or(config.rope)
+                                    : config.rope);
   }
   at(layerName);
   for (const LayerRun &run : runs)
@@ -332,9 +331,9 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
 OwningOpRef<ModuleOp> DecoderBuilder::build(llvm::ArrayRef<DType> types,
                                             Type kvType) {
   attentionName =
-      holder(moduleName(TensorRole::Query), moduleName(TensorRole::Key));
+      holder(moduleName(TensorRole::Query), moduleName(TensorRole::Output));
   feedForwardName =
-      holder(moduleName(TensorRole::Gate), moduleName(TensorRole::Up));
+      holder(moduleName(TensorRole::Gate), moduleName(TensorRole::Down));
   layerName = holder(attentionName, feedForwardName);
 
   embeddingType = elementType(

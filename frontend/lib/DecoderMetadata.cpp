@@ -104,8 +104,7 @@ static void readGgufRope(const Checkpoint &checkpoint, ConfigReader &reader,
   // Files from before rope.scaling have scale_linear alone.
   double old = reader.positiveRealOr(prefix + "rope.scale_linear", 1.0);
   double factor = reader.positiveRealOr(prefix + "rope.scaling.factor", old);
-  if ((type == "linear" || !reader.has(typeKey)) &&
-      factor != 1.0) {
+  if ((type == "linear" || !reader.has(typeKey)) && factor != 1.0) {
     rope.scaling = RopeConfig::Scaling::Linear;
     rope.factor = factor;
   }

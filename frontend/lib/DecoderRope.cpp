@@ -44,14 +44,14 @@ static void readLongRope(ConfigReader &reader, int64_t originalContext,
                          const ModelConfig &config, RopeConfig &rope) {
   // The family's own key counts, not the copy in here.
   reader.ignore({"original_max_position_embeddings"});
-  double factor = reader.positiveRealOr(
-      "factor", static_cast<double>(config.context) /
-                    static_cast<double>(originalContext));
+  double factor =
+      reader.positiveRealOr("factor", static_cast<double>(config.context) /
+                                          static_cast<double>(originalContext));
   rope.scale = reader.positiveRealOr("attention_factor",
                                      longRopeScale(factor, originalContext));
   std::vector<double> factors[2];
-  for (auto [key, list] : zip_equal(
-           ArrayRef<StringRef>{"short_factor", "long_factor"}, factors)) {
+  for (auto [key, list] :
+       zip_equal(ArrayRef<StringRef>{"short_factor", "long_factor"}, factors)) {
     list = reader.positiveReals(key);
     size_t pairs = rope.rotatedOf(config.headDim) / 2;
     if (list.size() == pairs)
@@ -101,19 +101,18 @@ void readRopeObject(ConfigReader &reader, const RopeSupport &support,
   StringRef typeKey = reader.has("rope_type") ? "rope_type" : "type";
   reader.ignore({"type", "rope_type"});
   std::string fallback = reader.has(typeKey) ? "" : "default";
-  std::string type =
-      support.longRope
-          ? reader.choose<std::string>(typeKey,
-                                       {{"default", "default"},
-                                        {"longrope", "longrope"},
-                                        {"su", "longrope"},
-                                        {"yarn", "longrope"}},
-                                       fallback)
-          : reader.choose<std::string>(typeKey,
-                                       {{"default", "default"},
-                                        {"linear", "linear"},
-                                        {"llama3", "llama3"}},
-                                       fallback);
+  std::string type = support.longRope
+                         ? reader.choose<std::string>(typeKey,
+                                                      {{"default", "default"},
+                                                       {"longrope", "longrope"},
+                                                       {"su", "longrope"},
+                                                       {"yarn", "longrope"}},
+                                                      fallback)
+                         : reader.choose<std::string>(typeKey,
+                                                      {{"default", "default"},
+                                                       {"linear", "linear"},
+                                                       {"llama3", "llama3"}},
+                                                      fallback);
   if (type.empty())
     return;
   if (type == "longrope") {

@@ -64,9 +64,9 @@ StringRef symbolOf(TensorRole role) {
   case TensorRole::Head:
     return "head";
   case TensorRole::QueryKeyValue:
-    return "l.qkv";
+    return "l.qkv.stored";
   case TensorRole::GateUp:
-    return "l.gate_up";
+    return "l.gate_up.stored";
   case TensorRole::PostAttentionNorm:
     return "l.n1_post";
   case TensorRole::PostFeedForwardNorm:
@@ -147,10 +147,9 @@ private:
                      llvm::function_ref<Value(Value)> part) {
     OpBuilder::InsertionGuard guard(builder);
     // The type is known once the body is built; any type serves until then.
-    WeightOp weight =
-        WeightOp::create(builder, symbolOf(role), "",
-                         isPerLayer(role) ? config.layers : 0,
-                         stored.getWeightType());
+    WeightOp weight = WeightOp::create(builder, symbolOf(role), "",
+                                       isPerLayer(role) ? config.layers : 0,
+                                       stored.getWeightType());
     builder.createBlock(&weight.getBody());
     Value value = part(
         RefOp::create(builder, stored.getWeightType(), stored.getSymName()));

@@ -35,6 +35,7 @@ public:
     config.attentionScale =
         1.0 / std::sqrt(reader.positiveRealOr("query_pre_attn_scalar", 256.0));
     reader.require("partial_rotary_factor", 1.0);
+    reader.ignore({"cache_implementation"});
     readRotary(reader, config);
     readLayerKinds(reader, config);
     setCommon(config);
@@ -62,9 +63,9 @@ public:
     // The files do not say it: the 27B model, known by its depth, divides by
     // the width of its hidden state per head.
     constexpr int64_t depthOf27B = 62;
-    double scalar = static_cast<double>(
-        config.layers == depthOf27B ? config.hidden / config.heads
-                                    : config.headDim);
+    double scalar = static_cast<double>(config.layers == depthOf27B
+                                            ? config.hidden / config.heads
+                                            : config.headDim);
     config.attentionScale = 1.0 / std::sqrt(scalar);
     config.activation = Activation::GeluTanh;
     // The norms in the file are 1 + w already.

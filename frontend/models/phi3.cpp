@@ -23,9 +23,12 @@ public:
     rope.longRope = reader.positiveOr("original_max_position_embeddings", 4096);
     readRope(reader, rope, config);
     readSlidingWindow(reader, /*fallback=*/0, /*firstLayer=*/0, config);
-    // Biases that only the configuration knows: transformers has none.
-    reader.require("attention_bias", false);
-    reader.require("lm_head_bias", false);
+    // Known to the configurations that Phi-4-mini comes with: transformers has
+    // no such biases and no other values.
+    for (llvm::StringRef bias : {"attention_bias", "mlp_bias", "lm_head_bias"})
+      reader.require(bias, false);
+    reader.require("full_attn_mod", 1);
+    reader.require("interpolate_factor", 1);
     setFused(config);
   }
 

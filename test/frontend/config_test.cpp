@@ -298,16 +298,16 @@ TEST(Config, ReadsPhi3) {
 }
 
 TEST(Config, RefusesWhatPhi3CannotDo) {
-  EXPECT_EQ(read(decoder("Phi3ForCausalLM",
-                         R"(, "partial_rotary_factor": 0.3)"))
-                .errors,
-            "c: \"partial_rotary_factor\": expected a part of the head "
-            "dimension 24 that is an even number of channels, found 7");
-  EXPECT_EQ(read(decoder("Phi3ForCausalLM",
-                         R"(, "partial_rotary_factor": 1.5)"))
-                .errors,
-            "c: \"partial_rotary_factor\": expected a part of the head "
-            "dimension 24 that is an even number of channels, found 36");
+  EXPECT_EQ(
+      read(decoder("Phi3ForCausalLM", R"(, "partial_rotary_factor": 0.3)"))
+          .errors,
+      "c: \"partial_rotary_factor\": expected a part of the head "
+      "dimension 24 that is an even number of channels, found 7");
+  EXPECT_EQ(
+      read(decoder("Phi3ForCausalLM", R"(, "partial_rotary_factor": 1.5)"))
+          .errors,
+      "c: \"partial_rotary_factor\": expected a part of the head "
+      "dimension 24 that is an even number of channels, found 36");
   EXPECT_EQ(read(decoder("Phi3ForCausalLM",
                          R"(, "rope_scaling": {"type": "longrope",
     "short_factor": [1, -2], "long_factor": [1, 2]})"))

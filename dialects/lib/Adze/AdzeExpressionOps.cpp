@@ -33,10 +33,10 @@ LogicalResult SliceOp::verify() {
     return failure();
   SmallVector<int64_t> shape(in.getShape());
   shape[0] = rows;
-  return expectType(*this,
-                    WeightType::get(getContext(), shape, in.getFormat(),
-                                    in.getLayout()),
-                    getType());
+  return expectType(
+      *this,
+      WeightType::get(getContext(), shape, in.getFormat(), in.getLayout()),
+      getType());
 }
 
 LogicalResult OffsetOp::verify() {
@@ -54,9 +54,9 @@ LogicalResult RotarySpreadOp::verify() {
   auto in = cast<WeightType>(getInput().getType());
   int64_t heads = getHeads(), rotated = getRotated();
   if (heads <= 0 || in.getRows() % (2 * heads))
-    return emitOpError() << "expects rows that are a multiple of 2 * heads, got "
-                         << in.getRows() << " rows and " << heads
-                         << " heads (C1)";
+    return emitOpError()
+           << "expects rows that are a multiple of 2 * heads, got "
+           << in.getRows() << " rows and " << heads << " heads (C1)";
   if (rotated <= 0 || rotated % 2 || rotated > in.getRows() / heads)
     return emitOpError() << "expects an even number of rotated rows of each "
                             "head of "

@@ -33,7 +33,7 @@ struct ExprNode {
   int64_t heads = 0;   ///< pad_heads, rotary_halves, rotary_spread
   int64_t rotated = 0; ///< rotary_spread
   int64_t first = 0;   ///< slice
-  unsigned leaf = 0;                  ///< source
+  unsigned leaf = 0;   ///< source
 };
 
 /// What happens to the values of a row: they are stored in a format, or, where

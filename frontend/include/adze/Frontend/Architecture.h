@@ -126,8 +126,7 @@ void readRopeObject(ConfigReader &reader, const RopeSupport &support,
 /// about long ones names `key` and says with `advice` how to get the others.
 void chooseLongRope(ConfigReader &reader, llvm::StringRef key,
                     const llvm::Twine &advice, const ModelConfig &config,
-                    int64_t originalContext,
-                    std::vector<double> shortFactors,
+                    int64_t originalContext, std::vector<double> shortFactors,
                     std::vector<double> longFactors, RopeConfig &rope);
 /// How LongRoPE scales cosines and sines of a context stretched by `factor`.
 double longRopeScale(double factor, int64_t originalContext);

@@ -75,13 +75,13 @@ struct ModelConfig {
   std::vector<uint8_t> slidingLayers;
 
   bool qkvBias = false;
-  bool outputBias = false; ///< of the attention's output projection
-  bool mlpBias = false;    ///< of gate, up and down
-  bool qkNorm = false;     ///< RMS norm of each q and k head before rotary
-  bool tiedHead = false;   ///< the embedding serves as the head
-  bool fusedQkv = false;   ///< q, k and v are one tensor
+  bool outputBias = false;  ///< of the attention's output projection
+  bool mlpBias = false;     ///< of gate, up and down
+  bool qkNorm = false;      ///< RMS norm of each q and k head before rotary
+  bool tiedHead = false;    ///< the embedding serves as the head
+  bool fusedQkv = false;    ///< q, k and v are one tensor
   bool fusedGateUp = false; ///< gate and up are one tensor
-  bool postNorms = false;  ///< norms of what attention and feed-forward add
+  bool postNorms = false;   ///< norms of what attention and feed-forward add
   bool normsAddOne = false; ///< norms multiply by 1 + w
   Activation activation = Activation::Silu;
   /// Of the scores; nothing: 1 / sqrt(headDim).
