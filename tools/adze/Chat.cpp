@@ -37,11 +37,10 @@ void adze::tools::addChat(CLI::App &app, int &status) {
   ChatOptions &chat = a->chat;
   command.add_option("--system", chat.system, "the system message")
       ->type_name("TEXT");
-  auto *message =
-      command
-          .add_option("--message", chat.message,
-                      "the user's message; the model answers once")
-          ->type_name("TEXT");
+  auto *message = command
+                      .add_option("--message", chat.message,
+                                  "the user's message; the model answers once")
+                      ->type_name("TEXT");
   command
       .add_option("--messages", chat.messagesPath,
                   "a JSON array of messages ('-': standard input);\nthe model "

@@ -14,8 +14,8 @@
 namespace adze::tools {
 
 struct ChatOptions {
-  std::string system;       ///< empty: none
-  std::string message;      ///< one question; empty with hasMessage is one
+  std::string system;  ///< empty: none
+  std::string message; ///< one question; empty with hasMessage is one
   bool hasMessage = false;
   std::string messagesPath; ///< JSON array of messages
   std::string toolsPath;    ///< JSON array of tools
