@@ -62,8 +62,8 @@ bool Interpreter::failUndefined(const Value &value) {
       info->object.is(Kind::None) ? "None" : typeName(info->object);
   const char *suffix = info->object.is(Kind::None) ? "" : " object";
   if (info->reason == Undefined::Unsafe)
-    return fail("access to attribute %.*s of '%s%s' is unsafe.", size, text,
-                type, suffix);
+    return fail("access to attribute %.*s of '%s' object is unsafe.", size,
+                text, typeName(info->object));
   if (info->name.is(Kind::String))
     return fail("'%s%s' has no attribute %.*s", type, suffix, size, text);
   return fail("%s%s has no element %.*s", type, suffix, size, text);

@@ -43,7 +43,7 @@ struct LoopState {
   Value items;
   const adze_chat_node *node; ///< FOR
   Scope *scope;               ///< around the loop
-  uint32_t cursor, index, depth;
+  uint32_t cursor, index;
   bool hasBefore, hasAfter, peeked;
   bool passed; ///< `items` are what the condition let through
   Value before, current, after;
@@ -216,7 +216,7 @@ private:
   uint32_t loopName = ADZE_CHAT_NONE, callerName = ADZE_CHAT_NONE,
            varargsName = ADZE_CHAT_NONE, kwargsName = ADZE_CHAT_NONE;
   const Value *blockText = nullptr; ///< input of a filter without one
-  uint32_t line = 0, depth = 0, loopDepth = 0;
+  uint32_t line = 0, depth = 0;
   uint64_t steps = 0;
   Flow flow = Flow::Next;
 };

@@ -241,7 +241,6 @@ bool Interpreter::executeFor(const adze_chat_node &node) {
   *loop = LoopState();
   loop->node = &node;
   loop->scope = scope;
-  loop->depth = ++loopDepth;
   loop->items = iterable;
   if (!iterable.is(Kind::List)) {
     Array<Value> items;
@@ -275,7 +274,6 @@ bool Interpreter::executeFor(const adze_chat_node &node) {
     if (how == Flow::Break)
       break;
   }
-  --loopDepth;
   if (any || node.operands[4] == ADZE_CHAT_NONE)
     return true;
   if (!push(outer))
@@ -297,9 +295,9 @@ bool Interpreter::loopAttribute(LoopState &loop, Bytes name, Value &result,
   else if (is("first"))
     result = Value::of(loop.index == 0);
   else if (is("depth"))
-    result = Value::of(int64_t(loop.depth));
+    result = Value::of(int64_t(1)); // no loop is recursive
   else if (is("depth0"))
-    result = Value::of(int64_t(loop.depth) - 1);
+    result = Value::of(int64_t(0));
   else if (is("last")) {
     if (!loopPeek(loop, more))
       return false;
@@ -449,8 +447,7 @@ bool Interpreter::callMacro(const Macro &macro, const Arguments &given,
                 nameSize, macroName);
   }
 
-  uint32_t outerDepth = loopDepth, outerLine = line;
-  loopDepth = 0;
+  uint32_t outerLine = line;
   size_t begin = out.size();
   const Value *outerBlock = blockText;
   blockText = nullptr;
@@ -458,7 +455,6 @@ bool Interpreter::callMacro(const Macro &macro, const Arguments &given,
   if (!execute(node.operands[3]))
     return false;
   blockText = outerBlock;
-  loopDepth = outerDepth;
   line = outerLine;
   scope = outer;
   bool made = makeString(
