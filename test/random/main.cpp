@@ -158,7 +158,8 @@ private:
       result.push_back(pipelineSubject(text, {text}, &coverage));
     if (!result.empty())
       return result;
-    result.push_back(pipelineSubject("default", passesOf(unrounded()), &coverage));
+    result.push_back(
+        pipelineSubject("default", passesOf(unrounded()), &coverage));
     PipelineOptions some = unrounded();
     some.disabled = randomDisabled(random);
     result.push_back(
@@ -177,7 +178,7 @@ private:
     if (random.chance(0.33))
       generic.push_back(random.pick<const char *>(
           {"all", "all", "adze.linear", "adze.attention", "adze.rms_norm",
-           "adze.rotary", "adze.map", "adze.kv_append", "adze.quantize"}));
+           "adze.rotary", "adze.map", "adze.kv_append"}));
     if (options.compiled && canRun(target))
       result.push_back(
           compiledSubject(target, left, threads, tolerance, generic));
@@ -217,8 +218,7 @@ private:
       if (failed(runPasses(*module, {convert}, &coverage)))
         return fail(seed, "weights cannot be converted");
     }
-    if (hasIntegerWeights(*module) && options.pipelines.empty() &&
-        random.chance(0.8)) {
+    if (hasIntegerWeights(*module) && options.pipelines.empty()) {
       const char *format = random.pick<const char *>(
           {"int8:token", "int8:g16", "int8:g32", "int8:g128"});
       std::string quantize =
