@@ -24,6 +24,8 @@ public:
   bool flag(llvm::StringRef name);
   /// f32, f16 or bf16; f32 where absent.
   mlir::Type elementType(llvm::StringRef name);
+  /// The same or i8.
+  mlir::Type cacheType(llvm::StringRef name);
   llvm::SmallVector<mlir::Type> elementTypes(llvm::StringRef name);
   /// Element type of a #adze.float format.
   mlir::Type floatFormat(llvm::StringRef name);

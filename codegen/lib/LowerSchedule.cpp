@@ -41,6 +41,7 @@ enum Slot {
   kFrame,
   kArena,
   kScratch,
+  kShared,
   kWeights,
   kCache,
   kNumSlots
@@ -50,9 +51,9 @@ static_assert(sizeof(BatchView) == kTid * 8, "the batch is the first slots");
 class FunctionLowering {
 public:
   FunctionLowering(ModuleOp scheduled, ModuleOp out, StringRef prefix,
-                   int64_t scratchBytes)
+                   int64_t scratchBytes, SharedBytes shared)
       : scheduled(scheduled), out(out), prefix(prefix),
-        scratchBytes(scratchBytes), b(out.getContext()),
+        scratchBytes(scratchBytes), shared(shared), b(out.getContext()),
         loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
 
@@ -106,7 +107,9 @@ private:
 
   LogicalResult lowerBody(Block &block);
   LogicalResult lowerLaunch(LaunchOp op);
-  void lowerBarrier();
+  void lowerBarrier(BarrierOp op);
+  Block *beginIfSplit();
+  void endIf(Block *after);
   void lowerTap(TapBufferOp op);
   void lowerCallLayers(CallLayersOp op);
   Value bufferAddress(Value buffer);
@@ -117,6 +120,7 @@ private:
   ModuleOp scheduled, out;
   StringRef prefix;
   int64_t scratchBytes;
+  SharedBytes shared;
   OpBuilder b;
   Location loc;
   Type ptr, i32, i64;
@@ -235,7 +239,8 @@ Value FunctionLowering::bufferAddress(Value buffer) {
   return load(ptr, args, int64_t(arg.getIndex()) * 8);
 }
 
-void FunctionLowering::lowerBarrier() {
+void FunctionLowering::lowerBarrier(BarrierOp op) {
+  Block *after = op.getKernel() ? beginIfSplit() : nullptr;
   Value frame = slot(kFrame);
   Value rt = load(ptr, frame, offsetof(adze_frame, rt));
   Value barrier = load(ptr, rt, offsetof(adze_rt, barrier));
@@ -248,6 +253,29 @@ void FunctionLowering::lowerBarrier() {
       /*alignment=*/4, /*isVolatile=*/true);
   leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
                                constant32(0)));
+  if (after)
+    endIf(after);
+}
+
+/// Goes on where the attention before has split items, the same on every
+/// thread; the block returned is where all meet again.
+Block *FunctionLowering::beginIfSplit() {
+  Value splits = load(i64, slot(kScratch), 0);
+  Value some = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, splits,
+                                    constant(0));
+  Block *then = new Block(), *after = new Block();
+  auto &blocks = function.getBody().getBlocks();
+  auto next = std::next(Region::iterator(b.getInsertionBlock()));
+  blocks.insert(next, then);
+  blocks.insert(next, after);
+  LLVM::CondBrOp::create(b, loc, some, then, after);
+  b.setInsertionPointToEnd(then);
+  return after;
+}
+
+void FunctionLowering::endIf(Block *after) {
+  LLVM::BrOp::create(b, loc, ValueRange(), after);
+  b.setInsertionPointToEnd(after);
 }
 
 /// Thread 0 calls the frame's tap, if there is one.
@@ -322,8 +350,13 @@ void FunctionLowering::lowerCallLayers(CallLayersOp op) {
 }
 
 LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
-  // The domain and this thread's part of it.
   std::string kernelName = (prefix + op.getKernel()).str();
+  KernelFamily family =
+      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
+          .getFamily();
+  Block *after =
+      family == KernelFamily::AttentionMerge ? beginIfSplit() : nullptr;
+  // The domain and this thread's part of it.
   Value extent;
   switch (op.getDomain()) {
   case Domain::Tokens:
@@ -335,21 +368,22 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
   case Domain::Panels:
     extent = constant(int64_t(op.getExtent()) / int64_t(op.getUnit()));
     break;
-  case Domain::Attention: {
-    auto items = declare(kernelName + ".items", i64, {ptr});
-    extent = LLVM::CallOp::create(b, loc, items, ValueRange{context}).getResult();
+  case Domain::Attention: // cut by the kernel
     break;
-  }
   }
   Value tid = slot(kTid), threads = slot(kThreads);
   auto part = [&](Value index) -> Value {
     Value product = LLVM::MulOp::create(b, loc, extent, index);
     return LLVM::UDivOp::create(b, loc, product, threads);
   };
-  SmallVector<Value> args{part(tid), part(add(tid, constant(1))),
-                          slot(kScratch), context};
+  SmallVector<Value> args{tid, threads};
+  if (extent)
+    args = {part(tid), part(add(tid, constant(1)))};
+  args.append({slot(kScratch), context});
   for (Value buffer : op.getBuffers())
     args.push_back(bufferAddress(buffer));
+  if (!extent)
+    args.push_back(slot(kShared));
   Value weights = slot(kWeights);
   for (Attribute name : op.getWeights() ? op.getWeightsAttr().getValue()
                                         : ArrayRef<Attribute>()) {
@@ -372,9 +406,6 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
     args.push_back(constant(0));
   }
   // rotary_table, kv_append and the like count rows by their domain alone.
-  KernelFamily family =
-      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
-          .getFamily();
   if (family != KernelFamily::RotaryTable && family != KernelFamily::KVAppend)
     args.push_back(op.getRows() == Domain::Tokens ? slot(kTokens)
                                                   : slot(kLogitRows));
@@ -386,6 +417,8 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
   auto kernel =
       declare(kernelName, LLVM::LLVMVoidType::get(b.getContext()), types);
   LLVM::CallOp::create(b, op.getLoc(), kernel, args);
+  if (after)
+    endIf(after);
   return success();
 }
 
@@ -394,7 +427,9 @@ LogicalResult FunctionLowering::lowerBody(Block &block) {
     LogicalResult ok =
         TypeSwitch<Operation *, LogicalResult>(&op)
             .Case([&](LaunchOp launch) { return lowerLaunch(launch); })
-            .Case([&](BarrierOp) { return lowerBarrier(), success(); })
+            .Case([&](BarrierOp barrier) {
+              return lowerBarrier(barrier), success();
+            })
             .Case([&](TapBufferOp tap) { return lowerTap(tap), success(); })
             .Case([&](CallLayersOp call) {
               return lowerCallLayers(call), success();
@@ -433,6 +468,7 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
   entry.bytesPerToken = arena[0];
   entry.bytesPerRow = arena[1];
   entry.scratchPerThread = scratchBytes;
+  entry.shared = shared;
 
   function = define(entry.symbol, {i32, ptr});
   Value tid32 = function.getArgument(0), frame = function.getArgument(1);
@@ -484,6 +520,11 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
                           mul(r, entry.bytesPerRow)),
                       mul(tid, scratchBytes));
   setSlot(kScratch, offset(arenaBase, scratch));
+  // And behind that of all threads, what they share.
+  Value sharedAt = add(add(mul(t, entry.bytesPerToken),
+                           mul(r, entry.bytesPerRow)),
+                       mul(threads, scratchBytes));
+  setSlot(kShared, offset(arenaBase, sharedAt));
   setSlot(kWeights, load(ptr, frame, offsetof(adze_frame, weights)));
   Value cache = null;
   if (layerBytes)
@@ -528,11 +569,16 @@ adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
                     SmallVectorImpl<LoweredEntry> &entries) {
   scheduled.getContext()->loadDialect<LLVM::LLVMDialect>();
   int64_t scratch = 0;
-  for (auto kernel : scheduled.getOps<KernelOp>())
+  SharedBytes shared;
+  for (auto kernel : scheduled.getOps<KernelOp>()) {
     scratch = std::max(scratch, kernelScratchBytes(kernel, target));
+    SharedBytes bytes = kernelSharedBytes(kernel, target);
+    shared.constant = std::max(shared.constant, bytes.constant);
+    shared.perPage = std::max(shared.perPage, bytes.perPage);
+  }
   scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
   OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
-  FunctionLowering lowering(scheduled, *out, prefix, scratch);
+  FunctionLowering lowering(scheduled, *out, prefix, scratch, shared);
   for (auto func : scheduled.getOps<func::FuncOp>())
     if (!func->hasAttr(kEntryAttrName) &&
         failed(lowering.lowerLayer(func)))

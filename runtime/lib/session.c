@@ -137,6 +137,33 @@ static uint64_t lay_out(adze_session *s, uint8_t *base) {
   return at;
 }
 
+/* KV pages are taken from the system when they are touched: one pool that does
+ * not fit is refused here, with what would fit. */
+static adze_status check_kv_fits(const adze_session *s) {
+  const adze_plan *p = &s->plan;
+  uint64_t has = s->memory.hook.alloc ? UINT64_MAX : adze_free_memory("");
+  if (p->kv_bytes <= has)
+    return ADZE_OK;
+  uint64_t page = p->kv_bytes / p->pages, fitting = has / page;
+  uint64_t each = fitting / p->sequences;
+  char hint[160];
+  if (p->pages != (uint64_t)p->sequences * (p->pages_per_sequence + 1))
+    snprintf(hint, sizeof hint, "ask for at most %llu kv_pages",
+             (unsigned long long)fitting);
+  else if (each < 2)
+    snprintf(hint, sizeof hint, "free memory, or ask for fewer sequences");
+  else
+    snprintf(hint, sizeof hint,
+             "ask for a context of at most %llu positions, or compile the "
+             "model with --kv=int8",
+             (unsigned long long)(each - 1) * ADZE_KV_PAGE_POSITIONS);
+  return adze_fail(ADZE_OUT_OF_MEMORY, hint,
+                   "%s: the KV cache of %u sequences with a context of %u "
+                   "positions has %u pages and needs %llu bytes; %llu are free",
+                   s->model->name, p->sequences, p->context, p->pages,
+                   (unsigned long long)p->kv_bytes, (unsigned long long)has);
+}
+
 static adze_status allocate_decoder(adze_session *s) {
   adze_plan *p = &s->plan;
   s->block_bytes = lay_out(s, NULL);
@@ -144,8 +171,9 @@ static adze_status allocate_decoder(adze_session *s) {
   if (!s->block)
     return adze_out_of_memory("a session", s->block_bytes);
   lay_out(s, s->block);
-  adze_status status =
-      adze_kv_init(&s->kv, &s->memory, &s->model->desc, p->pages);
+  adze_status status = check_kv_fits(s);
+  if (!status)
+    status = adze_kv_init(&s->kv, &s->memory, &s->model->desc, p->pages);
   if (status)
     return status;
   bool zeroed;

@@ -41,6 +41,9 @@ void adze_free(const adze_memory_source *, void *, size_t bytes);
  * whether they read as zero (and are taken from the system when touched). */
 void *adze_alloc_large(const adze_memory_source *, size_t bytes, bool *zeroed);
 void adze_free_large(const adze_memory_source *, void *, size_t bytes);
+/* Bytes that this process may still take, as /proc and /sys under `root` say;
+ * UINT64_MAX where they say nothing. */
+uint64_t adze_free_memory(const char *root);
 
 static inline bool adze_mul_overflows(uint64_t a, uint64_t b, uint64_t *out) {
   return __builtin_mul_overflow(a, b, out);

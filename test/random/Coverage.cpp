@@ -30,6 +30,7 @@ Coverage::Coverage(llvm::ArrayRef<std::string> passes) {
     counts[{"weight", std::string(format) + " panels"}] = 0;
     counts[{"kv", format}] = 0;
   }
+  counts[{"kv", "i8"}] = 0;
 }
 
 void Coverage::count(mlir::ModuleOp module) {

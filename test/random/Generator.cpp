@@ -85,7 +85,7 @@ private:
     kind.format = r.chance(0.8) ? format
                                 : Text(r.pick<const char *>(
                                       {"f32", "bf16", "f16"}));
-    kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16"});
+    kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16", "i8"});
     return kind;
   }
 

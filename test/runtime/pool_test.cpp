@@ -156,6 +156,25 @@ static void plant(const std::string &root, const std::string &path,
   fclose(file);
 }
 
+TEST(Memory, ReadsWhatIsFree) {
+  char name[] = "/tmp/adze-memory-XXXXXX";
+  std::string root = mkdtemp(name);
+  EXPECT_EQ(adze_free_memory(root.c_str()), UINT64_MAX); // no files at all
+  plant(root, "/proc/meminfo",
+        "MemTotal: 8000 kB\nMemFree: 1 kB\nMemAvailable:   1000 kB\n");
+  EXPECT_EQ(adze_free_memory(root.c_str()), 1024000u);
+  plant(root, "/proc/self/cgroup", "4:cpu:/x\n0::/a/b\n");
+  plant(root, "/sys/fs/cgroup/a/b/memory.max", "max\n");
+  EXPECT_EQ(adze_free_memory(root.c_str()), 1024000u);
+  plant(root, "/sys/fs/cgroup/a/memory.max", "600000\n"); // the parent's
+  EXPECT_EQ(adze_free_memory(root.c_str()), 600000u);
+  plant(root, "/sys/fs/cgroup/a/memory.current", "250000\n");
+  EXPECT_EQ(adze_free_memory(root.c_str()), 350000u);
+  plant(root, "/sys/fs/cgroup/a/memory.current", "700000\n");
+  EXPECT_EQ(adze_free_memory(root.c_str()), 0u);
+  EXPECT_EQ(system(("rm -r " + root).c_str()), 0);
+}
+
 TEST(Pool, ReadsCgroupQuotas) {
   char name[] = "/tmp/adze-cgroup-XXXXXX";
   std::string root = mkdtemp(name);

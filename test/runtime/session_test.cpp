@@ -297,6 +297,19 @@ TEST(Session, EveryAllocationMayFail) {
   EXPECT_GT(failed, 5);
 }
 
+TEST(Session, SaysThatTheKVCacheDoesNotFitBeforeItStarts) {
+  adze::Model model = openFake();
+  Raw raw(model, options(400, 1, 8, 1, INT32_MAX));
+  ASSERT_EQ(raw.status, ADZE_OUT_OF_MEMORY);
+  std::string message = lastMessage();
+  EXPECT_NE(message.find("the KV cache of 1 sequences with a context of 400 "
+                         "positions has 2147483647 pages and needs "),
+            std::string::npos)
+      << message;
+  EXPECT_NE(std::string(adze_last_error()->hint).find("ask for at most "),
+            std::string::npos);
+}
+
 TEST(Session, EmbedLeavesTheSequencesAlone) {
   adze::Model model = openFake();
   Raw raw(model, options(300, 1, 32, 2));

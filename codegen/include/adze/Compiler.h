@@ -32,7 +32,8 @@ using CompileProgress =
 struct CompileOptions {
   /// f32, bf16 or f16; empty: as the checkpoint has them.
   std::string weights;
-  /// Keys and values: f32, bf16 or f16; empty: f32 for f32 weights, else bf16.
+  /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
+  /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;
   /// all, host, or a comma separated list of psABI levels with features
   /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.
