@@ -5,6 +5,7 @@
 #include "Memory.h"
 #include "ModelCache.h"
 #include "ModelCompiler.h"
+#include "adze/Dialect/Adze/FormatName.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -16,6 +17,15 @@ using namespace adze;
 
 std::string adze::compilerVersion() {
   return "adze " ADZE_VERSION_STRING " (LLVM " LLVM_VERSION_STRING ")";
+}
+
+Result<void> adze::checkWeights(const std::string &weights) {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<AdzeDialect>();
+  auto rules = parseFormatRules(weights, &context);
+  if (!rules)
+    return toError(rules.takeError());
+  return {};
 }
 
 adze::Error adze::toError(llvm::Error error) {

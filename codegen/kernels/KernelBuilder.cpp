@@ -62,6 +62,8 @@ FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
     return buildAttentionMerge(builder, kernel, target);
   case KernelFamily::RmsNorm:
     return buildRmsNorm(builder, kernel, target);
+  case KernelFamily::Quantize:
+    return buildQuantize(builder, kernel, target);
   case KernelFamily::Embed:
     return buildEmbed(builder, kernel, target);
   case KernelFamily::RotaryTable:

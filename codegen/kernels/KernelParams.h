@@ -15,6 +15,7 @@ public:
   explicit KernelParams(KernelOp kernel) : kernel(kernel) {}
 
   bool failed() const { return hasFailed; }
+  mlir::MLIRContext *context() { return kernel.getContext(); }
   bool has(llvm::StringRef name) {
     return bool(kernel.getParams().get(name));
   }
@@ -27,6 +28,10 @@ public:
   /// The same or i8.
   mlir::Type cacheType(llvm::StringRef name);
   llvm::SmallVector<mlir::Type> elementTypes(llvm::StringRef name);
+  bool isInteger8(llvm::StringRef name) {
+    auto attr = kernel.getParams().getAs<mlir::TypeAttr>(name);
+    return attr && attr.getValue().isInteger(8);
+  }
   /// Element type of a #adze.float format.
   mlir::Type floatFormat(llvm::StringRef name);
   template <typename AttrT>

@@ -13,10 +13,7 @@ using namespace adze;
 
 LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     : params(kernel) {
-  types.panelType = params.floatFormat("format");
-  types.rowType = params.elementType("in");
-  if (types.rowType.isF16())
-    params.wrong("in", "f32 or bf16");
+  readOperands();
   out = params.elementType("out");
   kv = params.cacheType("kv");
   streams = params.integer("streams", 1);
@@ -38,12 +35,54 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
-  shapes = tileShapes(target, types);
+  shapes = multipliesCodes() ? integerTileShapes(target, codes)
+                             : tileShapes(target, types);
   unitPanels = sink ? llvm::divideCeil(sink.getHeadDim(), kLanes) : streams;
   wideUnits = std::max<int64_t>(1, shapes.panels / unitPanels);
   smallUnits = std::max<int64_t>(1, shapes.smallPanels / unitPanels);
   groupPanels = std::max(wideUnits, smallUnits) * unitPanels;
   finishLoops = target.registers >= 32;
+}
+
+/// The formats of the weight and of x.
+void LinearPlan::readOperands() {
+  types.panelType = types.rowType =
+      Float32Type::get(params.context());
+  if (!params.isInteger8("in")) {
+    types.panelType = params.floatFormat("format");
+    types.rowType = params.elementType("in");
+    if (types.rowType.isF16())
+      params.wrong("in", "f32, bf16 or i8");
+    return;
+  }
+  codes.format = params.attribute<IntegerFormatAttrInterface>(
+      "format", "an integer format, such as #adze.int");
+  codes.rows = QuantizedRows::read(params);
+  if (params.failed())
+    return;
+  if (codes.format.getGroup() % 8)
+    params.wrong("format", "one whose groups are a multiple of 8");
+  else if (codes.block() % codes.rows.sums)
+    params.wrong("sums", "a divisor of what the groups of weight and x have "
+                         "in common (" +
+                             std::to_string(codes.block()) + ")");
+}
+
+Value LinearPlan::rowBytes(KernelEmitter &e, Value k) const {
+  return multipliesCodes()
+             ? codes.rows.rowBytes(e, k)
+             : e.mul(k, KernelEmitter::bytesOf(types.rowType));
+}
+
+Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
+  return multipliesCodes() ? codes.format.emitPanelBytes(e.b, e.loc, k)
+                           : e.mul(e.ceilDiv(k, types.depth()), kLineBytes);
+}
+
+func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
+                              int64_t rows, int64_t panels) const {
+  return multipliesCodes() ? getIntegerTile(e, target, codes, rows, panels)
+                           : getTile(e, target, types, rows, panels);
 }
 
 bool LinearPlan::rotates() const {
@@ -134,10 +173,8 @@ private:
 /// All rows of `units` units, in blocks of falling height.
 void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
   int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
-  int64_t rowBytes = KernelEmitter::bytesOf(plan.types.rowType);
-  Value stride = e.mul(ops.k, rowBytes);
-  Value panelBytes =
-      e.mul(e.ceilDiv(ops.k, plan.types.depth()), kLineBytes);
+  Value stride = plan.rowBytes(e, ops.k);
+  Value panelBytes = plan.panelBytes(e, ops.k);
   Value first = e.at(ops.panels,
                      e.mul(e.mul(unit, plan.unitPanels), panelBytes));
   Value outBytes = e.constant(plan.tileRowBytes());
@@ -150,8 +187,7 @@ void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
       Value x = e.at(ops.x, e.mul(m, stride));
       int64_t panel = 0;
       for (int64_t piece : splitPanels(units * plan.unitPanels, width)) {
-        func::FuncOp tile = getTile(e, target, plan.types, step, piece);
-        e.call(tile,
+        e.call(plan.tile(e, target, step, piece),
                {x, stride, e.at(first, e.mul(panelBytes, panel)), panelBytes,
                 ops.k, e.at(ops.scratch, panel * kLineBytes), outBytes});
         panel += piece;

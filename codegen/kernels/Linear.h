@@ -5,9 +5,9 @@
 #ifndef ADZE_CODEGEN_KERNELS_LINEAR_H
 #define ADZE_CODEGEN_KERNELS_LINEAR_H
 
+#include "IntegerTile.h"
 #include "KernelEmitter.h"
 #include "KernelParams.h"
-#include "MicroTile.h"
 
 namespace adze {
 
@@ -16,6 +16,7 @@ struct LinearPlan {
 
   KernelParams params;
   TileTypes types;
+  IntegerTile codes; // without a format unless in = i8
   mlir::Type out, kv;
   int64_t streams;
   bool bias;
@@ -34,6 +35,12 @@ struct LinearPlan {
 
   bool rotates() const;
   bool appends() const;
+  bool multipliesCodes() const { return bool(codes.format); }
+  /// Bytes of a row of x, of a panel, for a K known at run time.
+  mlir::Value rowBytes(KernelEmitter &e, mlir::Value k) const;
+  mlir::Value panelBytes(KernelEmitter &e, mlir::Value k) const;
+  mlir::func::FuncOp tile(KernelEmitter &e, const KernelTarget &target,
+                          int64_t rows, int64_t panels) const;
   /// Columns that the sink stores to the result.
   int64_t storedColumns() const;
   bool hasResult() const { return !sink || storedColumns() > 0; }
@@ -41,7 +48,7 @@ struct LinearPlan {
   // Scratch, in bytes from its start.
   int64_t tileRowBytes() const { return groupPanels * kLineBytes; }
   int64_t stagingOffset() const {
-    return kMaxTileRows * tileRowBytes() + kLineBytes;
+    return shapes.rowSteps.front() * tileRowBytes() + kLineBytes;
   }
   int64_t headOffset() const {
     return stagingOffset() + int64_t(captures.size() + 1) * kLineBytes;
@@ -51,6 +58,9 @@ struct LinearPlan {
   }
 
   llvm::SmallVector<mlir::Type> argumentTypes(KernelEmitter &e) const;
+
+private:
+  void readOperands();
 };
 
 /// The arguments of the kernel function by name, from `scratch` on.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Kernels over whole rows: rms_norm, embed, take_rows, map. Their domain is
+// Kernels over whole rows: rms_norm, quantize, embed, take_rows, map. Their domain is
 // rows, so that a sum over a row stays in one thread and one order.
 
 #include "Builders.h"
 #include "KernelEmitter.h"
 #include "KernelParams.h"
+#include "QuantizedRows.h"
 #include "RegionEmitter.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -76,9 +77,15 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
   KernelParams params(kernel);
   double eps = params.real("eps");
   int64_t heads = params.integer("heads", 1);
-  Type in = params.elementType("in"), out = params.elementType("out");
-  if (heads < 1)
-    params.wrong("heads", "at least 1");
+  Type in = params.elementType("in"), out;
+  bool quantizes = params.isInteger8("out");
+  QuantizedRows layout;
+  if (quantizes)
+    layout = QuantizedRows::read(params);
+  else
+    out = params.elementType("out");
+  if (heads < 1 || (quantizes && heads != 1))
+    params.wrong("heads", quantizes ? "1 where out = i8" : "at least 1");
   if (params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
@@ -92,7 +99,6 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
         e.loop(e.constant(0), e.constant(heads), 1, [&](Value head) {
           Value first = e.add(e.mul(row, columns), e.mul(head, size));
           Value x = e.at(args[2], e.mul(first, KernelEmitter::bytesOf(in)));
-          Value y = e.at(args[3], e.mul(first, KernelEmitter::bytesOf(out)));
           Value total = sumOfSquares(e, x, in, size, scratch);
           Value count = arith::SIToFPOp::create(
               e.b, e.loc, e.f32,
@@ -100,6 +106,18 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
           Value mean = e.addf(e.divf(total, count), e.constantF32(eps));
           Value root = math::SqrtOp::create(e.b, e.loc, mean);
           Value factor = e.broadcast(e.divf(e.constantF32(1), root));
+          if (quantizes) {
+            Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
+            result = emitQuantizedRow(
+                e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
+                  Value v = loadPadded(e, x, in, column, columns, scratch);
+                  Value w =
+                      loadPadded(e, args[4], e.f32, column, columns, scratch);
+                  return e.mulf(e.mulf(v, factor), w);
+                });
+            return;
+          }
+          Value y = e.at(args[3], e.mul(first, KernelEmitter::bytesOf(out)));
           e.loop(e.constant(0), size, kLanes, [&](Value column) {
             result = emitColumns(
                 e, column, size, {{x, in}, {args[4], e.f32}}, {y, out},
@@ -108,6 +126,37 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
                 });
           });
         });
+      });
+  if (failed(result))
+    return failure();
+  return func;
+}
+
+//===----------------------------------------------------------------------===//
+// quantize
+//===----------------------------------------------------------------------===//
+
+FailureOr<func::FuncOp> adze::buildQuantize(OpBuilder &builder, KernelOp kernel,
+                                            const KernelTarget &) {
+  KernelParams params(kernel);
+  Type in = params.elementType("in");
+  QuantizedRows layout = QuantizedRows::read(params);
+  if (params.failed())
+    return failure();
+  KernelEmitter e(builder, kernel.getLoc());
+  LogicalResult result = success();
+  OpBuilder::InsertionGuard guard(builder);
+  // scratch, batch, x, result, M, N
+  func::FuncOp func =
+      beginRows(e, kernel, 2, 2, [&](Value row, ValueRange args) {
+        Value columns = args[5];
+        Value x = e.at(args[2], e.mul(e.mul(row, columns),
+                                      KernelEmitter::bytesOf(in)));
+        Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
+        result = emitQuantizedRow(
+            e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
+              return loadPadded(e, x, in, column, columns, args[0]);
+            });
       });
   if (failed(result))
     return failure();

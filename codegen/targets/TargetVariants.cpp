@@ -15,11 +15,15 @@ static constexpr uint64_t kV4 = ADZE_X86_AVX2 | ADZE_X86_AVX512;
 static const TargetVariant kX86Variants[] = {
     {"x86-64-v4+vnni+bf16", "x86_64-unknown-linux-gnu", "x86-64-v4",
      "+avx512vnni,+avx512bf16", kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512,
-     {16, 32, true}},
+     {16, 32, true, true}},
+    {"x86-64-v4+vnni", "x86_64-unknown-linux-gnu", "x86-64-v4", "+avx512vnni",
+     kV4 | ADZE_X86_VNNI512, {16, 32, false, true}},
     {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "", kV4,
-     {16, 32, false}},
+     {16, 32, false, false}},
+    {"x86-64-v3+avxvnni", "x86_64-unknown-linux-gnu", "x86-64-v3", "+avxvnni",
+     ADZE_X86_AVX2 | ADZE_X86_AVX_VNNI, {8, 16, false, true}},
     {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "", ADZE_X86_AVX2,
-     {8, 16, false}},
+     {8, 16, false, false}},
 };
 
 ArrayRef<TargetVariant> adze::x86Variants() { return kX86Variants; }
@@ -53,10 +57,12 @@ uint64_t adze::hostNeedBits() {
 }
 
 static Error targetError(const Twine &message) {
-  return createStringError(message + "; give all, host, x86-64-v3, x86-64-v4, "
-                                     "x86-64-v4+vnni+bf16, the name of a CPU "
-                                     "(such as znver4), or a list of these "
-                                     "with commas");
+  std::string names;
+  for (const TargetVariant &variant : reverse(kX86Variants))
+    names += (variant.name + ", ").str();
+  return createStringError(message + "; give all, host, " + names +
+                           "the name of a CPU (such as znver4), or a list of "
+                           "these with commas");
 }
 
 /// The bits of a level or CPU with `+feature` after it.

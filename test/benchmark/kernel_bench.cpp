@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Linear and attention kernels on one thread against what this machine can do,
+// Linear (floats and codes) and attention kernels on one thread against what this machine can do,
 // measured before and after each: multiply-adds in registers of the type used
 // (peak), and a plain read of as many bytes (roof).
 //
@@ -8,8 +8,10 @@
 
 #include "KernelLab.h"
 #include "Step.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <immintrin.h>
 
@@ -55,6 +57,29 @@ constexpr int kTurns = 100000;
 #define DOT_512(i) asm volatile("vdpbf16ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
 #define FMA_512(i) asm volatile("vfmadd231ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
 #define FMA_256(i) asm volatile("vfmadd231ps %1,%1,%0" : "+x"(sums[i]) : "x"(x));
+#define BYTES_512(i) asm volatile("vpdpbusd %1,%1,%0" : "+v"(sums[i]) : "v"(x));
+#define BYTES_256(i)                                                           \
+  asm volatile("%{vex%} vpdpbusd %1,%1,%0" : "+x"(sums[i]) : "x"(x));
+// Without VNNI: pairs in 16 bits, pairs of those, and the sum.
+#define PAIRS_512(i)                                                           \
+  asm volatile("vpmaddubsw %1,%1,%%zmm31; vpmaddwd %%zmm31,%1,%%zmm31; "       \
+               "vpaddd %%zmm31,%0,%0"                                          \
+               : "+v"(sums[i])                                                 \
+               : "v"(x)                                                        \
+               : "xmm31");
+#define PAIRS_256(i)                                                           \
+  asm volatile("vpmaddubsw %1,%1,%%ymm15; vpmaddwd %%ymm15,%1,%%ymm15; "       \
+               "vpaddd %%ymm15,%0,%0"                                          \
+               : "+x"(sums[i])                                                 \
+               : "x"(x)                                                        \
+               : "xmm15");
+REGISTER_LOOP(bytes512, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512,
+              "v", BYTES_512)
+REGISTER_LOOP(bytes256, "avxvnni", __m256i, _mm256_setzero_si256, "x",
+              BYTES_256)
+REGISTER_LOOP(pairs512, "avx512f,avx512bw", __m512i, _mm512_setzero_si512, "v",
+              PAIRS_512)
+REGISTER_LOOP(pairs256, "avx2", __m256i, _mm256_setzero_si256, "x", PAIRS_256)
 REGISTER_LOOP(dots512, "avx512f,avx512bf16", __m512, _mm512_setzero_ps, "v",
               DOT_512)
 REGISTER_LOOP(fmas512, "avx512f", __m512, _mm512_setzero_ps, "v", FMA_512)
@@ -65,6 +90,15 @@ double peakOf(const TargetVariant &variant, bool dots) {
   bool wide = variant.kernel.lanes == 16;
   double seconds = best(wide ? dots ? dots512 : fmas512 : fmas256, 0.1);
   return 12.0 * kTurns * (wide ? dots ? 64 : 32 : 16) / seconds / 1e9;
+}
+
+/// Gop/s of independent dots of bytes in registers.
+double bytePeakOf(const TargetVariant &variant) {
+  bool wide = variant.kernel.lanes == 16, dots = variant.kernel.hasByteDot;
+  double seconds = best(wide ? dots ? bytes512 : pairs512
+                             : dots ? bytes256 : pairs256,
+                        0.1);
+  return 12.0 * kTurns * (wide ? 128 : 64) / seconds / 1e9;
 }
 
 __attribute__((target("avx2"), noinline)) void readAll(const uint8_t *data,
@@ -135,6 +169,55 @@ struct Bench {
            before, after, 100 * rate / std::max(before, after));
   }
 
+  /// Codes of an integer format, rows quantized with groups of `group`.
+  void codes(const char *format, int64_t group, int64_t sums, int64_t m,
+             int64_t n, int64_t k) {
+    auto attr = llvm::cast<IntegerFormatAttrInterface>(
+        mlir::parseAttribute(format, &lab.context));
+    char name[128];
+    snprintf(name, sizeof name, "%s linear %s x g%ld M=%ld N=%ld K=%ld",
+             variant.name.data(), attr.getFormatName().c_str(), group, m, n, k);
+    if (skip(name))
+      return;
+    auto kernel = lab.compile(
+        std::string("adze.kernel @k linear {in = i8, format = ") + format +
+            ", group = " + std::to_string(group) +
+            " : i64, sums = " + std::to_string(sums) + " : i64}",
+        variant);
+    if (!kernel)
+      llvm::report_fatal_error(lab.errors.c_str());
+    int64_t layerBytes = n / 16 * attr.getPanelBytes(k);
+    int64_t layers =
+        m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / layerBytes);
+    Memory panels(layers * layerBytes);
+    std::memset(panels.data(), 0x3c, panels.size());
+    auto rows = BufferType::get(&lab.context, k,
+                                mlir::IntegerType::get(&lab.context, 8), group,
+                                sums);
+    Memory x(m * rows.getRowBytes());
+    std::memset(x.data(), 0x3c, x.size());
+    Matrix y(m, n, Stored::F32);
+    auto run = [&] {
+      for (int64_t l = 0; l < layers; ++l)
+        (*kernel)(0, n / 16, nullptr,
+                  {word(x), word(y), word(panels) + l * layerBytes,
+                   uint64_t(m), uint64_t(n), uint64_t(k)});
+    };
+    if (m > 16) {
+      double before = bytePeakOf(variant), seconds = best(run),
+             after = bytePeakOf(variant);
+      double rate = 2.0 * m * n * k / seconds / 1e9;
+      printf("%-58s %7.1f Gop/s, peak %.1f / %.1f: %.1f %%\n", name, rate,
+             before, after, 100 * rate / std::max(before, after));
+      return;
+    }
+    double before = roof(panels.data(), panels.size()), seconds = best(run, 0.6),
+           after = roof(panels.data(), panels.size());
+    double rate = panels.size() / seconds / 1e9;
+    printf("%-58s %7.1f GB/s,    roof %.1f / %.1f: %.1f %%\n", name, rate,
+           before, after, 100 * rate / std::max(before, after));
+  }
+
   void attention(Stored kv, int64_t heads, int64_t kvHeads, int64_t d,
                  int64_t past, int64_t rows) {
     bool dots = variant.kernel.hasBF16Dot && kv == Stored::BF16;
@@ -188,6 +271,20 @@ struct Bench {
 int main(int argc, char **argv) {
   for (const TargetVariant *variant : runnableVariants()) {
     Bench bench{*variant, argc > 1 ? argv[1] : nullptr, {}};
+    struct {
+      const char *format;
+      int64_t group, sums; // of the rows
+    } integers[] = {{"#adze.int<8, scale = f32>", 128, 128},
+                    {"#adze.int<4, group = 128, scale = bf16>", 128, 128},
+                    {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
+                    {"#adze.int<4, group = 32, scale = bf16>", 32, 32}};
+    for (auto [format, group, sums] : integers) {
+      bench.codes(format, group, sums, 512, 2048, 2048);
+      bench.codes(format, group, sums, 512, 5632, 2048);
+      bench.codes(format, group, sums, 512, 2048, 5632);
+      for (int64_t m : {1, 2, 4, 8, 16})
+        bench.codes(format, group, sums, m, 5632, 2048);
+    }
     for (Stored type : {Stored::BF16, Stored::F32, Stored::F16}) {
       bench.linear(type, 512, 2048, 2048);
       bench.linear(type, 512, 5632, 2048);

@@ -20,9 +20,16 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
   const char *group = "Compilation";
   command
       .add_option("--weights", options.weights,
-                  "type of the weights (default: the checkpoint's)")
-      ->check(floats)
-      ->type_name("TYPE")
+                  "f32, bf16, f16, int8, int4[:g32|:g64|:g128], or by\n"
+                  "tensor name 'lm_head=int8,*=int4:g128', first match\n"
+                  "(default: as the checkpoint has them)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkWeights(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
+      ->type_name("FORMATS")
       ->group(group);
   command
       .add_option("--kv", options.kv,

@@ -30,7 +30,9 @@ using CompileProgress =
     std::function<bool(const char *stage, uint64_t done, uint64_t total)>;
 
 struct CompileOptions {
-  /// f32, bf16 or f16; empty: as the checkpoint has them.
+  /// One format (f32, bf16, f16, int8, int4, int4:g32, ...) or rules by tensor
+  /// name ("lm_head=int8,*=int4:g128", first match); empty: as the checkpoint
+  /// has them. checkWeights says what is wrong with one.
   std::string weights;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
@@ -58,6 +60,10 @@ struct CompileOptions {
   std::string cacheDirectory;
   CompileProgress progress;
 };
+
+/// Whether `weights` is something that CompileOptions::weights takes; the error
+/// says what is expected. Names of tensors are checked when a model is compiled.
+Result<void> checkWeights(const std::string &weights);
 
 /// What compiling took. Bytes of memory are of the whole process.
 struct CompileStats {

@@ -62,6 +62,10 @@ WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
       return emitError() << "expects positive dimensions, got " << dim;
   if (!format)
     return emitError() << "expects a weight format such as #adze.float<f32>";
+  if (shape.size() == 1 &&
+      isa<IntegerFormatAttrInterface>(Attribute(format)))
+    return emitError() << "expects a matrix in the format "
+                       << format.getFormatName() << ", got a vector";
   if (layout == LayoutKind::Panels && shape.size() != 2)
     return emitError() << "expects a matrix in the layout panels, got a vector";
   return success();

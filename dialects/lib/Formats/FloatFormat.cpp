@@ -5,108 +5,22 @@
 // consecutive k of 16 output channels, so a kernel reads one line and one
 // 32-bit broadcast of the activation per step.
 
+#include "FloatBits.h"
+#include "PanelPacking.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
 
 using namespace mlir;
 using namespace adze;
+using namespace adze::detail;
 
 namespace {
 
-float bf16ToF32(uint16_t h) { return llvm::bit_cast<float>(uint32_t(h) << 16); }
-
-uint16_t f32ToBF16(float f) {
-  uint32_t u = llvm::bit_cast<uint32_t>(f);
-  if ((u & 0x7fffffff) > 0x7f800000) // NaN: keep the sign, make it quiet
-    return uint16_t(u >> 16) | 0x40;
-  return uint16_t((u + 0x7fff + ((u >> 16) & 1)) >> 16);
-}
-
-float f16ToF32(uint16_t h) {
-  uint32_t sign = uint32_t(h & 0x8000) << 16, rest = h & 0x7fff;
-  if (rest >= 0x7c00) // infinity or NaN
-    return llvm::bit_cast<float>(sign | 0x7f800000 | (rest & 0x3ff) << 13);
-  if (rest >= 0x400)
-    return llvm::bit_cast<float>(sign | ((rest << 13) + 0x38000000));
-  float tiny = float(rest) * 0x1p-24f; // subnormal: exact
-  return sign ? -tiny : tiny;
-}
-
-uint16_t f32ToF16(float f) {
-  uint32_t u = llvm::bit_cast<uint32_t>(f);
-  uint16_t sign = u >> 16 & 0x8000;
-  u &= 0x7fffffff;
-  if (u > 0x7f800000)
-    return sign | 0x7e00;
-  if (u >= 0x477ff000) // rounds to infinity
-    return sign | 0x7c00;
-  if (u < 0x38800000) { // subnormal: let the float unit round at bit 2^-24
-    float shifted = llvm::bit_cast<float>(u) + 0.5f;
-    return sign | uint16_t(llvm::bit_cast<uint32_t>(shifted) - 0x3f000000);
-  }
-  u += 0xfff + (u >> 13 & 1);
-  return sign | uint16_t((u - 0x38000000) >> 13);
-}
-
 int64_t elementBytes(FloatFormatAttr format) {
   return format.getElementType().getIntOrFloatBitWidth() / 8;
-}
-
-/// Four 32-bit units: a register on every target.
-using Quad = uint32_t __attribute__((vector_size(16)));
-
-/// out[j][i] = in[i][j] for 4 x 4 units; rows lie `fromStride` and `toStride`
-/// units apart.
-inline void transpose4(const uint32_t *from, int64_t fromStride, uint32_t *to,
-                       int64_t toStride) {
-  Quad in[4], mixed[4], out[4];
-  for (int i = 0; i < 4; ++i)
-    std::memcpy(&in[i], from + i * fromStride, sizeof(Quad));
-  mixed[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
-  mixed[1] = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
-  mixed[2] = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
-  mixed[3] = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
-  out[0] = __builtin_shufflevector(mixed[0], mixed[1], 0, 1, 4, 5);
-  out[1] = __builtin_shufflevector(mixed[0], mixed[1], 2, 3, 6, 7);
-  out[2] = __builtin_shufflevector(mixed[2], mixed[3], 0, 1, 4, 5);
-  out[3] = __builtin_shufflevector(mixed[2], mixed[3], 2, 3, 6, 7);
-  for (int i = 0; i < 4; ++i)
-    std::memcpy(to + i * toStride, &out[i], sizeof(Quad));
-}
-
-/// 32-bit units of one panel line step: [units][16] of a row-major source. A
-/// block of two lines of each row is gathered first, because rows often lie a
-/// multiple of 4096 bytes apart and would evict each other from the cache.
-void packUnits(ArrayRef<const uint8_t *> rows, int64_t units, uint32_t *panel) {
-  constexpr int64_t kBlock = 32, kAhead = 4 * kBlock;
-  alignas(64) uint32_t block[kPanelRows][kBlock] = {};
-  for (int64_t u0 = 0; u0 < units; u0 += kBlock) {
-    int64_t n = std::min(kBlock, units - u0);
-    for (int64_t r = 0; r < kPanelRows; ++r) {
-      if (!rows[r])
-        continue;
-      if (u0 + kAhead < units) {
-        __builtin_prefetch(rows[r] + (u0 + kAhead) * 4);
-        __builtin_prefetch(rows[r] + (u0 + kAhead) * 4 + 64);
-      }
-      if (n == kBlock)
-        std::memcpy(block[r], rows[r] + u0 * 4, sizeof(block[r]));
-      else
-        std::memcpy(block[r], rows[r] + u0 * 4, n * 4);
-    }
-    uint32_t *out = panel + u0 * kPanelRows;
-    int64_t u = 0;
-    for (; u + 4 <= n; u += 4)
-      for (int64_t r = 0; r < kPanelRows; r += 4)
-        transpose4(&block[r][u], kBlock, out + u * kPanelRows + r, kPanelRows);
-    for (; u < n; ++u)
-      for (int64_t r = 0; r < kPanelRows; ++r)
-        out[u * kPanelRows + r] = block[r][u];
-  }
 }
 
 } // namespace
@@ -228,8 +142,7 @@ Value FloatFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
     offset = add(mul(row, getRowBytes(cols)), mul(k, bytes));
   }
   Type ptr = LLVM::LLVMPointerType::get(b.getContext());
-  Value distance =
-      arith::IndexCastOp::create(b, loc, b.getI64Type(), offset);
+  Value distance = arith::IndexCastOp::create(b, loc, b.getI64Type(), offset);
   Value place = LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), base,
                                     ValueRange{distance});
   Value element =

@@ -99,10 +99,9 @@ public:
                                       int64_t layer, WeightSource &source) {
     WeightOp weight = program.weight;
     if (!weight.hasLayer(layer))
-      return llvm::createStringError("weight @" + weight.getSymName() +
-                                     ": expected a layer below " +
-                                     Twine(weight.getLayerEnd()) + ", got " +
-                                     Twine(layer));
+      return llvm::createStringError(
+          "weight @" + weight.getSymName() + ": expected a layer below " +
+          Twine(weight.getLayerEnd()) + ", got " + Twine(layer));
     BoundWeight bound(program, layer);
     for (const ExprLeaf &leaf : program.leaves) {
       WeightOp source_ = leaf.weight;
@@ -123,8 +122,7 @@ public:
   }
   const uint8_t *rawRow(RowSource at) const {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    return data[at.leaf] +
-           at.row * leaf.formats.front().getRowBytes(columns());
+    return data[at.leaf] + at.row * leaf.formats.front().getRowBytes(columns());
   }
 
   /// The values of a row of a matrix in the result's format.
@@ -132,7 +130,7 @@ public:
     const ExprLeaf &leaf = program.leaves[at.leaf];
     FormatAttrInterface format = leaf.formats.front();
     format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))}, out);
-    return convert(at, out);
+    return convert(at, ArrayRef(leaf.formats).drop_front(), out);
   }
 
   /// All values of a source vector in the result's format, read once.
@@ -147,18 +145,25 @@ public:
     values.resize(n);
     FormatAttrInterface format = leaf.formats.front();
     format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
-    if (Error error = convert({index, 0}, values))
+    if (Error error =
+            convert({index, 0}, ArrayRef(leaf.formats).drop_front(), values))
       return error;
     return ArrayRef<float>(values);
   }
 
-  /// A row of a matrix as the result's format stores it.
+  /// A row of a matrix as the result's format stores it, for rows that are not
+  /// raw. What is stored is what the last cast rounded to: encoding its values
+  /// once more could choose another scale.
   Error encodeRow(RowSource at, MutableArrayRef<uint8_t> out) {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
+    FormatAttrInterface format = leaf.formats.front();
     values.resize(columns());
-    if (Error error = readRow(at, values))
+    format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))},
+                     values);
+    if (Error error = convert(
+            at, ArrayRef(leaf.formats).drop_front().drop_back(), values))
       return error;
-    type().getFormat().encodeRow(values, out);
-    return Error::success();
+    return roundTo(leaf.formats.back(), at, values, out);
   }
 
   WeightType type() const {
@@ -171,33 +176,55 @@ private:
   BoundWeight(const WeightProgram &program, int64_t layer)
       : program(program), layer(layer) {}
 
-  /// Rounds values to each format they pass through.
-  Error convert(RowSource at, MutableArrayRef<float> values) {
-    const ExprLeaf &leaf = program.leaves[at.leaf];
-    for (FormatAttrInterface format :
-         ArrayRef(leaf.formats).drop_front()) {
+  /// Rounds values to each of `formats` in turn.
+  Error convert(RowSource at, ArrayRef<FormatAttrInterface> formats,
+                MutableArrayRef<float> values) {
+    for (FormatAttrInterface format : formats) {
       encoded.resize(format.getRowBytes(values.size()));
-      format.encodeRow(values, encoded);
-      rounded.resize(values.size());
-      format.decodeRow(encoded, rounded);
-      if (!allFinite(rounded))
-        for (auto [i, before, after] : llvm::enumerate(values, rounded))
-          if (isFiniteBits(before) && !isFiniteBits(after))
-            return overflow(leaf, at.row, i, before, format);
+      if (Error error = roundTo(format, at, values, encoded))
+        return error;
       llvm::copy(rounded, values.begin());
     }
     return Error::success();
   }
 
-  Error overflow(const ExprLeaf &leaf, int64_t row, int64_t column,
-                 float value, FormatAttrInterface format) {
+  /// Encodes values to `out`; `rounded` is what is read back.
+  Error roundTo(FormatAttrInterface format, RowSource at,
+                ArrayRef<float> values, MutableArrayRef<uint8_t> out) {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
+    if (isa<IntegerFormatAttrInterface>(Attribute(format)) &&
+        !allFinite(values))
+      for (auto [i, value] : llvm::enumerate(values))
+        if (!isFiniteBits(value))
+          return llvm::createStringError(
+              place(leaf, at.row, i) + "expects finite values for " +
+              format.getFormatName() + ", got " + std::to_string(value));
+    format.encodeRow(values, out);
+    rounded.resize(values.size());
+    format.decodeRow(out, rounded);
+    if (!allFinite(rounded))
+      for (auto [i, before, after] : llvm::enumerate(values, rounded))
+        if (isFiniteBits(before) && !isFiniteBits(after))
+          return overflow(leaf, at.row, i, before, format);
+    return Error::success();
+  }
+
+  /// "tensor "x": row 1, column 2: "
+  std::string place(const ExprLeaf &leaf, int64_t row, int64_t column) {
     WeightOp source = leaf.weight;
+    return ("tensor \"" +
+            source.getSourceName(source.isPerLayer() ? layer : 0) + "\": row " +
+            Twine(row) + ", column " + Twine(column) + ": ")
+        .str();
+  }
+
+  Error overflow(const ExprLeaf &leaf, int64_t row, int64_t column, float value,
+                 FormatAttrInterface format) {
     return llvm::createStringError(
-        "tensor \"" + source.getSourceName(source.isPerLayer() ? layer : 0) +
-        "\": row " + Twine(row) + ", column " + Twine(column) + ": " +
-        std::to_string(value) + " is not finite in " + format.getFormatName() +
+        place(leaf, row, column) + std::to_string(value) +
+        " is not finite in " + format.getFormatName() +
         "; keep this weight in " + leaf.formats.front().getFormatName() +
-        ", or use bf16");
+        ", or use bf16 (or bf16 scales)");
   }
 
   const WeightProgram &program;

@@ -34,7 +34,7 @@ public:
     registers.reset(target->createMCRegInfo(triple));
     asmInfo.reset(target->createMCAsmInfo(*registers, triple, options));
     subtarget.reset(target->createMCSubtargetInfo(
-        triple, "x86-64-v4", "+avx512bf16,+avx512vnni,+avx512fp16"));
+        triple, "x86-64-v4", "+avx512bf16,+avx512vnni,+avxvnni,+avx512fp16"));
     instructions.reset(target->createMCInstrInfo());
     context = std::make_unique<MCContext>(triple, asmInfo.get(),
                                           registers.get(), subtarget.get());

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze-convert-weights: every matrix that ops read in one float format. The old
-// symbol keeps its name and becomes a cast, so no op has to change; expressions
-// of other weights go on reading what they read.
+// adze-convert-weights: every matrix that ops read in the format that a rule
+// gives its tensor. The old symbol keeps its name and becomes a cast, so no op
+// has to change; expressions of other weights go on reading what they read.
 
+#include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/WeightExpr.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace adze {
@@ -24,39 +27,150 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    Builder builder(&getContext());
-    Type element = llvm::StringSwitch<Type>(format)
-                       .Case("f32", builder.getF32Type())
-                       .Case("f16", builder.getF16Type())
-                       .Case("bf16", builder.getBF16Type())
-                       .Default(Type());
-    if (!element) {
-      module.emitError() << "adze-convert-weights expects format to be f32, "
-                            "f16 or bf16, got \""
-                         << format << "\"";
+    auto parsed = parseFormatRules(format, &getContext());
+    if (!parsed) {
+      module.emitError() << "adze-convert-weights: "
+                         << llvm::toString(parsed.takeError());
       return signalPassFailure();
     }
-    auto wanted = cast<FormatAttrInterface>(
-        Attribute(FloatFormatAttr::get(&getContext(), element)));
-    // What only other weights read is converted where the result is.
-    llvm::StringSet<> readByOps, readByWeights;
-    module.walk([&](Operation *op) {
-      if (auto ref = dyn_cast<RefOp>(op))
-        readByWeights.insert(ref.getWeight());
-      else
-        op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
-          readByOps.insert(name.getValue());
-        });
-    });
-    SmallVector<WeightOp> sources;
-    for (auto weight : module.getOps<WeightOp>())
-      if (!weight.getWeightType().isVector() &&
-          weight.getWeightType().getFormat() != wanted &&
-          (readByOps.contains(weight.getSymName()) ||
-           !readByWeights.contains(weight.getSymName())))
-        sources.push_back(weight);
-    for (WeightOp weight : sources)
+    rules = std::move(*parsed);
+    hits.assign(rules.size(), false);
+    findReaders();
+    SmallVector<std::pair<WeightOp, FormatAttrInterface>> changes;
+    for (auto weight : module.getOps<WeightOp>()) {
+      if (!isCandidate(weight))
+        continue;
+      FailureOr<FormatAttrInterface> wanted = choose(weight);
+      if (failed(wanted))
+        return signalPassFailure();
+      if (!*wanted || weight.getWeightType().getFormat() == *wanted ||
+          !suits(weight, *wanted))
+        continue;
+      changes.push_back({weight, *wanted});
+    }
+    for (auto [rule, hit] : llvm::zip(rules, hits))
+      if (!hit && rule.pattern != "*") {
+        module.emitError() << "adze-convert-weights: \"" << rule.text
+                           << "\" matches no matrix" << candidateNames();
+        return signalPassFailure();
+      }
+    for (auto [weight, wanted] : changes)
       convert(weight, wanted);
+  }
+
+  /// What reads each weight: linears and embeddings, other ops, weights.
+  void findReaders() {
+    for (llvm::StringSet<> *set : {&readByOps, &readElsewhere, &readByWeights})
+      set->clear();
+    getOperation().walk([&](Operation *op) {
+      if (auto ref = dyn_cast<RefOp>(op)) {
+        readByWeights.insert(ref.getWeight());
+        return;
+      }
+      bool isMatrixOp = isa<LinearOp, EmbedOp>(op);
+      op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
+        readByOps.insert(name.getValue());
+        if (!isMatrixOp)
+          readElsewhere.insert(name.getValue());
+      });
+    });
+  }
+
+  /// What only other weights read is converted where the result is.
+  bool isCandidate(WeightOp weight) {
+    return !weight.getWeightType().isVector() &&
+           (readByOps.contains(weight.getSymName()) ||
+            !readByWeights.contains(weight.getSymName()));
+  }
+
+  /// The source tensors of a weight, with {} for the layer.
+  void findSources(WeightOp weight, llvm::SetVector<Operation *> &sources) {
+    if (weight.isSource()) {
+      sources.insert(weight);
+      return;
+    }
+    weight.walk([&](RefOp ref) {
+      if (WeightOp target = lookupWeight(weight, ref.getWeightAttr()))
+        if (target != weight && visited.insert(target).second)
+          findSources(target, sources);
+    });
+  }
+
+  /// The format of the first rule that matches; null if none does. Rules that
+  /// split the layers of a weight, or the sources of one, are errors.
+  FailureOr<FormatAttrInterface> choose(WeightOp weight) {
+    llvm::SetVector<Operation *> sources;
+    visited.clear();
+    findSources(weight, sources);
+    FormatAttrInterface chosen;
+    std::string chosenBy, chosenFor;
+    for (Operation *op : sources) {
+      auto source = cast<WeightOp>(op);
+      for (int64_t layer : source.getLayerIndices()) {
+        std::string tensor = source.getSourceName(layer);
+        FormatAttrInterface format;
+        std::string by = "no rule";
+        for (auto [i, rule] : llvm::enumerate(rules)) {
+          if (!rule.matches(tensor))
+            continue;
+          hits[i] = true;
+          if (!format) {
+            format = rule.format;
+            by = "\"" + rule.text + "\"";
+          }
+        }
+        if (chosenFor.empty()) {
+          chosen = format;
+          chosenBy = by;
+          chosenFor = tensor;
+        } else if (format != chosen) {
+          InFlightDiagnostic diagnostic =
+              weight.emitError()
+              << "adze-convert-weights: " << by << " gives \"" << tensor
+              << "\" another format than " << chosenBy << " gives \""
+              << chosenFor << "\"";
+          if (op == sources.front() && source.isPerLayer())
+            diagnostic << "; the layers of a weight have one format: use a "
+                          "pattern that all of \""
+                       << *source.getSource() << "\" match";
+          else
+            diagnostic << ", and they are parts of one weight";
+          return failure();
+        }
+      }
+    }
+    return chosen;
+  }
+
+  /// Integer formats are for what linears and embeddings read, in rows that are
+  /// not much shorter than a group: elsewhere their scales cost what they save.
+  bool suits(WeightOp weight, FormatAttrInterface wanted) {
+    if (!isa<IntegerFormatAttrInterface>(Attribute(wanted)))
+      return true;
+    StringRef why;
+    if (weight.getWeightType().getCols() < kSmallestColumns)
+      why = "its rows are too short for an integer format";
+    else if (readElsewhere.contains(weight.getSymName()))
+      why = "ops other than adze.linear and adze.embed read it";
+    if (!why.empty())
+      reportMissed(weight, "adze-convert-weights", why);
+    return why.empty();
+  }
+
+  /// " (the tensors are "a", "b", ...)", for a rule that matches none of them.
+  std::string candidateNames() {
+    std::string text;
+    size_t count = 0;
+    for (auto weight : getOperation().getOps<WeightOp>()) {
+      if (!weight.isSource() || weight.getWeightType().isVector())
+        continue;
+      if (++count <= kNamedCandidates)
+        text += (count > 1 ? ", \"" : "; the matrices are \"") +
+                weight.getSource()->str() + "\"";
+    }
+    if (count > kNamedCandidates)
+      text += " and " + std::to_string(count - kNamedCandidates) + " more";
+    return text;
   }
 
   void convert(WeightOp source, FormatAttrInterface wanted) {
@@ -74,10 +188,18 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
       return CastOp::create(b, source.getLoc(),
                             withFormat(source.getWeightType(), wanted), in[0]);
     });
-    reportFired(source, "adze-convert-weights",
-                ("@" + Twine(name) + " becomes " + wanted.getFormatName())
-                    .str());
+    reportFired(
+        source, "adze-convert-weights",
+        ("@" + Twine(name) + " becomes " + wanted.getFormatName()).str());
   }
+
+  static constexpr int64_t kSmallestColumns = 32;
+  static constexpr size_t kNamedCandidates = 20;
+
+  std::vector<FormatRule> rules;
+  std::vector<bool> hits; // of each rule
+  llvm::StringSet<> readByOps, readElsewhere, readByWeights;
+  llvm::SmallPtrSet<Operation *, 8> visited;
 };
 
 } // namespace

@@ -93,6 +93,8 @@ struct KernelTarget {
   int64_t registers = 32;
   /// vdpbf16ps or the like.
   bool hasBF16Dot = false;
+  /// vpdpbusd or the like: four products of bytes into each 32-bit lane.
+  bool hasByteDot = false;
 };
 
 /// The step's batch, as kernels see it: written by the entry's prologue into

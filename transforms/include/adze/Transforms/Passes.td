@@ -9,12 +9,19 @@ include "mlir/Pass/PassBase.td"
 //===-- model level -------------------------------------------------------===//
 
 def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {
-  let summary = "Convert the matrices of a model to a float format";
+  let summary = "Convert the matrices of a model to a format";
   let description = [{
     Every matrix that an op reads and whose format differs becomes a weight of
     the wanted format: it is renamed and the old symbol becomes a `cast` of it.
     Vectors (norms, biases) stay as they are, and so does what only the
-    expressions of other weights read.
+    expressions of other weights read. Integer formats are for matrices of at
+    least 32 columns that only linears and embeddings read; others stay.
+
+    `format` is one format for all (see `parseFormatName`: f32, bf16, f16, int8,
+    int4:g128, ...) or rules, of which the first that matches the name of a
+    source tensor decides: `lm_head=int8,*=int4:g128`. Patterns have `*` and
+    `?`, and match with or without a final `.weight`. It is an error if a rule
+    matches nothing, or some layers of a weight only.
 
     Before:
     ```mlir
@@ -32,7 +39,7 @@ def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"format", "format", "std::string", "\"\"",
-                        "f32, bf16 or f16">];
+                        "a format, or rules PATTERN=FORMAT with commas">];
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 

@@ -20,7 +20,8 @@ struct PipelineStep {
 };
 
 struct PipelineOptions {
-  /// f32, bf16, f16, or empty: as the checkpoint has them.
+  /// A format or rules, see adze-convert-weights; empty: as the checkpoint has
+  /// them.
   std::string weights;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;

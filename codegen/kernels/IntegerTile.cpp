@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "IntegerTile.h"
+#include "adze/Dialect/AdzeKernel/AdzeKernel.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace adze;
+
+TileShapes adze::integerTileShapes(const KernelTarget &target,
+                                   const IntegerTile &tile) {
+  if (target.registers >= 32)
+    return {{8, 4, 2, 1}, 3, 4, 4};
+  return {{4, 2, 1}, 1, 1, 2};
+}
+
+namespace {
+
+/// Emits the body of one tile function.
+class IntegerTileEmitter {
+public:
+  IntegerTileEmitter(KernelEmitter &e, const KernelTarget &target,
+                     const IntegerTile &tile, int64_t rows, int64_t panels)
+      : e(e), tile(tile), format(tile.format), rows(rows), panels(panels),
+        inMemory(sumsInMemory(target, rows, panels)) {}
+
+  void emit(ValueRange args);
+
+  /// With many outputs the f32 sums stay in `out`, which is in L1: registers
+  /// are for the integer sums. One load and store per output and block.
+  static bool sumsInMemory(const KernelTarget &target, int64_t rows,
+                           int64_t panels) {
+    int64_t registersPerSum = kLanes / target.lanes;
+    return 2 * rows * panels * registersPerSum > target.registers / 2;
+  }
+
+private:
+  using Values = KernelEmitter::Values;
+
+  Values dots(Value block, Value begin, Value end);
+  Value sumOf(int64_t r, Value block);
+  Value rowScale(int64_t r, Value block);
+  void add(Value block, ArrayRef<Value> dots, Values &sums);
+  Value outPlace(int64_t r, int64_t p) {
+    return e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes);
+  }
+  /// The index of what holds `block`, where `group` elements share one.
+  Value groupOf(Value block, int64_t group) {
+    if (group == 0)
+      return e.constant(0);
+    int64_t blocks = group / tile.block();
+    return blocks == 1 ? block : e.div(block, blocks);
+  }
+
+  KernelEmitter &e;
+  const IntegerTile &tile;
+  IntegerFormatAttrInterface format;
+  int64_t rows, panels;
+  bool inMemory;
+
+  Value k, out, outBytes, scales, sums;
+  Values x, w;
+  Values codeSums, floatSums; // of the block at hand, per row
+};
+
+/// Sum of the codes of row r in a block.
+Value IntegerTileEmitter::sumOf(int64_t r, Value block) {
+  auto at = [&](Value index) {
+    return e.load(e.i32, e.at(x[r], e.add(sums, e.mul(index, 4))), 4);
+  };
+  int64_t runs = tile.block() / tile.rows.sums;
+  if (runs == 1)
+    return at(block);
+  Value all = e.ceilDiv(k, tile.rows.sums);
+  Value first = runs ? e.mul(block, runs) : e.constant(0);
+  Value end = runs ? e.min(e.add(first, runs), all) : all;
+  return e.loop(first, end, 1, e.constantI32(0),
+                [&](Value run, ValueRange carried) {
+                  return Values{arith::AddIOp::create(e.b, e.loc, carried[0],
+                                                      at(run))};
+                })[0];
+}
+
+Value IntegerTileEmitter::rowScale(int64_t r, Value block) {
+  Value index = groupOf(block, tile.rows.group);
+  return e.load(e.f32, e.at(x[r], e.add(scales, e.mul(index, 4))), 4);
+}
+
+/// The integer sums of a block, k = 8 * begin .. 8 * end.
+IntegerTileEmitter::Values IntegerTileEmitter::dots(Value block, Value begin,
+                                                    Value end) {
+  Values acc;
+  codeSums.clear();
+  for (int64_t r = 0; r < rows; ++r) {
+    Value start = e.splatI32(0);
+    if (format.getZeroCode() || format.hasMinimum())
+      codeSums.push_back(sumOf(r, block));
+    if (format.getZeroCode())
+      start = e.broadcast(arith::MulIOp::create(
+          e.b, e.loc, codeSums[r], e.constantI32(-format.getZeroCode())));
+    acc.append(panels, start);
+  }
+  return e.loop(begin, end, 1, acc, [&](Value step, ValueRange carried) {
+    Values next(carried);
+    SmallVector<Values> codes;
+    for (Value panel : w)
+      codes.push_back(format.emitCodes(e.b, e.loc, panel, k, step));
+    Value at = e.mul(step, 8);
+    for (int64_t quad : {0, 1})
+      for (int64_t r = 0; r < rows; ++r) {
+        Value four = e.broadcast(e.load(e.i32, e.at(e.at(x[r], at), 4 * quad), 4));
+        for (int64_t p = 0; p < panels; ++p) {
+          Value &sum = next[r * panels + p];
+          Value code = codes[p][quad];
+          sum = kernel::DotCodesOp::create(
+              e.b, e.loc, sum.getType(), sum, code,
+              vector::BitCastOp::create(e.b, e.loc, code.getType(), four),
+              uint64_t(format.getMaxCode()));
+        }
+      }
+    return next;
+  });
+}
+
+/// Adds a block to the sums.
+void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
+  Values weightScales, minima;
+  Value group = groupOf(block, format.getGroup());
+  for (Value panel : w) {
+    if (!tile.scalesLast())
+      weightScales.push_back(format.emitScale(e.b, e.loc, panel, k, group));
+    if (format.hasMinimum())
+      minima.push_back(format.emitMinimum(e.b, e.loc, panel, k, group));
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    Value scale = rowScale(r, block);
+    Value lanes = e.broadcast(scale), shift;
+    if (format.hasMinimum())
+      shift = e.broadcast(e.mulf(scale, arith::SIToFPOp::create(
+                                            e.b, e.loc, e.f32, codeSums[r])));
+    for (int64_t p = 0; p < panels; ++p) {
+      Value dot =
+          arith::SIToFPOp::create(e.b, e.loc, e.vf32, dots[r * panels + p]);
+      Value factor =
+          tile.scalesLast() ? lanes : e.mulf(weightScales[p], lanes);
+      Value sum = inMemory ? e.load(e.vf32, outPlace(r, p), kLineBytes)
+                           : acc[r * panels + p];
+      sum = e.fma(dot, factor, sum);
+      if (format.hasMinimum())
+        sum = e.fma(shift, minima[p], sum);
+      if (inMemory)
+        e.store(sum, outPlace(r, p), kLineBytes);
+      else
+        acc[r * panels + p] = sum;
+    }
+  }
+}
+
+void IntegerTileEmitter::emit(ValueRange args) {
+  Value rowBytes = args[1], panelBytes = args[3];
+  k = args[4], out = args[5], outBytes = args[6];
+  for (int64_t r = 0; r < rows; ++r)
+    x.push_back(e.at(args[0], e.mul(rowBytes, r)));
+  for (int64_t p = 0; p < panels; ++p)
+    w.push_back(e.at(args[2], e.mul(panelBytes, p)));
+  scales = tile.rows.scalesOffset(e, k);
+  sums = tile.rows.sumsOffset(e, k);
+
+  auto forEach = [&](auto body) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t p = 0; p < panels; ++p)
+        body(r, p);
+  };
+  Values acc;
+  if (inMemory)
+    forEach([&](int64_t r, int64_t p) {
+      e.store(e.splat(0), outPlace(r, p), kLineBytes);
+    });
+  else
+    acc.assign(rows * panels, e.splat(0));
+  Value zero = e.constant(0), steps = e.ceilDiv(k, 8);
+  if (int64_t block = tile.block()) {
+    acc = e.loop(zero, e.ceilDiv(k, block), 1, acc,
+                 [&](Value b, ValueRange carried) {
+                   Values next(carried);
+                   Value begin = e.mul(b, block / 8);
+                   Value end = e.min(e.add(begin, block / 8), steps);
+                   add(b, dots(b, begin, end), next);
+                   return next;
+                 });
+  } else {
+    add(zero, dots(zero, zero, steps), acc);
+  }
+  if (inMemory && !tile.scalesLast())
+    return;
+  Values last(panels);
+  for (int64_t p = 0; tile.scalesLast() && p < panels; ++p)
+    last[p] = format.emitScale(e.b, e.loc, w[p], k, zero);
+  forEach([&](int64_t r, int64_t p) {
+    Value place = outPlace(r, p);
+    Value sum =
+        inMemory ? e.load(e.vf32, place, kLineBytes) : acc[r * panels + p];
+    e.store(last[p] ? e.mulf(sum, last[p]) : sum, place, kLineBytes);
+  });
+}
+
+} // namespace
+
+func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
+                                  const IntegerTile &tile, int64_t rows,
+                                  int64_t panels) {
+  std::string name;
+  llvm::raw_string_ostream(name)
+      << "adze.tile." << tile.format.getFormatName() << "." << tile.rows.group
+      << "." << tile.rows.sums << "." << rows << "x" << panels;
+  Operation *symbols = SymbolTable::getNearestSymbolTable(
+      e.b.getInsertionBlock()->getParentOp());
+  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
+    return cast<func::FuncOp>(known);
+
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
+  Type index = e.index, ptr = e.ptr;
+  func::FuncOp func = e.beginFunction(
+      name, {ptr, index, ptr, index, index, ptr, index}, {}, false);
+  IntegerTileEmitter emitter(e, target, tile, rows, panels);
+  // Sums that are meant to stay in memory must not be promoted to registers.
+  if (!IntegerTileEmitter::sumsInMemory(target, rows, panels))
+    for (unsigned i : {0u, 2u, 5u})
+      func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                      e.b.getUnitAttr());
+  emitter.emit(func.getArguments());
+  e.ret();
+  return func;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The register tile of integer weights and quantized rows: MR rows times NR
+// panels of codes. Integer dots are exact within a block of K; blocks are added
+// in ascending order, one f32 chain per output, so that bits depend neither on
+// the tile nor on the variant.
+#ifndef ADZE_CODEGEN_KERNELS_INTEGERTILE_H
+#define ADZE_CODEGEN_KERNELS_INTEGERTILE_H
+
+#include "MicroTile.h"
+#include "QuantizedRows.h"
+
+namespace adze {
+
+struct IntegerTile {
+  IntegerFormatAttrInterface format;
+  QuantizedRows rows;
+
+  /// Elements of K that share all scales; 0: all.
+  int64_t block() const { return std::gcd(format.getGroup(), rows.group); }
+  /// Whether the one scale of an output channel is left to the end.
+  bool scalesLast() const {
+    return format.getGroup() == 0 && !format.hasMinimum();
+  }
+};
+
+TileShapes integerTileShapes(const KernelTarget &target,
+                             const IntegerTile &tile);
+
+/// The tile function, as getTile (MicroTile.h); x points to quantized rows.
+/// For each block b, ascending:
+///   i = sum over k in b of (code - zero) * x code, exact
+///   out = fma(float(i), weight scale * x scale, out)
+///   out = fma(x scale * float(sum of x codes in b), minimum, out), if any
+/// and with a single weight scale, fma(float(i), x scale, out), times it at the
+/// end.
+mlir::func::FuncOp getIntegerTile(KernelEmitter &e, const KernelTarget &target,
+                                  const IntegerTile &tile, int64_t rows,
+                                  int64_t panels);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_INTEGERTILE_H

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Where the parts of a row and of a panel of #adze.int lie. Private to
+// lib/Formats.
+#ifndef ADZE_LIB_FORMATS_INTLAYOUT_H
+#define ADZE_LIB_FORMATS_INTLAYOUT_H
+
+#include "adze/Dialect/Adze/Adze.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace adze::detail {
+
+inline constexpr int64_t kSmallestGroup = 16, kLargestGroup = 1 << 20;
+inline constexpr int64_t kLine = 64;
+
+/// The scale type that a format's name leaves out: f32 for whole rows of int8,
+/// where it costs nothing; else bf16. (On normal and heavy-tailed groups the
+/// error with bf16 scales is that with f16 scales within 1 %, since the search
+/// rounds before it compares; and bf16 has the range of f32.)
+inline mlir::Type defaultScaleType(mlir::MLIRContext *context, int64_t bits,
+                                   int64_t group) {
+  if (bits == 8 && !group)
+    return mlir::Float32Type::get(context);
+  return mlir::BFloat16Type::get(context);
+}
+
+/// Offsets in bytes.
+struct IntRow {
+  IntRow(IntFormatAttr format, int64_t cols) {
+    group = format.getGroupSize() ? format.getGroupSize()
+                                  : std::max<int64_t>(cols, 1);
+    groups = llvm::divideCeil(cols, group);
+    scaleBytes = format.getScaleType().getIntOrFloatBitWidth() / 8;
+    scales = llvm::divideCeil(cols * format.getBits(), 8);
+    zeros = scales + groups * scaleBytes;
+    bytes = zeros + (format.getZeros() ? groups : 0);
+  }
+  int64_t group, groups, scaleBytes, scales, zeros, bytes;
+};
+
+struct IntPanel {
+  IntPanel(IntFormatAttr format, int64_t cols) {
+    group = format.getGroupSize() ? format.getGroupSize()
+                                  : std::max<int64_t>(cols, 1);
+    groups = llvm::divideCeil(cols, group);
+    scaleBytes = format.getScaleType().getIntOrFloatBitWidth() / 8;
+    scales = llvm::divideCeil(cols, 8) * kPanelRows * format.getBits();
+    zeros = scales + llvm::alignTo(groups * kPanelRows * scaleBytes, kLine);
+    bytes = zeros +
+            (format.getZeros() ? llvm::alignTo(groups * kPanelRows, kLine) : 0);
+  }
+  int64_t group, groups, scaleBytes, scales, zeros, bytes;
+};
+
+} // namespace adze::detail
+
+#endif // ADZE_LIB_FORMATS_INTLAYOUT_H

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Quantized rows and linears that multiply their codes: bit for bit the order
+// of sums that is promised, on every variant, tile and part; and near loops in
+// double.
+
+#include "QuantizedLab.h"
+#include "Step.h"
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace adze;
+using namespace adze::test;
+
+namespace {
+
+std::string quantizeText(int64_t group, int64_t sums, Stored in) {
+  return "adze.kernel @k quantize {group = " + std::to_string(group) +
+         " : i64, sums = " + std::to_string(sums) + " : i64, in = " +
+         nameOf(in) + "}";
+}
+
+std::vector<float> rowOf(const Matrix &x, int64_t r) {
+  std::vector<float> row;
+  for (int64_t i = 0; i < x.cols; ++i)
+    row.push_back(x.at(r, i));
+  return row;
+}
+
+class QuantizedTest : public testing::TestWithParam<const TargetVariant *> {
+protected:
+  std::unique_ptr<CompiledKernel> compile(const std::string &text) {
+    auto kernel = lab.compile(text, *GetParam());
+    EXPECT_TRUE(kernel) << lab.errors << text;
+    return kernel;
+  }
+  KernelLab lab;
+  std::mt19937 random{7};
+};
+
+TEST_P(QuantizedTest, RowsAreWhatLoopsMake) {
+  struct {
+    int64_t group, sums;
+  } layouts[] = {{0, 32}, {0, 4096}, {128, 128}, {128, 32}, {32, 32},
+                 {48, 8}, {16, 16},  {64, 8}};
+  for (auto [group, sums] : layouts)
+    for (Stored in : kAllStored) {
+      auto kernel = compile(quantizeText(group, sums, in));
+      ASSERT_TRUE(kernel);
+      for (int64_t k : {1, 7, 16, 33, 128, 300, 517}) {
+        SCOPED_TRACE(testing::Message() << "group " << group << " sums " << sums
+                                        << " in " << nameOf(in) << " K " << k);
+        const int64_t m = 3;
+        Matrix x(m, k, in);
+        x.fill(random, 5);
+        for (int64_t i = 0; i < std::min<int64_t>(k, 128); ++i)
+          x.put(1, i, 0); // whole groups of zeros
+        if (k > 2)
+          x.put(2, 0, -2), x.put(2, 1, 1), x.put(2, 2, 127.0f / 64);
+        size_t bytes = QuantizedRow(rowOf(x, 0), group, sums).bytes().size();
+        Memory y(m * bytes);
+        std::memset(y.data(), 0xa5, y.size());
+        (*kernel)(0, 1, nullptr, {word(x), word(y), m, uint64_t(k)});
+        (*kernel)(1, m, nullptr, {word(x), word(y), m, uint64_t(k)});
+        for (int64_t r = 0; r < m; ++r) {
+          auto expected = QuantizedRow(rowOf(x, r), group, sums).bytes();
+          std::vector<uint8_t> found(y.data() + r * bytes,
+                                     y.data() + (r + 1) * bytes);
+          ASSERT_EQ(found, expected) << "row " << r;
+        }
+      }
+    }
+}
+
+TEST_P(QuantizedTest, HalvesRoundToEvenAndNansStay) {
+  auto kernel = compile(quantizeText(16, 16, Stored::F32));
+  ASSERT_TRUE(kernel);
+  Matrix x(1, 32, Stored::F32);
+  // m = 127: codes are the values, rounded.
+  const float values[] = {127, 0.5, 1.5, 2.5, -0.5, -1.5, -126.5, 3.49};
+  const int8_t codes[] = {127, 0, 2, 2, 0, -2, -126, 3};
+  for (int i = 0; i < 8; ++i)
+    x.put(0, i, values[i]);
+  x.put(0, 20, NAN);
+  Memory y(3 * 64);
+  (*kernel)(0, 1, nullptr, {word(x), word(y), 1, 32});
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(y.as<int8_t>()[i], codes[i]) << values[i];
+  EXPECT_EQ(get(y.data() + 64, Stored::F32, 0), 1);
+  EXPECT_TRUE(std::isnan(get(y.data() + 64, Stored::F32, 1)));
+}
+
+TEST_P(QuantizedTest, NormWritesQuantizedRows) {
+  for (int64_t group : {0, 32, 128})
+    for (int64_t k : {16, 100, 288}) {
+      SCOPED_TRACE(testing::Message() << "group " << group << " K " << k);
+      std::string params = "eps = 1.0e-5 : f64, in = f32";
+      auto plain = compile("adze.kernel @k rms_norm {" + params + "}");
+      auto both = compile("adze.kernel @k rms_norm {" + params +
+                          ", out = i8, group = " + std::to_string(group) +
+                          " : i64, sums = 32 : i64}");
+      ASSERT_TRUE(plain && both);
+      Matrix x(2, k, Stored::F32), w(1, k, Stored::F32), y(2, k, Stored::F32);
+      x.fill(random);
+      w.fill(random);
+      (*plain)(0, 2, nullptr, {word(x), word(y), word(w), 2, uint64_t(k)});
+      size_t bytes = QuantizedRow(rowOf(y, 0), group, 32).bytes().size();
+      Memory q(2 * bytes);
+      std::memset(q.data(), 0xa5, q.size());
+      (*both)(0, 2, nullptr, {word(x), word(q), word(w), 2, uint64_t(k)});
+      for (int64_t r = 0; r < 2; ++r)
+        ASSERT_EQ(std::vector<uint8_t>(q.data() + r * bytes,
+                                       q.data() + (r + 1) * bytes),
+                  QuantizedRow(rowOf(y, r), group, 32).bytes());
+    }
+}
+
+/// Rows of x, quantized by loops.
+struct Rows {
+  Rows(const Matrix &x, int64_t group, int64_t sums) {
+    for (int64_t r = 0; r < x.rows; ++r)
+      rows.emplace_back(rowOf(x, r), group, sums);
+    size_t bytes = rows[0].bytes().size();
+    memory = std::make_unique<Memory>(x.rows * bytes);
+    for (int64_t r = 0; r < x.rows; ++r)
+      std::memcpy(memory->data() + r * bytes, rows[r].bytes().data(), bytes);
+  }
+  std::vector<QuantizedRow> rows;
+  std::unique_ptr<Memory> memory;
+};
+
+struct Case {
+  const char *format;
+  int64_t group, sums; // of x
+};
+const Case kCases[] = {
+    {"#adze.int<8, scale = f32>", 128, 128},
+    {"#adze.int<8, scale = f32>", 0, 32},
+    {"#adze.int<8, group = 32, scale = bf16>", 32, 32},
+    {"#adze.int<8, group = 64, scale = f16, zeros>", 128, 32},
+    {"#adze.int<4, group = 128, scale = bf16>", 128, 128},
+    {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
+    {"#adze.int<4, group = 32, scale = f16, zeros>", 32, 16},
+    {"#adze.int<4, group = 128, scale = f32>", 0, 64},
+    {"#adze.int<4, group = 24, scale = bf16>", 32, 8},
+    {"#adze.int<4, group = 16, scale = f32>", 48, 16},
+    {"#adze.int<4, scale = f32>", 96, 96},
+    {"#adze.int<4, scale = bf16, zeros>", 0, 512},
+};
+
+std::string linearText(const Case &c, const std::string &rest = "}") {
+  return std::string("adze.kernel @k linear {in = i8, format = ") + c.format +
+         ", group = " + std::to_string(c.group) +
+         " : i64, sums = " + std::to_string(c.sums) + " : i64" + rest;
+}
+
+TEST_P(QuantizedTest, LinearAddsInTheOrderThatIsPromised) {
+  struct {
+    int64_t n, k;
+  } shapes[] = {{1, 1}, {16, 8}, {70, 33}, {48, 128}, {113, 300}, {33, 517}};
+  for (const Case &c : kCases) {
+    SCOPED_TRACE(testing::Message()
+                 << c.format << " x " << c.group << " sums " << c.sums);
+    IntFormatAttr format = parseIntFormat(lab, c.format);
+    ASSERT_TRUE(format);
+    auto kernel = compile(linearText(c));
+    ASSERT_TRUE(kernel);
+    for (auto [n, k] : shapes) {
+      IntegerWeight weight(format, n, k);
+      weight.fill(random);
+      Matrix x(17, k, Stored::F32);
+      x.fill(random);
+      Rows rows(x, c.group, c.sums);
+      Matrix expected(17, n, Stored::F32);
+      for (int64_t r = 0; r < 17; ++r)
+        for (int64_t i = 0; i < n; ++i)
+          expected.put(r, i, weight.multiply(rows.rows[r], c.group, i));
+      int64_t units = (n + 15) / 16;
+      for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
+        Matrix y(m, n, Stored::F32);
+        // Uneven parts, as three threads would take them.
+        int64_t cuts[] = {0, std::min<int64_t>(units, 1), units * 3 / 4, units};
+        for (int part = 0; part < 3; ++part)
+          (*kernel)(cuts[part], std::max(cuts[part], cuts[part + 1]), nullptr,
+                    {word(*rows.memory), word(y), word(weight.panels),
+                     uint64_t(m), uint64_t(n), uint64_t(k)});
+        for (int64_t r = 0; r < m; ++r)
+          ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
+              << "M " << m << " N " << n << " K " << k << " row " << r;
+      }
+      // What was promised is near what is meant.
+      for (int64_t i = 0; i < n; ++i) {
+        std::vector<float> w = weight.decode(i);
+        double sum = 0, size = 0;
+        for (int64_t j = 0; j < k; ++j) {
+          double v = double(rows.rows[0].codes[j]) *
+                     rows.rows[0].scales[c.group ? j / c.group : 0];
+          sum += v * w[j];
+          size += std::fabs(v * w[j]);
+        }
+        ASSERT_NEAR(expected.at(0, i), sum, 1e-5 * size) << i;
+      }
+    }
+  }
+}
+
+TEST_P(QuantizedTest, ExtremeCodesDoNotSaturate) {
+  for (const char *text : {"#adze.int<8, scale = f32>",
+                           "#adze.int<8, group = 32, scale = f32>",
+                           "#adze.int<4, group = 32, scale = f32>"}) {
+    const int64_t n = 16, k = 512;
+    IntegerWeight weight(parseIntFormat(lab, text), n, k);
+    weight.fill(random);
+    for (int64_t r = 0; r < n; ++r) // all codes at the top, or the bottom
+      std::memset(weight.rows.data() + r * weight.rowBytes, r % 2 ? 0 : 255,
+                  weight.scalesAt());
+    weight.pack();
+    Matrix x(2, k, Stored::F32), y(2, n, Stored::F32);
+    for (int64_t i = 0; i < k; ++i)
+      x.put(0, i, 1), x.put(1, i, -1);
+    Rows rows(x, 0, 32);
+    auto kernel = compile(linearText({text, 0, 32}));
+    ASSERT_TRUE(kernel);
+    (*kernel)(0, 1, nullptr,
+              {word(*rows.memory), word(y), word(weight.panels), 2,
+               uint64_t(n), uint64_t(k)});
+    for (int64_t r = 0; r < 2; ++r)
+      for (int64_t i = 0; i < n; ++i)
+        ASSERT_EQ(y.at(r, i), weight.multiply(rows.rows[r], 0, i)) << text;
+  }
+}
+
+/// Gate and up with a region, and a bias with a captured residual.
+TEST_P(QuantizedTest, RegionsBiasesAndStreams) {
+  for (const Case &c : {kCases[0], kCases[5], kCases[6]}) {
+    SCOPED_TRACE(c.format);
+    const int64_t n = 40, k = 160, blocks = 3;
+    IntFormatAttr format = parseIntFormat(lab, c.format);
+    IntegerWeight weight(format, blocks * 32, k);
+    weight.fill(random);
+    auto gated = compile(linearText(
+        c, ", streams = 2 : i64} {\n^bb0(%g: f32, %u: f32):\n"
+           "  %p = arith.mulf %g, %u : f32\n  adze.yield %p : f32 }"));
+    auto biased = compile(linearText(
+        c, ", bias = true, captures = [bf16], out = bf16} {\n"
+           "^bb0(%a: f32, %r: f32):\n  %p = arith.addf %a, %r : f32\n"
+           "  adze.yield %p : f32 }"));
+    ASSERT_TRUE(gated && biased);
+    for (int64_t m : {1, 4, 9}) {
+      Matrix x(m, k, Stored::F32), y(m, n, Stored::F32),
+          residual(m, 96, Stored::BF16), z(m, 96, Stored::BF16),
+          bias(1, 96, Stored::F32);
+      for (Matrix *matrix : {&x, &residual, &bias})
+        matrix->fill(random);
+      Rows rows(x, c.group, c.sums);
+      (*gated)(0, blocks, nullptr,
+               {word(*rows.memory), word(y), word(weight.panels), uint64_t(m),
+                uint64_t(n), uint64_t(k)});
+      (*biased)(0, 6, nullptr,
+                {word(*rows.memory), word(residual), word(z),
+                 word(weight.panels), word(bias), uint64_t(m), 96,
+                 uint64_t(k)});
+      for (int64_t r = 0; r < m; ++r) {
+        auto product = [&](int64_t i) {
+          return weight.multiply(rows.rows[r], c.group, i);
+        };
+        for (int64_t i = 0; i < n; ++i)
+          ASSERT_EQ(y.at(r, i), product(i / 16 * 32 + i % 16) *
+                                    product(i / 16 * 32 + 16 + i % 16));
+        for (int64_t i = 0; i < 96; ++i) {
+          Matrix rounded(1, 1, Stored::BF16);
+          rounded.put(0, 0, product(i) + bias.at(0, i) + residual.at(r, i));
+          ASSERT_EQ(z.at(r, i), rounded.at(0, 0));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(QuantizedTest, WrongParamsAreNamed) {
+  auto errors = [&](const std::string &text) {
+    EXPECT_FALSE(lab.compile(text, *GetParam())) << text;
+    return lab.errors;
+  };
+  EXPECT_NE(errors(linearText({"#adze.float<bf16>", 128, 128}))
+                .find("param 'format' to be an integer format"),
+            std::string::npos)
+      << lab.errors;
+  EXPECT_NE(errors(linearText({kCases[5].format, 128, 128}))
+                .find("param 'sums' to be a divisor of what the groups of "
+                      "weight and x have in common (32), found 128"),
+            std::string::npos)
+      << lab.errors;
+  EXPECT_NE(errors(linearText({kCases[0].format, 24, 8}))
+                .find("param 'group' to be 0 (the whole row) or a multiple of "
+                      "16, found 24"),
+            std::string::npos)
+      << lab.errors;
+  EXPECT_NE(errors(quantizeText(32, 24, Stored::F32))
+                .find("param 'sums' to be a multiple of 8 that divides"),
+            std::string::npos)
+      << lab.errors;
+  EXPECT_NE(errors("adze.kernel @k rms_norm {eps = 1.0e-5 : f64, heads = 2 : "
+                   "i64, out = i8, group = 32 : i64, sums = 32 : i64}")
+                .find("param 'heads' to be 1 where out = i8"),
+            std::string::npos)
+      << lab.errors;
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, QuantizedTest,
+                         testing::ValuesIn(runnableVariants()), variantName);
+
+} // namespace
