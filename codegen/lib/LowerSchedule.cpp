@@ -107,9 +107,8 @@ private:
 
   LogicalResult lowerBody(Block &block);
   LogicalResult lowerLaunch(LaunchOp op);
-  void lowerBarrier(BarrierOp op);
+  void lowerBarrier();
   Block *beginIfSplit();
-  void endIf(Block *after);
   void lowerTap(TapBufferOp op);
   void lowerCallLayers(CallLayersOp op);
   Value bufferAddress(Value buffer);
@@ -239,8 +238,7 @@ Value FunctionLowering::bufferAddress(Value buffer) {
   return load(ptr, args, int64_t(arg.getIndex()) * 8);
 }
 
-void FunctionLowering::lowerBarrier(BarrierOp op) {
-  Block *after = op.getKernel() ? beginIfSplit() : nullptr;
+void FunctionLowering::lowerBarrier() {
   Value frame = slot(kFrame);
   Value rt = load(ptr, frame, offsetof(adze_frame, rt));
   Value barrier = load(ptr, rt, offsetof(adze_rt, barrier));
@@ -253,8 +251,6 @@ void FunctionLowering::lowerBarrier(BarrierOp op) {
       /*alignment=*/4, /*isVolatile=*/true);
   leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
                                constant32(0)));
-  if (after)
-    endIf(after);
 }
 
 /// Goes on where the attention before has split items, the same on every
@@ -271,11 +267,6 @@ Block *FunctionLowering::beginIfSplit() {
   LLVM::CondBrOp::create(b, loc, some, then, after);
   b.setInsertionPointToEnd(then);
   return after;
-}
-
-void FunctionLowering::endIf(Block *after) {
-  LLVM::BrOp::create(b, loc, ValueRange(), after);
-  b.setInsertionPointToEnd(after);
 }
 
 /// Thread 0 calls the frame's tap, if there is one.
@@ -354,8 +345,11 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
   KernelFamily family =
       SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
           .getFamily();
-  Block *after =
-      family == KernelFamily::AttentionMerge ? beginIfSplit() : nullptr;
+  Block *after = nullptr;
+  if (family == KernelFamily::AttentionMerge) {
+    after = beginIfSplit();
+    lowerBarrier();
+  }
   // The domain and this thread's part of it.
   Value extent;
   switch (op.getDomain()) {
@@ -417,8 +411,10 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
   auto kernel =
       declare(kernelName, LLVM::LLVMVoidType::get(b.getContext()), types);
   LLVM::CallOp::create(b, op.getLoc(), kernel, args);
-  if (after)
-    endIf(after);
+  if (after) {
+    LLVM::BrOp::create(b, loc, ValueRange(), after);
+    b.setInsertionPointToEnd(after);
+  }
   return success();
 }
 
@@ -427,9 +423,7 @@ LogicalResult FunctionLowering::lowerBody(Block &block) {
     LogicalResult ok =
         TypeSwitch<Operation *, LogicalResult>(&op)
             .Case([&](LaunchOp launch) { return lowerLaunch(launch); })
-            .Case([&](BarrierOp barrier) {
-              return lowerBarrier(barrier), success();
-            })
+            .Case([&](BarrierOp) { return lowerBarrier(), success(); })
             .Case([&](TapBufferOp tap) { return lowerTap(tap), success(); })
             .Case([&](CallLayersOp call) {
               return lowerCallLayers(call), success();

@@ -15,7 +15,7 @@ using namespace adze::schedule;
 //===-- barriers ----------------------------------------------------------===//
 
 void FunctionScheduler::barrier() {
-  BarrierOp::create(builder, source.getLoc(), frame, FlatSymbolRefAttr());
+  BarrierOp::create(builder, source.getLoc(), frame);
   readSince.clear();
   writtenSince.clear();
   cacheReadSince = cacheWrittenSince = mergedSince = false;
@@ -102,15 +102,14 @@ void FunctionScheduler::copy(Location loc, Buffer from, Buffer to) {
                    builder.getDenseI64ArrayAttr({to.type().getCols()}));
 }
 
-/// Merges what the attention launched before has split between threads. It
-/// writes other rows of the result than the attention did.
+/// Merges what the attention launched before has split between threads, behind
+/// a barrier of its own. It writes other rows of the result than the attention.
 void FunctionScheduler::mergeAttention(Operation *op,
                                        ArrayRef<NamedAttribute> params,
                                        const Buffer &result) {
   FlatSymbolRefAttr kernel =
       pass.kernels->get(op->getLoc(), KernelFamily::AttentionMerge,
                         builder.getDictionaryAttr(params), nullptr);
-  BarrierOp::create(builder, op->getLoc(), frame, kernel);
   Domain rows =
       result.rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
   LaunchOp::create(builder, op->getLoc(), kernel,

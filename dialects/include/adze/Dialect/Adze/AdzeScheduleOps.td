@@ -27,7 +27,7 @@ def Adze_KernelOp : Adze_Op<"kernel", [Symbol, IsolatedFromAbove]> {
     Names a kernel by what it computes; code generation builds it for a target,
     once, whatever the number of layers and of calls. `params` are the family's
     (see KernelBuilder.h); the region is the scalar region of a linear or map,
-    or the body of a generic. Arrays of f64 among them keep all of their digits.
+    or the body of a generic.
 
     ```mlir
     adze.kernel @k0 rms_norm {eps = 1.0e-5, in = f32, out = bf16, weight = #adze.float<bf16>}
@@ -82,9 +82,7 @@ def Adze_LaunchOp : Adze_Op<"launch", [AttrSizedOperandSegments]> {
   let description = [{
     Every thread calls the kernel with its part [lo, hi) of the domain: rows one
     by one, panels in units of `unit`, attention by (sequence, kv head, row
-    block, chunk of positions), about as much work for each thread.
-    `attention_merge` follows its attention: it merges what was cut between
-    threads. Operands are the kernel's buffers in the order of its family (see
+    block). Operands are the kernel's buffers in the order of its family (see
     KernelBuilder.h); `weights` its weights and `cache` its state, both taken at
     `layer`; `sizes` what follows the number of rows in its size arguments.
     A result buffer may be one of the captured buffers: an element is written by
@@ -134,18 +132,12 @@ def Adze_BarrierOp : Adze_Op<"barrier"> {
     Stands where data crosses threads. Also where a stop request is seen: the
     function returns early when the frame says so.
 
-    A barrier `for` an attention_merge kernel stands between an attention and
-    its merge; both count only if the cut of the attention splits an item, which
-    every thread knows by itself.
-
     ```mlir
     adze.barrier %f
-    adze.barrier %f for @merge
     ```
   }];
-  let arguments = (ins Adze_FrameType:$frame,
-                       OptionalAttr<FlatSymbolRefAttr>:$kernel);
-  let assemblyFormat = "$frame (`for` $kernel^)? attr-dict";
+  let arguments = (ins Adze_FrameType:$frame);
+  let assemblyFormat = "$frame attr-dict";
 }
 
 def Adze_CallLayersOp : Adze_Op<"call_layers"> {

@@ -37,10 +37,8 @@ def Adze_BatchType : Adze_Type<"Batch", "batch"> {
 def Adze_KVType : Adze_Type<"KV", "kv"> {
   let summary = "keys and values of one layer";
   let description = [{
-    `!adze.kv<4x64xbf16>`: KV heads, head size, element type: f32, f16, bf16, or
-    i8: then each head of each position is rounded as by `adze.quantize`, with
-    one f32 scale for the key and one for the value. Pages are not visible at
-    the model level.
+    `!adze.kv<4x64xbf16>`: KV heads, head size, element type. Pages are not
+    visible at the model level.
   }];
   let parameters = (ins "int64_t":$heads, "int64_t":$headDim,
                         "::mlir::Type":$elementType);
