@@ -252,6 +252,7 @@ private:
     case KernelFamily::Map:
       count = body * columns;
       break;
+    case KernelFamily::AttentionMerge:
     case KernelFamily::Generic: // loops made from the op's definition
     case KernelFamily::RotaryTable:
     case KernelFamily::Embed:

@@ -391,9 +391,6 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
       OpBuilder builder = OpBuilder::atBlockEnd(into.getBody());
       if (failed(buildKernel(builder, kernel, target->kernel)))
         return diagnosed("building kernel " + kernel.getSymName() + " failed");
-      builder.setInsertionPointToEnd(into.getBody());
-      if (kernel.getFamily() == KernelFamily::Attention)
-        buildAttentionItems(builder, kernel, target->kernel);
     }
     for (auto *made : {&linears, &others}) {
       jobs.push_back({**made, target, emit});

@@ -133,7 +133,7 @@ FailureOr<func::FuncOp> adze::buildKVAppend(OpBuilder &builder, KernelOp kernel,
                                             const KernelTarget &) {
   KernelParams params(kernel);
   int64_t heads = params.integer("heads"), headDim = params.integer("head_dim");
-  Type in = params.elementType("in"), kv = params.elementType("kv");
+  Type in = params.elementType("in"), kv = params.cacheType("kv");
   if (heads < 1 || headDim < 1)
     params.wrong("head_dim", "at least 1, as heads");
   if (params.failed())
@@ -160,8 +160,9 @@ FailureOr<func::FuncOp> adze::buildKVAppend(OpBuilder &builder, KernelOp kernel,
         Value from = e.at(isKey ? args[4] : args[5], e.mul(first, inBytes));
         for (int64_t d = 0; d < headDim; d += kLanes)
           e.storeLanes(e.loadLanes(in, e.at(from, d * inBytes), headDim - d),
-                       kv, e.at(args[2], d * layout.bytes()));
-        appendHead(e, layout, isKey, to, slot, args[2]);
+                       e.f32, e.at(args[2], d * 4));
+        appendHead(e, layout, isKey, to, slot, args[2],
+                   e.at(args[2], layout.valueColumns() * 4));
       }
     });
   });

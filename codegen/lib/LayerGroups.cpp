@@ -38,9 +38,6 @@ static std::string shapeOf(func::FuncOp func) {
     for (Value buffer : launch.getBuffers())
       os << (buffer.getDefiningOp<FrameArgOp>() ? 'f' : 'a');
     os << ") ";
-    // How an attention is cut is a function beside its kernel.
-    if (launch.getDomain() == Domain::Attention)
-      os << launch.getKernelAttr() << ' ';
   }
   return text;
 }

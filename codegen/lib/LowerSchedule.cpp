@@ -43,6 +43,7 @@ enum Slot {
   kFrame,
   kArena,
   kScratch,
+  kShared,
   kWeights,
   kCache,
   kNumSlots
@@ -52,9 +53,9 @@ static_assert(sizeof(BatchView) == kTid * 8, "the batch is the first slots");
 class FunctionLowering {
 public:
   FunctionLowering(ModuleOp scheduled, ModuleOp out, StringRef prefix,
-                   int64_t scratchBytes)
+                   int64_t scratchBytes, SharedBytes shared)
       : scheduled(scheduled), out(out), prefix(prefix),
-        scratchBytes(scratchBytes), b(out.getContext()),
+        scratchBytes(scratchBytes), shared(shared), b(out.getContext()),
         loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
 
@@ -107,6 +108,7 @@ private:
   LogicalResult lowerLaunch(ArrayRef<LaunchOp> launches);
   void callKernel(ArrayRef<LaunchOp> launches, ValueRange args);
   void lowerBarrier();
+  Block *beginIfSplit();
   void lowerTap(TapBufferOp op);
   void lowerCallLayers(Block::iterator &call, Block::iterator end);
   void callLayers(StringRef callee, int64_t first, int64_t count);
@@ -120,6 +122,7 @@ private:
   ModuleOp scheduled, out;
   StringRef prefix;
   int64_t scratchBytes;
+  SharedBytes shared;
   OpBuilder b;
   Location loc;
   Type ptr, i32, i64;
@@ -290,6 +293,22 @@ void FunctionLowering::lowerBarrier() {
                                constant32(0)));
 }
 
+/// Goes on where the attention before has split items, the same on every
+/// thread; the block returned is where all meet again.
+Block *FunctionLowering::beginIfSplit() {
+  Value splits = load(i64, slot(kScratch), 0);
+  Value some = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, splits,
+                                    constant(0));
+  Block *then = new Block(), *after = new Block();
+  auto &blocks = function.getBody().getBlocks();
+  auto next = std::next(Region::iterator(b.getInsertionBlock()));
+  blocks.insert(next, then);
+  blocks.insert(next, after);
+  LLVM::CondBrOp::create(b, loc, some, then, after);
+  b.setInsertionPointToEnd(then);
+  return after;
+}
+
 /// Thread 0 calls the frame's tap, if there is one.
 void FunctionLowering::lowerTap(TapBufferOp op) {
   std::string text = op.getName().str();
@@ -433,6 +452,14 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
   auto number = [&](function_ref<int64_t(LaunchOp)> get) {
     return ofMember(llvm::map_to_vector(launches, get));
   };
+  KernelFamily family =
+      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
+          .getFamily();
+  Block *after = nullptr;
+  if (family == KernelFamily::AttentionMerge) {
+    after = beginIfSplit();
+    lowerBarrier();
+  }
   // The domain and this thread's part of it.
   Value extent;
   switch (op.getDomain()) {
@@ -447,22 +474,23 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
       return int64_t(l.getExtent()) / int64_t(l.getUnit());
     });
     break;
-  case Domain::Attention: {
-    auto items = declare((prefix + op.getKernel() + ".items").str(), i64, {ptr});
-    extent = LLVM::CallOp::create(b, loc, items, ValueRange{context}).getResult();
+  case Domain::Attention: // cut by the kernel
     break;
-  }
   }
   Value tid = slot(kTid), threads = slot(kThreads);
   auto part = [&](Value index) -> Value {
     Value product = LLVM::MulOp::create(b, loc, extent, index);
     return LLVM::UDivOp::create(b, loc, product, threads);
   };
-  SmallVector<Value> args{part(tid), part(add(tid, constant(1))),
-                          slot(kScratch), context};
+  SmallVector<Value> args{tid, threads};
+  if (extent)
+    args = {part(tid), part(add(tid, constant(1)))};
+  args.append({slot(kScratch), context});
   for (unsigned i : llvm::seq<unsigned>(op.getBuffers().size()))
     args.push_back(bufferAddress(llvm::map_to_vector(
         launches, [&](LaunchOp l) -> Value { return l.getBuffers()[i]; })));
+  if (!extent)
+    args.push_back(slot(kShared));
   Value weights = slot(kWeights);
   for (unsigned i : llvm::seq<unsigned>(op.getWeights() ? op.getWeights()->size()
                                                         : 0)) {
@@ -489,15 +517,16 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
     args.push_back(constant(0));
   }
   // rotary_table, kv_append and the like count rows by their domain alone.
-  KernelFamily family =
-      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
-          .getFamily();
   if (family != KernelFamily::RotaryTable && family != KernelFamily::KVAppend)
     args.push_back(op.getRows() == Domain::Tokens ? slot(kTokens)
                                                   : slot(kLogitRows));
   for (unsigned i : llvm::seq<unsigned>(op.getSizes().size()))
     args.push_back(number([&](LaunchOp l) { return l.getSizes()[i]; }));
   callKernel(launches, args);
+  if (after) {
+    LLVM::BrOp::create(b, loc, ValueRange(), after);
+    b.setInsertionPointToEnd(after);
+  }
   return success();
 }
 
@@ -559,6 +588,7 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
   entry.bytesPerToken = arena[0];
   entry.bytesPerRow = arena[1];
   entry.scratchPerThread = scratchBytes;
+  entry.shared = shared;
 
   function = define(entry.symbol, {i32, ptr});
   Value tid32 = function.getArgument(0), frame = function.getArgument(1);
@@ -610,6 +640,11 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
                           mul(r, entry.bytesPerRow)),
                       mul(tid, scratchBytes));
   setSlot(kScratch, offset(arenaBase, scratch));
+  // And behind that of all threads, what they share.
+  Value sharedAt = add(add(mul(t, entry.bytesPerToken),
+                           mul(r, entry.bytesPerRow)),
+                       mul(threads, scratchBytes));
+  setSlot(kShared, offset(arenaBase, sharedAt));
   setSlot(kWeights, load(ptr, frame, offsetof(adze_frame, weights)));
   Value cache = null;
   if (layerBytes)
@@ -654,11 +689,16 @@ adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
                     SmallVectorImpl<LoweredEntry> &entries) {
   scheduled.getContext()->loadDialect<LLVM::LLVMDialect>();
   int64_t scratch = 0;
-  for (auto kernel : scheduled.getOps<KernelOp>())
+  SharedBytes shared;
+  for (auto kernel : scheduled.getOps<KernelOp>()) {
     scratch = std::max(scratch, kernelScratchBytes(kernel, target));
+    SharedBytes bytes = kernelSharedBytes(kernel, target);
+    shared.constant = std::max(shared.constant, bytes.constant);
+    shared.perPage = std::max(shared.perPage, bytes.perPage);
+  }
   scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
   OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
-  FunctionLowering lowering(scheduled, *out, prefix, scratch);
+  FunctionLowering lowering(scheduled, *out, prefix, scratch, shared);
   for (const LayerGroup &group : groupLayers(scheduled))
     if (failed(lowering.lowerLayers(group)))
       return failure();

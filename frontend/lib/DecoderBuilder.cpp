@@ -32,6 +32,8 @@ Type elementType(MLIRContext &context, DType type) {
     return Float16Type::get(&context);
   case DType::BF16:
     return BFloat16Type::get(&context);
+  case DType::I8: // of a cache
+    return IntegerType::get(&context, 8);
   default:
     return {};
   }

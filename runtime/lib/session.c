@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Making and releasing sessions, their sequences, and cancelling. */
+#include <stdio.h>
+
 #include "session.h"
 
 typedef unsigned long long ull;

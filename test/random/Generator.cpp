@@ -122,7 +122,7 @@ private:
     kind.bias = r.chance(0.3);
     kind.parallel = r.chance(0.2);
     kind.format = r.chance(0.8) ? format : anyFormat(r);
-    kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16"});
+    kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16", "i8"});
     return kind;
   }
 

@@ -108,8 +108,9 @@ LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (heads <= 0 || headDim <= 0)
     return emitError() << "expects positive heads and head size, got " << heads
                        << " and " << headDim;
-  if (!element.isF32() && !element.isF16() && !element.isBF16())
-    return emitError() << "expects f32, f16 or bf16 keys and values, got "
+  if (!element.isF32() && !element.isF16() && !element.isBF16() &&
+      !element.isSignlessInteger(8))
+    return emitError() << "expects f32, f16, bf16 or i8 keys and values, got "
                        << element;
   return success();
 }

@@ -338,5 +338,5 @@ adze.state @kv_heads : !adze.kv<0x4xf32>
 
 // -----
 
-// expected-error @below {{expects f32, f16 or bf16 keys and values, got 'i8'}}
-adze.state @kv_type : !adze.kv<1x4xi8>
+// expected-error @below {{expects f32, f16, bf16 or i8 keys and values, got 'i16'}}
+adze.state @kv_type : !adze.kv<1x4xi16>
