@@ -258,7 +258,6 @@ private:
     case KernelFamily::Embed:
     case KernelFamily::KVAppend:
     case KernelFamily::TakeRows:
-    case KernelFamily::AttentionMerge:
       break;
     }
     object["operations_per_token"] = count;
