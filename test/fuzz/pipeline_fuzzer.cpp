@@ -138,10 +138,6 @@ private:
       auto built = buildKernel(builder, kernel, variant.kernel);
       if (!refusedOr(succeeded(built), "building a kernel"))
         continue;
-      if (kernel.getFamily() == KernelFamily::Attention) {
-        builder.setInsertionPointToEnd(into->getBody());
-        buildAttentionItems(builder, kernel, variant.kernel);
-      }
       if (failed(verify(*into)))
         finding(*into, "a built kernel is not valid");
       toLLVM(*into, variant, "lowering a kernel");
