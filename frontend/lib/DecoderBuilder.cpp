@@ -321,7 +321,7 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
   if (head) {
     TensorRole role =
         has(TensorRole::Head) ? TensorRole::Head : TensorRole::Embedding;
-    at(role);
+    at(StringRef(table.headName).rsplit('.').first); // tied or not
     x = LinearOp::create(builder, rows(width), x, symbolOf(role), "", Value())
             .getResult();
     x = cappedLogits(x);

@@ -119,6 +119,8 @@ TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
     table.specs.push_back(
         {role, (gguf ? row.gguf : row.huggingFace).str(), std::move(shape)});
   };
+  const RoleRow &head = rowOf(R::Head);
+  table.headName = (gguf ? head.gguf : head.huggingFace).str();
   int64_t hidden = config.hidden, mlp = config.intermediate;
   int64_t q = config.queryWidth(), kv = config.kvWidth();
   // With a norm after attention, transformers calls that one

@@ -5,7 +5,7 @@
 
 #include "Settings.h"
 
-#include "Json.h"
+#include "adze/Frontend/Json.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -128,7 +128,7 @@ private:
     Expected<std::string> text = readTextFile(path);
     if (!text)
       return text.takeError();
-    Expected<json::Value> value = parseTokenizerJson(*text, path);
+    Expected<json::Value> value = parseJson(*text, path);
     if (value && !value->getAsObject())
       return tokenizerError(path, "expected a JSON object");
     return value;

@@ -114,14 +114,14 @@ TEST(TokenizerJson, UnsupportedConstructsAreNamedWithTheirPath) {
 TEST(TokenizerJson, BrokenFilesAreErrors) {
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson("{", "t.json"))
-                .find("t.json: not JSON"));
+                .find("t.json: expected JSON"));
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson("[]", "t.json"))
                 .find("expected a JSON object"));
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson(std::string(100000, '['),
                                                       "t.json"))
-                .find("nested deeper than 64"));
+                .find("nested at most 64 deep"));
   Parts parts;
   parts.merges = R"(["a x"])";
   expectError(parts, "merge 0: token 'x' is not in the vocabulary");
@@ -262,7 +262,7 @@ TEST(ModelDirectory, FilesAndConfigurations) {
       << message;
   directory.write("generation_config.json", "{");
   message = messageOf(buildTextTable(directory.path.str()));
-  EXPECT_NE(std::string::npos, message.find("not JSON")) << message;
+  EXPECT_NE(std::string::npos, message.find("expected JSON")) << message;
 }
 
 TEST(ModelDirectory, StoriesAsItStands) {

@@ -59,6 +59,8 @@ struct TensorTable {
   std::vector<TensorSpec> specs;
   /// Tensors that may be there and are not used; {} stands for a number.
   std::vector<std::string> ignored;
+  /// What the head is called where it has a tensor; tied, it reads another.
+  std::string headName;
 
   const TensorSpec *find(TensorRole role) const;
 };
