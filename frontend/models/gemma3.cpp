@@ -35,7 +35,7 @@ public:
     config.attentionScale =
         1.0 / std::sqrt(reader.positiveRealOr("query_pre_attn_scalar", 256.0));
     reader.require("partial_rotary_factor", 1.0);
-    reader.ignore({"cache_implementation"});
+    reader.ignore({"cache_implementation", "final_logit_softcapping"});
     readRotary(reader, config);
     readLayerKinds(reader, config);
     setCommon(config);
