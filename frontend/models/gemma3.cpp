@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/Architecture.h"
+#include "adze/Frontend/Json.h"
 
 #include <cmath>
 #include <limits>
@@ -87,7 +88,8 @@ private:
     double cap = reader.positiveReal(key);
     using Limits = std::numeric_limits<float>;
     if (cap < Limits::min() || cap > Limits::max())
-      reader.error(key, "expected a number in the range of f32");
+      reader.error(key, "expected a number in the range of f32, found " +
+                            formatJson(llvm::json::Value(cap)));
     else
       config.logitSoftcap = cap;
   }
