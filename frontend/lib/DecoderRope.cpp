@@ -81,9 +81,15 @@ static void readPartial(ConfigReader &reader, const RopeSupport &support,
   if (!reader.has(key))
     return;
   double part = reader.positiveReal(key);
+  if (part > 1.0) {
+    reader.error(key,
+                 "expected a part of the head dimension, at most 1, found " +
+                     formatJson(json::Value(part)));
+    return;
+  }
   int64_t rotated =
       static_cast<int64_t>(static_cast<double>(config.headDim) * part);
-  if (part > 1.0 || rotated < 2 || rotated % 2 != 0) {
+  if (rotated < 2 || rotated % 2 != 0) {
     reader.error(key, "expected a part of the head dimension " +
                           Twine(config.headDim) +
                           " that is an even number of channels, found " +

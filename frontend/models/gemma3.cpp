@@ -7,8 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/Architecture.h"
+#include "adze/Frontend/Json.h"
 
 #include <cmath>
+#include <limits>
 
 namespace adze {
 namespace {
@@ -30,8 +32,7 @@ public:
     reader.require("use_bidirectional_attention", false);
     // Scores are capped inside attention, which has no such step.
     reader.require("attn_logit_softcapping", nullptr);
-    if (reader.has("final_logit_softcapping"))
-      config.logitSoftcap = reader.positiveReal("final_logit_softcapping");
+    readSoftcap(reader, "final_logit_softcapping", config);
     config.attentionScale =
         1.0 / std::sqrt(reader.positiveRealOr("query_pre_attn_scalar", 256.0));
     reader.require("partial_rotary_factor", 1.0);
@@ -53,9 +54,7 @@ public:
     config.slidingRope->theta =
         reader.positiveRealOr("gemma3.rope.freq_base_swa", 10000.0);
     reader.require("gemma3.attn_logit_softcapping", nullptr);
-    if (reader.has("gemma3.final_logit_softcapping"))
-      config.logitSoftcap =
-          reader.positiveReal("gemma3.final_logit_softcapping");
+    readSoftcap(reader, "gemma3.final_logit_softcapping", config);
     slideInPattern(reader, "gemma3.attention.sliding_window",
                    reader.positiveOr("gemma3.attention.sliding_window_pattern",
                                      defaultPattern, maxLayers),
@@ -79,6 +78,20 @@ private:
     config.qkNorm = true;
     config.postNorms = true;
     config.embeddingScale = std::sqrt(static_cast<double>(config.hidden));
+  }
+
+  static void readSoftcap(ConfigReader &reader, llvm::StringRef key,
+                          ModelConfig &config) {
+    reader.ignore({key});
+    if (!reader.has(key))
+      return;
+    double cap = reader.positiveReal(key);
+    using Limits = std::numeric_limits<float>;
+    if (cap < Limits::min() || cap > Limits::max())
+      reader.error(key, "expected a number in the range of f32, found " +
+                            formatJson(llvm::json::Value(cap)));
+    else
+      config.logitSoftcap = cap;
   }
 
   /// Older files: two thetas, and a scaling of full attention. Since

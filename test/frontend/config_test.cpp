@@ -261,6 +261,19 @@ TEST(Config, RefusesWhatGemma3CannotDo) {
             "\"yarn\"; supported: \"default\", \"linear\" and \"llama3\"");
 }
 
+TEST(Config, RefusesACapThatIsNoFloat) {
+  for (llvm::StringRef cap : {"1e-60", "1e60"}) {
+    std::string errors =
+        read(decoder("Gemma3ForCausalLM",
+                     (", \"final_logit_softcapping\": " + cap).str()))
+            .errors;
+    EXPECT_TRUE(llvm::StringRef(errors).starts_with(
+        "c: \"final_logit_softcapping\": expected a number in the range of "
+        "f32, found "))
+        << errors;
+  }
+}
+
 TEST(Config, ReadsPhi3) {
   Outcome phi = read(decoder("Phi3ForCausalLM", R"(, "sliding_window": 7)"));
   EXPECT_EQ(phi.errors + phi.warnings, "");
@@ -307,7 +320,7 @@ TEST(Config, RefusesWhatPhi3CannotDo) {
       read(decoder("Phi3ForCausalLM", R"(, "partial_rotary_factor": 1.5)"))
           .errors,
       "c: \"partial_rotary_factor\": expected a part of the head "
-      "dimension 24 that is an even number of channels, found 36");
+      "dimension, at most 1, found 1.5");
   EXPECT_EQ(read(decoder("Phi3ForCausalLM",
                          R"(, "rope_scaling": {"type": "longrope",
     "short_factor": [1, -2], "long_factor": [1, 2]})"))

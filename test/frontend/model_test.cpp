@@ -362,10 +362,12 @@ TEST(Tensors, RefusesTypesThatAreNoWeights) {
 
 TEST(Registry, FindsEachArchitecture) {
   EXPECT_EQ(architectureNames(),
-            (std::vector<std::string>{"LlamaForCausalLM", "MistralForCausalLM",
+            (std::vector<std::string>{"Gemma3ForCausalLM", "LlamaForCausalLM",
+                                      "MistralForCausalLM", "Phi3ForCausalLM",
                                       "Qwen2ForCausalLM", "Qwen3ForCausalLM"}));
-  EXPECT_EQ(ggufArchitectureNames(),
-            (std::vector<std::string>{"llama", "qwen2", "qwen3"}));
+  EXPECT_EQ(
+      ggufArchitectureNames(),
+      (std::vector<std::string>{"gemma3", "llama", "phi3", "qwen2", "qwen3"}));
   EXPECT_EQ(findArchitecture("NoSuch"), nullptr);
   EXPECT_EQ(findGgufArchitecture("qwen3")->name(), "Qwen3ForCausalLM");
   EXPECT_EQ(findGgufArchitecture(""), nullptr);

@@ -243,7 +243,13 @@ TEST_P(WeightExpressions, Slice) {
 TEST(WeightEvaluator, OffsetAddsAfterTheCastBeforeIt) {
   // 1 + 2^-10 is a number of f32, not of bf16; the last cast rounds it.
   Weights w(R"(
-    adze.weight @a from "a" : !adze.weight<3, #adze.float<bf16>>
+    adze.weight @s from "a" : !adze.weight<3, #adze.float<f32>>
+    adze.weight @a : !adze.weight<3, #adze.float<bf16>> {
+      %s = adze.ref @s : !adze.weight<3, #adze.float<f32>>
+      %a = adze.cast %s : !adze.weight<3, #adze.float<f32>>
+        -> !adze.weight<3, #adze.float<bf16>>
+      adze.yield %a : !adze.weight<3, #adze.float<bf16>>
+    }
     adze.weight @e : !adze.weight<3, #adze.float<f32>> {
       %a = adze.ref @a : !adze.weight<3, #adze.float<bf16>>
       %c = adze.cast %a : !adze.weight<3, #adze.float<bf16>>
@@ -258,9 +264,9 @@ TEST(WeightEvaluator, OffsetAddsAfterTheCastBeforeIt) {
       adze.yield %r : !adze.weight<3, #adze.float<bf16>>
     })");
   ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
-  w.m.add("a", {3}, {0x1p-10f, -0.5f, 0.0f});
-  EXPECT_EQ(w.rows("e"), (Matrix{{1.0f + 0x1p-10f}, {0.5f}, {1.0f}}));
-  EXPECT_EQ(w.rows("rounded"), (Matrix{{1.0f}, {0.5f}, {1.0f}}));
+  w.m.add("a", {3}, {0x1p-10f, -0.5f, 1.005f});
+  EXPECT_EQ(w.rows("e"), (Matrix{{1.0f + 0x1p-10f}, {0.5f}, {2.0078125f}}));
+  EXPECT_EQ(w.rows("rounded"), (Matrix{{1.0f}, {0.5f}, {2.0f}}));
   expectStorageIsRows(w, "e");
   expectStorageIsRows(w, "rounded");
 }
