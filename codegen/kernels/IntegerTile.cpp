@@ -7,10 +7,14 @@
 using namespace mlir;
 using namespace adze;
 
-TileShapes adze::integerTileShapes(const KernelTarget &target,
-                                   const IntegerTile &tile) {
+TileShapes adze::integerTileShapes(const KernelTarget &target) {
+  // 32 registers: 24 integer sums, 4 vectors of codes, a row, a mask. Tall
+  // tiles share the unpacking of codes; two panels suit pairs and heads.
+  if (target.registers >= 32 && target.hasByteDot)
+    return {{12, 8, 4, 2, 1}, 2, 4, 4};
+  // Without byte dots, products and even and odd bytes need registers too.
   if (target.registers >= 32)
-    return {{8, 4, 2, 1}, 3, 4, 4};
+    return {{8, 4, 2, 1}, 2, 2, 4};
   return {{4, 2, 1}, 1, 1, 2};
 }
 
@@ -21,8 +25,8 @@ class IntegerTileEmitter {
 public:
   IntegerTileEmitter(KernelEmitter &e, const KernelTarget &target,
                      const IntegerTile &tile, int64_t rows, int64_t panels)
-      : e(e), tile(tile), format(tile.format), rows(rows), panels(panels),
-        inMemory(sumsInMemory(target, rows, panels)) {}
+      : e(e), target(target), tile(tile), format(tile.format), rows(rows),
+        panels(panels), inMemory(sumsInMemory(target, rows, panels)) {}
 
   void emit(ValueRange args);
 
@@ -38,6 +42,17 @@ private:
   using Values = KernelEmitter::Values;
 
   Values dots(Value block, Value begin, Value end);
+  void step(Value index, int64_t first, Values &acc);
+  /// Integer sums may be split without changing a bit: several in flight hide
+  /// the latency of a byte dot, whatever the tile.
+  int64_t chains() const {
+    if (!target.hasByteDot)
+      return 1; // the sum is one addition
+    int64_t wanted = llvm::PowerOf2Ceil(
+        llvm::divideCeil(target.registers / 4, rows * panels));
+    int64_t quads = tile.block() ? tile.block() / 4 : wanted;
+    return std::min(wanted, quads & -quads);
+  }
   Value sumOf(int64_t r, Value block);
   Value rowScale(int64_t r, Value block);
   void add(Value block, ArrayRef<Value> dots, Values &sums);
@@ -53,6 +68,7 @@ private:
   }
 
   KernelEmitter &e;
+  const KernelTarget &target;
   const IntegerTile &tile;
   IntegerFormatAttrInterface format;
   int64_t rows, panels;
@@ -74,11 +90,10 @@ Value IntegerTileEmitter::sumOf(int64_t r, Value block) {
   Value all = e.ceilDiv(k, tile.rows.sums);
   Value first = runs ? e.mul(block, runs) : e.constant(0);
   Value end = runs ? e.min(e.add(first, runs), all) : all;
-  return e.loop(first, end, 1, e.constantI32(0),
-                [&](Value run, ValueRange carried) {
-                  return Values{arith::AddIOp::create(e.b, e.loc, carried[0],
-                                                      at(run))};
-                })[0];
+  return e.loop(
+      first, end, 1, e.constantI32(0), [&](Value run, ValueRange carried) {
+        return Values{arith::AddIOp::create(e.b, e.loc, carried[0], at(run))};
+      })[0];
 }
 
 Value IntegerTileEmitter::rowScale(int64_t r, Value block) {
@@ -100,26 +115,51 @@ IntegerTileEmitter::Values IntegerTileEmitter::dots(Value block, Value begin,
           e.b, e.loc, codeSums[r], e.constantI32(-format.getZeroCode())));
     acc.append(panels, start);
   }
-  return e.loop(begin, end, 1, acc, [&](Value step, ValueRange carried) {
+  size_t outputs = acc.size();
+  acc.append((chains() - 1) * outputs, e.splatI32(0));
+  int64_t together = std::max<int64_t>(1, chains() / 2);
+  Value whole = end;
+  if (together > 1)
+    whole = e.add(begin, e.mul(e.div(e.sub(end, begin), together), together));
+  acc = e.loop(begin, whole, together, acc, [&](Value i, ValueRange carried) {
     Values next(carried);
-    SmallVector<Values> codes;
-    for (Value panel : w)
-      codes.push_back(format.emitCodes(e.b, e.loc, panel, k, step));
-    Value at = e.mul(step, 8);
-    for (int64_t quad : {0, 1})
-      for (int64_t r = 0; r < rows; ++r) {
-        Value four = e.broadcast(e.load(e.i32, e.at(e.at(x[r], at), 4 * quad), 4));
-        for (int64_t p = 0; p < panels; ++p) {
-          Value &sum = next[r * panels + p];
-          Value code = codes[p][quad];
-          sum = kernel::DotCodesOp::create(
-              e.b, e.loc, sum.getType(), sum, code,
-              vector::BitCastOp::create(e.b, e.loc, code.getType(), four),
-              uint64_t(format.getMaxCode()));
-        }
-      }
+    for (int64_t s = 0; s < together; ++s)
+      step(e.add(i, s), 2 * s, next);
     return next;
   });
+  if (together > 1)
+    acc = e.loop(whole, end, 1, acc, [&](Value i, ValueRange carried) {
+      Values next(carried);
+      step(i, 0, next);
+      return next;
+    });
+  for (size_t size = acc.size(); size > outputs; size /= 2, acc.resize(size))
+    for (size_t i = 0; i < size / 2; ++i)
+      acc[i] = arith::AddIOp::create(e.b, e.loc, acc[i], acc[i + size / 2]);
+  return acc;
+}
+
+/// One step of 8 k; its two quads go to chains `first` and `first` + 1.
+void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
+  SmallVector<Values> codes;
+  for (Value panel : w)
+    codes.push_back(format.emitCodes(e.b, e.loc, panel, k, index));
+  Value at = e.mul(index, 8);
+  for (int64_t quad : {0, 1}) {
+    int64_t chain = (first + quad) % chains();
+    for (int64_t r = 0; r < rows; ++r) {
+      Value four =
+          e.broadcast(e.load(e.i32, e.at(e.at(x[r], at), 4 * quad), 4));
+      for (int64_t p = 0; p < panels; ++p) {
+        Value &sum = acc[(chain * rows + r) * panels + p];
+        Value code = codes[p][quad];
+        sum = kernel::DotCodesOp::create(
+            e.b, e.loc, sum.getType(), sum, code,
+            vector::BitCastOp::create(e.b, e.loc, code.getType(), four),
+            uint64_t(format.getMaxCode()));
+      }
+    }
+  }
 }
 
 /// Adds a block to the sums.
@@ -136,13 +176,12 @@ void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
     Value scale = rowScale(r, block);
     Value lanes = e.broadcast(scale), shift;
     if (format.hasMinimum())
-      shift = e.broadcast(e.mulf(scale, arith::SIToFPOp::create(
-                                            e.b, e.loc, e.f32, codeSums[r])));
+      shift = e.broadcast(e.mulf(
+          scale, arith::SIToFPOp::create(e.b, e.loc, e.f32, codeSums[r])));
     for (int64_t p = 0; p < panels; ++p) {
       Value dot =
           arith::SIToFPOp::create(e.b, e.loc, e.vf32, dots[r * panels + p]);
-      Value factor =
-          tile.scalesLast() ? lanes : e.mulf(weightScales[p], lanes);
+      Value factor = tile.scalesLast() ? lanes : e.mulf(weightScales[p], lanes);
       Value sum = inMemory ? e.load(e.vf32, outPlace(r, p), kLineBytes)
                            : acc[r * panels + p];
       sum = e.fma(dot, factor, sum);
@@ -160,7 +199,7 @@ void IntegerTileEmitter::emit(ValueRange args) {
   Value rowBytes = args[1], panelBytes = args[3];
   k = args[4], out = args[5], outBytes = args[6];
   for (int64_t r = 0; r < rows; ++r)
-    x.push_back(e.at(args[0], e.mul(rowBytes, r)));
+    x.push_back(e.opaque(e.at(args[0], e.mul(rowBytes, r))));
   for (int64_t p = 0; p < panels; ++p)
     w.push_back(e.at(args[2], e.mul(panelBytes, p)));
   scales = tile.rows.scalesOffset(e, k);

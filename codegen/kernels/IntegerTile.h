@@ -24,8 +24,8 @@ struct IntegerTile {
   }
 };
 
-TileShapes integerTileShapes(const KernelTarget &target,
-                             const IntegerTile &tile);
+/// The tiles of codes that a target runs well, for every format.
+TileShapes integerTileShapes(const KernelTarget &target);
 
 /// The tile function, as getTile (MicroTile.h); x points to quantized rows.
 /// For each block b, ascending:

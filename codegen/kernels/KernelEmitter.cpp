@@ -184,6 +184,15 @@ Value KernelEmitter::at(Value pointer, int64_t bytes) {
                              ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
+Value KernelEmitter::opaque(Value pointer) {
+  return LLVM::InlineAsmOp::create(
+             b, loc, pointer.getType(), pointer, /*asm_string=*/"",
+             /*constraints=*/"=r,0", /*has_side_effects=*/false,
+             /*is_align_stack=*/false, LLVM::TailCallKind::None,
+             /*asm_dialect=*/LLVM::AsmDialectAttr(),
+             /*operand_attrs=*/ArrayAttr())
+      .getResult(0);
+}
 Value KernelEmitter::load(Type type, Value pointer, unsigned align) {
   return LLVM::LoadOp::create(b, loc, type, pointer, align);
 }

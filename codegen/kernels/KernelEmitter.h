@@ -82,6 +82,9 @@ public:
   // Memory.
   mlir::Value at(mlir::Value pointer, mlir::Value bytes);
   mlir::Value at(mlir::Value pointer, int64_t bytes);
+  /// The same pointer, of which LLVM knows nothing: loops keep it in a register
+  /// instead of deriving it from others, one addition per use.
+  mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned align);
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
   /// Brings a line to L2.

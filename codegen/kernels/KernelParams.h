@@ -32,6 +32,9 @@ public:
     auto attr = kernel.getParams().getAs<mlir::TypeAttr>(name);
     return attr && attr.getValue().isInteger(8);
   }
+  bool hasInteger(llvm::StringRef name) {
+    return bool(kernel.getParams().getAs<IntegerFormatAttrInterface>(name));
+  }
   /// Element type of a #adze.float format.
   mlir::Type floatFormat(llvm::StringRef name);
   template <typename AttrT>

@@ -7,6 +7,7 @@
 
 #include "Linear.h"
 #include "Builders.h"
+#include "PanelDecoder.h"
 
 using namespace mlir;
 using namespace adze;
@@ -14,7 +15,10 @@ using namespace adze;
 LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     : params(kernel) {
   readOperands();
-  out = params.elementType("out");
+  if (params.isInteger8("out"))
+    outRows = QuantizedRows::read(params, "out_group", "out_sums");
+  else
+    out = params.elementType("out");
   kv = params.cacheType("kv");
   streams = params.integer("streams", 1);
   if (streams != 1 && streams != 2)
@@ -28,6 +32,8 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("sink", "absent in a linear with a region or two streams");
   if (streams == 2 && !hasRegion)
     params.wrong("streams", "1 in a linear without a region");
+  if (quantizes() && (sink || outRows.group == 0))
+    params.wrong("out_group", "a multiple of 16, in a linear without a sink");
   size_t arguments = size_t(streams) + captures.size();
   if (!params.failed() &&
       (hasRegion ? kernel.getBody().front().getNumArguments() != arguments
@@ -35,9 +41,12 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
-  shapes = multipliesCodes() ? integerTileShapes(target, codes)
-                             : tileShapes(target, types);
-  unitPanels = sink ? llvm::divideCeil(sink.getHeadDim(), kLanes) : streams;
+  shapes =
+      multipliesCodes() ? integerTileShapes(target) : tileShapes(target, types);
+  unitPanels = sink          ? llvm::divideCeil(sink.getHeadDim(), kLanes)
+               : quantizes() ? streams * outRows.group / kLanes
+                             : streams;
+  unitPanels = std::max<int64_t>(1, unitPanels);
   wideUnits = std::max<int64_t>(1, shapes.panels / unitPanels);
   smallUnits = std::max<int64_t>(1, shapes.smallPanels / unitPanels);
   groupPanels = std::max(wideUnits, smallUnits) * unitPanels;
@@ -46,10 +55,12 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
 
 /// The formats of the weight and of x.
 void LinearPlan::readOperands() {
-  types.panelType = types.rowType =
-      Float32Type::get(params.context());
+  types.panelType = types.rowType = Float32Type::get(params.context());
   if (!params.isInteger8("in")) {
-    types.panelType = params.floatFormat("format");
+    if (params.hasInteger("format"))
+      decoded = params.attribute<IntegerFormatAttrInterface>("format", "");
+    else
+      types.panelType = params.floatFormat("format");
     types.rowType = params.elementType("in");
     if (types.rowType.isF16())
       params.wrong("in", "f32, bf16 or i8");
@@ -69,20 +80,23 @@ void LinearPlan::readOperands() {
 }
 
 Value LinearPlan::rowBytes(KernelEmitter &e, Value k) const {
-  return multipliesCodes()
-             ? codes.rows.rowBytes(e, k)
-             : e.mul(k, KernelEmitter::bytesOf(types.rowType));
+  return multipliesCodes() ? codes.rows.rowBytes(e, k)
+                           : e.mul(k, KernelEmitter::bytesOf(types.rowType));
 }
 
 Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
-  return multipliesCodes() ? codes.format.emitPanelBytes(e.b, e.loc, k)
-                           : e.mul(e.ceilDiv(k, types.depth()), kLineBytes);
+  IntegerFormatAttrInterface format =
+      multipliesCodes() ? codes.format : decoded;
+  return format ? format.emitPanelBytes(e.b, e.loc, k)
+                : e.mul(e.ceilDiv(k, types.depth()), kLineBytes);
 }
 
 func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
                               int64_t rows, int64_t panels) const {
-  return multipliesCodes() ? getIntegerTile(e, target, codes, rows, panels)
-                           : getTile(e, target, types, rows, panels);
+  if (multipliesCodes())
+    return getIntegerTile(e, target, codes, rows, panels);
+  return decoded ? getContinuingTile(e, target, types, rows, panels)
+                 : getTile(e, target, types, rows, panels);
 }
 
 bool LinearPlan::rotates() const {
@@ -160,6 +174,9 @@ public:
 private:
   void emitUnits(Value lo, Value hi, bool small);
   void emitRows(Value unit, int64_t units, bool small);
+  void emitDecodedRows(Value unit, int64_t units, bool small);
+  void tiles(Value x, Value stride, Value panels, Value panelBytes, Value k,
+             Value out, int64_t rows, int64_t count, int64_t width);
   void callFinish(Value row, Value rows, Value unit, Value units);
 
   KernelEmitter &e;
@@ -170,28 +187,80 @@ private:
   LinearOperands ops;
 };
 
+/// The tiles of `rows` rows and `count` panels.
+void LinearEmitter::tiles(Value x, Value stride, Value panels, Value panelBytes,
+                          Value k, Value out, int64_t rows, int64_t count,
+                          int64_t width) {
+  int64_t panel = 0;
+  for (int64_t piece : splitPanels(count, width)) {
+    e.call(plan.tile(e, target, rows, piece),
+           {x, stride, e.at(panels, e.mul(panelBytes, panel)), panelBytes, k,
+            e.at(out, panel * kLineBytes), e.constant(plan.tileRowBytes())});
+    panel += piece;
+  }
+}
+
+/// As emitRows, with panels decoded: a part of K after the other for a block of
+/// rows, whose sums wait in scratch.
+void LinearEmitter::emitDecodedRows(Value unit, int64_t units, bool small) {
+  int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
+  int64_t count = units * plan.unitPanels;
+  Value stride = plan.rowBytes(e, ops.k),
+        panelBytes = plan.panelBytes(e, ops.k);
+  Value first =
+      e.at(ops.panels, e.mul(e.mul(unit, plan.unitPanels), panelBytes));
+  Value lines = e.at(ops.scratch, plan.decodedOffset());
+  constexpr int64_t kPart = LinearPlan::kDecodedK;
+  func::FuncOp decoder = getPanelDecoder(e, plan.decoded);
+  Value zero = e.constant(0);
+  e.loop(zero, ops.rows, LinearPlan::kDecodedRows, [&](Value begin) {
+    Value rows =
+        e.min(e.sub(ops.rows, begin), e.constant(LinearPlan::kDecodedRows));
+    e.loop(zero, e.mul(rows, plan.tileRowBytes()), kLineBytes, [&](Value i) {
+      e.store(e.splat(0), e.at(ops.scratch, i), kLineBytes);
+    });
+    e.loop(zero, ops.k, kPart, [&](Value part) {
+      Value end = e.min(e.add(part, kPart), ops.k);
+      for (int64_t p = 0; p < count; ++p)
+        e.call(decoder, {e.at(first, e.mul(panelBytes, p)), ops.k, part, end,
+                         e.at(lines, p * kPart * kLineBytes)});
+      Value x = e.at(e.at(ops.x, e.mul(begin, stride)),
+                     e.mul(part, KernelEmitter::bytesOf(plan.types.rowType)));
+      Value row = zero;
+      for (int64_t step : plan.shapes.rowSteps) {
+        if (small && step > plan.shapes.smallRows)
+          continue;
+        Value last = e.add(row, e.mul(e.div(e.sub(rows, row), step), step));
+        e.loop(row, last, step, [&](Value m) {
+          tiles(e.at(x, e.mul(m, stride)), stride, lines,
+                e.constant(kPart * kLineBytes), e.sub(end, part),
+                e.at(ops.scratch, e.mul(m, plan.tileRowBytes())), step, count,
+                width);
+        });
+        row = last;
+      }
+    });
+    callFinish(begin, rows, unit, e.constant(units));
+  });
+}
+
 /// All rows of `units` units, in blocks of falling height.
 void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
+  if (plan.decoded)
+    return emitDecodedRows(unit, units, small);
   int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
   Value stride = plan.rowBytes(e, ops.k);
   Value panelBytes = plan.panelBytes(e, ops.k);
-  Value first = e.at(ops.panels,
-                     e.mul(e.mul(unit, plan.unitPanels), panelBytes));
-  Value outBytes = e.constant(plan.tileRowBytes());
+  Value first =
+      e.at(ops.panels, e.mul(e.mul(unit, plan.unitPanels), panelBytes));
   Value row = e.constant(0);
   for (int64_t step : plan.shapes.rowSteps) {
     if (small && step > plan.shapes.smallRows)
       continue;
     Value end = e.add(row, e.mul(e.div(e.sub(ops.rows, row), step), step));
     e.loop(row, end, step, [&](Value m) {
-      Value x = e.at(ops.x, e.mul(m, stride));
-      int64_t panel = 0;
-      for (int64_t piece : splitPanels(units * plan.unitPanels, width)) {
-        e.call(plan.tile(e, target, step, piece),
-               {x, stride, e.at(first, e.mul(panelBytes, panel)), panelBytes,
-                ops.k, e.at(ops.scratch, panel * kLineBytes), outBytes});
-        panel += piece;
-      }
+      tiles(e.at(ops.x, e.mul(m, stride)), stride, first, panelBytes, ops.k,
+            ops.scratch, step, units * plan.unitPanels, width);
       callFinish(m, e.constant(step), unit, e.constant(units));
     });
     row = end;
@@ -199,8 +268,7 @@ void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
 }
 
 /// Finishes `rows` rows from `row` on of `units` units from `unit` on.
-void LinearEmitter::callFinish(Value row, Value rows, Value unit,
-                               Value units) {
+void LinearEmitter::callFinish(Value row, Value rows, Value unit, Value units) {
   auto call = [&](ValueRange leading) {
     SmallVector<Value> arguments(leading);
     llvm::append_range(arguments, forwarded);
@@ -224,8 +292,8 @@ void LinearEmitter::emitUnits(Value lo, Value hi, bool small) {
 }
 
 void LinearEmitter::emit(Value lo, Value hi) {
-  Value small = e.compare(arith::CmpIPredicate::sle, ops.rows,
-                          plan.shapes.smallRows);
+  Value small =
+      e.compare(arith::CmpIPredicate::sle, ops.rows, plan.shapes.smallRows);
   e.ifElse(
       small, {},
       [&] {

@@ -17,7 +17,10 @@ struct LinearPlan {
   KernelParams params;
   TileTypes types;
   IntegerTile codes; // without a format unless in = i8
-  mlir::Type out, kv;
+  /// Integer format of a weight that float rows meet: decoded part by part.
+  IntegerFormatAttrInterface decoded;
+  mlir::Type out, kv;    // out is null for quantized rows
+  QuantizedRows outRows; // where out = i8
   int64_t streams;
   bool bias;
   llvm::SmallVector<mlir::Type> captures;
@@ -36,6 +39,13 @@ struct LinearPlan {
   bool rotates() const;
   bool appends() const;
   bool multipliesCodes() const { return bool(codes.format); }
+  bool quantizes() const { return !out; }
+  /// 16-column blocks of the result that a unit holds.
+  int64_t unitBlocks() const { return unitPanels / streams; }
+  /// Rows whose tiles are in scratch together.
+  int64_t tileRows() const {
+    return decoded ? kDecodedRows : shapes.rowSteps.front();
+  }
   /// Bytes of a row of x, of a panel, for a K known at run time.
   mlir::Value rowBytes(KernelEmitter &e, mlir::Value k) const;
   mlir::Value panelBytes(KernelEmitter &e, mlir::Value k) const;
@@ -48,14 +58,24 @@ struct LinearPlan {
   // Scratch, in bytes from its start.
   int64_t tileRowBytes() const { return groupPanels * kLineBytes; }
   int64_t stagingOffset() const {
-    return shapes.rowSteps.front() * tileRowBytes() + kLineBytes;
+    return tileRows() * tileRowBytes() + kLineBytes;
   }
   int64_t headOffset() const {
     return stagingOffset() + int64_t(captures.size() + 1) * kLineBytes;
   }
-  int64_t scratchBytes() const {
-    return headOffset() + (unitPanels + 1) * kLineBytes;
+  /// Decoded panels, or the values of a group before they are quantized.
+  int64_t decodedOffset() const {
+    return llvm::alignTo(headOffset() + (unitPanels + 1) * kLineBytes,
+                         kLineBytes);
   }
+  int64_t scratchBytes() const {
+    return decodedOffset() +
+           std::max(decoded ? groupPanels * kDecodedK * kLineBytes : 0,
+                    quantizes() ? unitPanels * kLineBytes : 0);
+  }
+  /// A part of K whose panels stay in L1 or L2 once decoded, and the rows that
+  /// use it before the next one is.
+  static constexpr int64_t kDecodedK = 256, kDecodedRows = 64;
 
   llvm::SmallVector<mlir::Type> argumentTypes(KernelEmitter &e) const;
 

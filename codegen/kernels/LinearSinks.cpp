@@ -21,10 +21,13 @@ public:
       : e(e), plan(plan), kernel(kernel), ops(ops) {}
 
   LogicalResult columns(Value row, Value tile, Value unit);
+  LogicalResult quantizedColumns(Value row, Value tile, Value unit);
   void head(Value row, Value tile, Value unit);
 
 private:
-  Value accumulator(Value tile, Value unit, int64_t panel);
+  Value accumulator(Value tile, Value first, int64_t panel);
+  LogicalResult block(Value row, Value tile, Value index, ColumnStream output);
+  ColumnStream rowOf(Value base, Type element, Value row);
   void chain(size_t which, Value row, Value tile, Value head);
   void normalise(Value tile, Value weight, double eps);
   void rotate(Value row, Value tile);
@@ -40,37 +43,68 @@ private:
   const LinearOperands &ops;
 };
 
-/// One panel of a finished tile, with the bias.
-Value Finisher::accumulator(Value tile, Value unit, int64_t panel) {
+/// One panel of a finished tile, which begins at panel `first` of the weight,
+/// with the bias.
+Value Finisher::accumulator(Value tile, Value first, int64_t panel) {
   Value sum = e.loadLanes(e.f32, e.at(tile, panel * kLineBytes));
   if (!plan.bias)
     return sum;
-  Value place = e.mul(e.add(e.mul(unit, plan.unitPanels), panel), kLineBytes);
+  Value place = e.mul(e.add(first, panel), kLineBytes);
   return e.addf(sum, e.loadLanes(e.f32, e.at(ops.bias, place)));
 }
 
+ColumnStream Finisher::rowOf(Value base, Type element, Value row) {
+  int64_t bytes = KernelEmitter::bytesOf(element);
+  return {e.at(base, e.mul(e.mul(row, ops.columns), bytes)), element};
+}
+
 LogicalResult Finisher::columns(Value row, Value tile, Value unit) {
-  auto rowOf = [&](Value base, Type element) {
-    int64_t bytes = KernelEmitter::bytesOf(element);
-    return ColumnStream{e.at(base, e.mul(e.mul(row, ops.columns), bytes)),
-                        element};
-  };
+  return block(row, tile, unit, rowOf(ops.result, plan.out, row));
+}
+
+/// A unit is a group of the result: its values, then their codes.
+LogicalResult Finisher::quantizedColumns(Value row, Value tile, Value unit) {
+  LogicalResult done = success();
+  Value values = e.at(ops.scratch, plan.decodedOffset());
+  Value before = e.mul(unit, plan.outRows.group);
+  // Where the row would begin whose columns from `before` on are the values.
+  ColumnStream output = {e.at(values, e.mul(before, -4)), e.f32};
+  e.loop(e.constant(0), e.constant(plan.unitBlocks()), 1, [&](Value i) {
+    done = block(row, e.at(tile, e.mul(i, plan.streams * kLineBytes)),
+                 e.add(e.mul(unit, plan.unitBlocks()), i), output);
+  });
+  Value result =
+      e.at(ops.result, e.mul(row, plan.outRows.rowBytes(e, ops.columns)));
+  e.ifThen(e.compare(arith::CmpIPredicate::eq, unit, 0),
+           [&] { emitRowPadding(e, plan.outRows, result, ops.columns); });
+  if (failed(done))
+    return failure();
+  return emitQuantizedGroups(
+      e, plan.outRows, result, ops.columns, unit, e.add(unit, 1),
+      [&](Value column) -> FailureOr<Value> {
+        return e.loadLanes(e.f32,
+                           e.at(values, e.mul(e.sub(column, before), 4)));
+      });
+}
+
+/// Block `index` of 16 columns of the result: bias, region, store.
+LogicalResult Finisher::block(Value row, Value tile, Value index,
+                              ColumnStream output) {
   SmallVector<ColumnStream> inputs;
   for (auto [base, element] : llvm::zip(ops.captures, plan.captures))
-    inputs.push_back(rowOf(base, element));
+    inputs.push_back(rowOf(base, element, row));
   Value staging = e.at(ops.scratch, plan.stagingOffset());
-  return emitColumns(
-      e, e.mul(unit, kLanes), ops.columns, inputs,
-      rowOf(ops.result, plan.out), staging,
-      [&](ValueRange captured) -> FailureOr<Value> {
-        SmallVector<Value> arguments;
-        for (int64_t s = 0; s < plan.streams; ++s)
-          arguments.push_back(accumulator(tile, unit, s));
-        if (!plan.hasRegion)
-          return arguments.front();
-        llvm::append_range(arguments, captured);
-        return emitRegion(e, kernel.getBody(), arguments);
-      });
+  Value first = e.mul(index, plan.streams);
+  return emitColumns(e, e.mul(index, kLanes), ops.columns, inputs, output,
+                     staging, [&](ValueRange captured) -> FailureOr<Value> {
+                       SmallVector<Value> arguments;
+                       for (int64_t s = 0; s < plan.streams; ++s)
+                         arguments.push_back(accumulator(tile, first, s));
+                       if (!plan.hasRegion)
+                         return arguments.front();
+                       llvm::append_range(arguments, captured);
+                       return emitRegion(e, kernel.getBody(), arguments);
+                     });
 }
 
 /// Root mean square norm of a head in place. Channels beyond the head are zero.
@@ -87,8 +121,8 @@ void Finisher::normalise(Value tile, Value weight, double eps) {
   Value factor = e.broadcast(e.divf(e.constantF32(1), root));
   for (int64_t p = 0; p < plan.unitPanels; ++p) {
     Value place = e.at(tile, p * kLineBytes);
-    Value w = e.loadLanes(e.f32, e.at(weight, p * kLineBytes),
-                          lanesAt(p * kLanes));
+    Value w =
+        e.loadLanes(e.f32, e.at(weight, p * kLineBytes), lanesAt(p * kLanes));
     e.storeLanes(e.mulf(e.mulf(e.loadLanes(e.f32, place), factor), w), e.f32,
                  place);
   }
@@ -143,19 +177,19 @@ void Finisher::chain(size_t which, Value row, Value tile, Value head) {
       column += before.getHeads() * plan.sink.getHeadDim();
   }
   if (chain.getNorm())
-    normalise(tile, ops.norms[norm], chain.getEps() ? chain.getEps().getValueAsDouble() : 0);
+    normalise(tile, ops.norms[norm],
+              chain.getEps() ? chain.getEps().getValueAsDouble() : 0);
   if (chain.getRotary())
     rotate(row, tile);
   if (chain.getDest() != HeadDest::Store)
     return append(chain.getDest() == HeadDest::Key, row, tile, head);
-  storeHead(row, tile,
-            e.add(e.mul(head, plan.sink.getHeadDim()), column));
+  storeHead(row, tile, e.add(e.mul(head, plan.sink.getHeadDim()), column));
 }
 
 void Finisher::head(Value row, Value tile, Value unit) {
   if (plan.bias)
     for (int64_t p = 0; p < plan.unitPanels; ++p)
-      e.storeLanes(accumulator(tile, unit, p), e.f32,
+      e.storeLanes(accumulator(tile, e.mul(unit, plan.unitPanels), p), e.f32,
                    e.at(tile, p * kLineBytes));
   int64_t first = 0;
   ArrayRef<HeadChainAttr> chains = plan.sink.getChains();
@@ -179,6 +213,8 @@ LogicalResult adze::emitFinish(KernelEmitter &e, const LinearPlan &plan,
   Value offset = e.add(e.mul(tileRow, plan.tileRowBytes()),
                        e.mul(tileUnit, plan.unitPanels * kLineBytes));
   Value tile = e.at(operands.scratch, offset);
+  if (plan.quantizes())
+    return finisher.quantizedColumns(row, tile, unit);
   if (!plan.sink)
     return finisher.columns(row, tile, unit);
   finisher.head(row, tile, unit);

@@ -43,6 +43,9 @@ SmallVector<int64_t> adze::splitPanels(int64_t total, int64_t width) {
 
 namespace {
 
+/// Plain, continuing stored sums, prefetching, or segmented and prefetching.
+enum class TileKind { Plain, Continuing, Prefetching, Segmented };
+
 /// Emits the body of one tile function.
 class TileEmitter {
 public:
@@ -51,7 +54,7 @@ public:
       : e(e), types(types), rows(rows), panels(panels),
         dot(types.usesDot(target)) {}
 
-  void emit(ValueRange args, bool segmented, bool prefetch);
+  void emit(ValueRange args, TileKind kind);
 
 private:
   using Values = KernelEmitter::Values;
@@ -84,10 +87,10 @@ Value TileEmitter::lowHalf(Value line) {
     Value bits = arith::ShLIOp::create(e.b, e.loc, line, e.splatI32(16));
     return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
   }
-  Value half = arith::TruncIOp::create(e.b, e.loc,
-                                       e.lanesOf(e.b.getI16Type()), line);
-  return e.toF32(arith::BitcastOp::create(
-      e.b, e.loc, e.lanesOf(types.panelType), half));
+  Value half =
+      arith::TruncIOp::create(e.b, e.loc, e.lanesOf(e.b.getI16Type()), line);
+  return e.toF32(
+      arith::BitcastOp::create(e.b, e.loc, e.lanesOf(types.panelType), half));
 }
 
 Value TileEmitter::highHalf(Value line) {
@@ -158,8 +161,7 @@ void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
     for (Value p : w)
       ws.push_back(e.load(pairs, p, kLineBytes));
     for (Value p : x) {
-      Value bits =
-          arith::ExtUIOp::create(e.b, e.loc, e.i32, e.load(i16, p, 2));
+      Value bits = arith::ExtUIOp::create(e.b, e.loc, e.i32, e.load(i16, p, 2));
       xs.push_back(
           vector::BitCastOp::create(e.b, e.loc, pairs, e.broadcast(bits)));
     }
@@ -172,8 +174,8 @@ void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
   accumulate(xs, ws, acc);
 }
 
-/// Units begin .. end of k, `step` of them per turn of the loop. A prefetch goes
-/// with each load: a burst of them would stall.
+/// Units begin .. end of k, `step` of them per turn of the loop. A prefetch
+/// goes with each load: a burst of them would stall.
 KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
                                          ArrayRef<Value> ahead, Value begin,
                                          Value end, int64_t step,
@@ -200,7 +202,9 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
   });
 }
 
-void TileEmitter::emit(ValueRange args, bool segmented, bool prefetch) {
+void TileEmitter::emit(ValueRange args, TileKind kind) {
+  bool segmented = kind == TileKind::Segmented;
+  bool prefetch = segmented || kind == TileKind::Prefetching;
   size_t next = 0;
   Value x = args[next++], rowBytes = args[next++], base = args[next++];
   Value segments = segmented ? args[next++] : Value();
@@ -218,21 +222,28 @@ void TileEmitter::emit(ValueRange args, bool segmented, bool prefetch) {
       w.push_back(e.at(first, e.mul(panelBytes, p)));
     return w;
   };
+  auto place = [&](int64_t r, int64_t p) {
+    return e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes);
+  };
   Value zero = e.constant(0);
   Value whole = e.div(k, types.depth());
   int64_t step = unroll();
-  Values acc;
+  Values acc = zeros();
+  if (kind == TileKind::Continuing)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t p = 0; p < panels; ++p)
+        acc[r * panels + p] = e.load(e.vf32, place(r, p), kLineBytes);
   if (segmented) {
-    acc = e.loop(zero, segments, 1, zeros(), [&](Value s, ValueRange sums) {
+    acc = e.loop(zero, segments, 1, acc, [&](Value s, ValueRange sums) {
       Value first = e.at(e.loadPtr(e.at(base, e.mul(s, 8))), offset);
       Value moved = e.mul(e.mul(s, whole), rowUnitBytes());
       Values xs, later;
       for (Value p : x0)
         xs.push_back(e.at(p, moved));
       if (prefetch)
-        later = panelPointers(e.at(
-            e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8))),
-            offset));
+        later = panelPointers(
+            e.at(e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8))),
+                 offset));
       return units(xs, panelPointers(first), later, zero, whole, step, sums);
     });
   } else {
@@ -240,7 +251,7 @@ void TileEmitter::emit(ValueRange args, bool segmented, bool prefetch) {
     if (prefetch)
       later = panelPointers(ahead);
     Value turns = e.mul(e.div(whole, step), step);
-    acc = units(x0, w, later, zero, turns, step, zeros());
+    acc = units(x0, w, later, zero, turns, step, acc);
     if (step > 1)
       acc = units(x0, w, {}, turns, whole, 1, acc);
     if (types.depth() == 2) {
@@ -264,18 +275,19 @@ void TileEmitter::emit(ValueRange args, bool segmented, bool prefetch) {
   }
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t p = 0; p < panels; ++p)
-      e.store(acc[r * panels + p],
-              e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes), kLineBytes);
+      e.store(acc[r * panels + p], place(r, p), kLineBytes);
 }
 
 func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
                        const TileTypes &types, int64_t rows, int64_t panels,
-                       bool segmented, bool prefetch) {
+                       TileKind kind) {
+  static const char *const kNames[] = {"adze.tile.", "adze.tilec.",
+                                       "adze.tilep.", "adze.tiles."};
+  bool segmented = kind == TileKind::Segmented;
   std::string name;
   llvm::raw_string_ostream(name)
-      << (segmented ? "adze.tiles." : prefetch ? "adze.tilep." : "adze.tile.")
-      << types.rowType << "."
-      << types.panelType << "." << rows << "x" << panels;
+      << kNames[unsigned(kind)] << types.rowType << "." << types.panelType
+      << "." << rows << "x" << panels;
   Operation *symbols = SymbolTable::getNearestSymbolTable(
       e.b.getInsertionBlock()->getParentOp());
   if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
@@ -288,15 +300,14 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
   if (segmented)
     arguments.append({index, index});
   arguments.append({index, index, ptr, index});
-  if (prefetch && !segmented)
+  if (kind == TileKind::Prefetching)
     arguments.push_back(ptr);
   func::FuncOp func = e.beginFunction(name, arguments, {}, false);
   // What a tile writes is scratch: nothing it reads can be there.
   StringRef noalias = LLVM::LLVMDialect::getNoAliasAttrName();
   for (unsigned i : {0u, 2u, segmented ? 7u : 5u})
     func.setArgAttr(i, noalias, e.b.getUnitAttr());
-  TileEmitter(e, target, types, rows, panels)
-      .emit(func.getArguments(), segmented, prefetch);
+  TileEmitter(e, target, types, rows, panels).emit(func.getArguments(), kind);
   e.ret();
   return func;
 }
@@ -306,19 +317,26 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
 func::FuncOp adze::getTile(KernelEmitter &e, const KernelTarget &target,
                            const TileTypes &types, int64_t rows,
                            int64_t panels) {
-  return getOrEmit(e, target, types, rows, panels, false, false);
+  return getOrEmit(e, target, types, rows, panels, TileKind::Plain);
+}
+
+func::FuncOp adze::getContinuingTile(KernelEmitter &e,
+                                     const KernelTarget &target,
+                                     const TileTypes &types, int64_t rows,
+                                     int64_t panels) {
+  return getOrEmit(e, target, types, rows, panels, TileKind::Continuing);
 }
 
 func::FuncOp adze::getPrefetchingTile(KernelEmitter &e,
                                       const KernelTarget &target,
                                       const TileTypes &types, int64_t rows,
                                       int64_t panels) {
-  return getOrEmit(e, target, types, rows, panels, false, true);
+  return getOrEmit(e, target, types, rows, panels, TileKind::Prefetching);
 }
 
 func::FuncOp adze::getSegmentedTile(KernelEmitter &e,
                                     const KernelTarget &target,
                                     const TileTypes &types, int64_t rows,
                                     int64_t panels) {
-  return getOrEmit(e, target, types, rows, panels, true, true);
+  return getOrEmit(e, target, types, rows, panels, TileKind::Segmented);
 }

@@ -47,6 +47,12 @@ mlir::func::FuncOp getTile(KernelEmitter &e, const KernelTarget &target,
                            const TileTypes &types, int64_t rows,
                            int64_t panels);
 
+/// The same for sums that `out` holds already: continues their chains.
+mlir::func::FuncOp getContinuingTile(KernelEmitter &e,
+                                     const KernelTarget &target,
+                                     const TileTypes &types, int64_t rows,
+                                     int64_t panels);
+
 /// The same with a pointer `ahead` at the end: while panel 0 is read, as many
 /// bytes are prefetched from there on, and so on for the other panels.
 mlir::func::FuncOp getPrefetchingTile(KernelEmitter &e,

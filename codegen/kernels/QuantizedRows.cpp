@@ -7,14 +7,15 @@
 using namespace mlir;
 using namespace adze;
 
-QuantizedRows QuantizedRows::read(KernelParams &params) {
+QuantizedRows QuantizedRows::read(KernelParams &params, StringRef group,
+                                  StringRef sums) {
   QuantizedRows rows;
-  rows.group = params.integer("group", 0);
-  rows.sums = params.integer("sums");
+  rows.group = params.integer(group, 0);
+  rows.sums = params.integer(sums);
   if (rows.group < 0 || rows.group % kLanes)
-    params.wrong("group", "0 (the whole row) or a multiple of 16");
+    params.wrong(group, "0 (the whole row) or a multiple of 16");
   if (rows.sums < 8 || rows.sums % 8 || rows.group % rows.sums)
-    params.wrong("sums", "a multiple of 8 that divides the group");
+    params.wrong(sums, "a multiple of 8 that divides the group");
   return rows;
 }
 
@@ -97,14 +98,14 @@ private:
 /// all, so that it ends up in the scale and is not lost.
 Value QuantizeEmitter::largest(Value begin, Value end) {
   Value zero = e.splatI32(0);
-  Value lanes = e.loop(begin, end, kLanes, zero,
-                       [&](Value column, ValueRange carried) {
-                         Value bits = magnitude(columns(column));
-                         return KernelEmitter::Values{arith::MaxUIOp::create(
-                             e.b, e.loc, bits, carried[0])};
-                       })[0];
-  Value bits = vector::ReductionOp::create(
-      e.b, e.loc, vector::CombiningKind::MAXUI, lanes);
+  Value lanes =
+      e.loop(begin, end, kLanes, zero, [&](Value column, ValueRange carried) {
+        Value bits = magnitude(columns(column));
+        return KernelEmitter::Values{
+            arith::MaxUIOp::create(e.b, e.loc, bits, carried[0])};
+      })[0];
+  Value bits = vector::ReductionOp::create(e.b, e.loc,
+                                           vector::CombiningKind::MAXUI, lanes);
   return arith::BitcastOp::create(e.b, e.loc, e.f32, bits);
 }
 
@@ -145,10 +146,9 @@ void QuantizeEmitter::group(Value index) {
   Value end = layout.group ? e.min(e.add(begin, layout.group), k) : k;
   Value most = largest(begin, end);
   Value top = e.constantF32(127), zero = e.constantF32(0);
-  Value isZero = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
-                                       most, zero);
-  Value inverse =
-      e.broadcast(e.select(isZero, zero, e.divf(top, most)));
+  Value isZero =
+      arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, most, zero);
+  Value inverse = e.broadcast(e.select(isZero, zero, e.divf(top, most)));
   e.store(e.divf(most, top), e.at(scales, e.mul(index, 4)), 4);
   if (layout.sums % kLanes) {
     e.loop(begin, end, kLanes, [&](Value column) { codes(column, inverse); });
@@ -156,12 +156,11 @@ void QuantizeEmitter::group(Value index) {
   }
   e.loop(begin, end, layout.sums, [&](Value first) {
     Value last = e.min(e.add(first, layout.sums), end);
-    Value lanes =
-        e.loop(first, last, kLanes, e.splatI32(0),
-               [&](Value column, ValueRange carried) {
-                 return KernelEmitter::Values{arith::AddIOp::create(
-                     e.b, e.loc, carried[0], codes(column, inverse))};
-               })[0];
+    Value lanes = e.loop(first, last, kLanes, e.splatI32(0),
+                         [&](Value column, ValueRange carried) {
+                           return KernelEmitter::Values{arith::AddIOp::create(
+                               e.b, e.loc, carried[0], codes(column, inverse))};
+                         })[0];
     e.store(sumUp(lanes), e.at(sums, e.mul(e.div(first, layout.sums), 4)), 4);
   });
 }
@@ -188,8 +187,7 @@ void adze::emitRowPadding(KernelEmitter &e, const QuantizedRows &layout,
     e.loop(begin, end, bytes,
            [&](Value at) { e.store(zero, e.at(row, at), bytes); });
   };
-  fill(e.mul(e.ceilDiv(k, kLanes), kLanes), scales,
-       e.lanesOf(e.b.getI8Type()));
+  fill(e.mul(e.ceilDiv(k, kLanes), kLanes), scales, e.lanesOf(e.b.getI8Type()));
   fill(e.add(scales, e.mul(countOf(e, k, layout.group), 4)), sums, e.i32);
   fill(e.add(sums, e.mul(countOf(e, k, layout.sums), 4)), end, e.i32);
 }

@@ -16,8 +16,9 @@ struct QuantizedRows {
   /// Elements of one sum of codes.
   int64_t sums = 0;
 
-  /// Reads params `group` and `sums`.
-  static QuantizedRows read(KernelParams &params);
+  static QuantizedRows read(KernelParams &params,
+                            llvm::StringRef group = "group",
+                            llvm::StringRef sums = "sums");
 
   mlir::Value scalesOffset(KernelEmitter &e, mlir::Value k) const;
   mlir::Value sumsOffset(KernelEmitter &e, mlir::Value k) const;
@@ -25,8 +26,8 @@ struct QuantizedRows {
 };
 
 /// Emits 16 columns of a row from `column` on as f32; those from K on are zero.
-using ColumnLoader = llvm::function_ref<mlir::FailureOr<mlir::Value>(
-    mlir::Value column)>;
+using ColumnLoader =
+    llvm::function_ref<mlir::FailureOr<mlir::Value>(mlir::Value column)>;
 
 /// 16 stored elements from `column` of a row on, zero from `columns` on; a
 /// short last part goes through `staging` (a line).

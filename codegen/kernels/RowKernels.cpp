@@ -56,8 +56,7 @@ static Value sumOfSquares(KernelEmitter &e, Value x, Type element, Value count,
   Value sum = e.addf(e.addf(sums[0], sums[1]), e.addf(sums[2], sums[3]));
   Value narrow = e.mul(e.div(count, kLanes), kLanes);
   sum = e.loop(wide, narrow, kLanes, sum, [&](Value i, ValueRange carried) {
-    return KernelEmitter::Values{
-        square(e.at(x, e.mul(i, bytes)), carried[0])};
+    return KernelEmitter::Values{square(e.at(x, e.mul(i, bytes)), carried[0])};
   })[0];
   Value part = e.compare(arith::CmpIPredicate::slt, narrow, count);
   sum = e.ifElse(
@@ -119,11 +118,11 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
           }
           Value y = e.at(args[3], e.mul(first, KernelEmitter::bytesOf(out)));
           e.loop(e.constant(0), size, kLanes, [&](Value column) {
-            result = emitColumns(
-                e, column, size, {{x, in}, {args[4], e.f32}}, {y, out},
-                scratch, [&](ValueRange v) -> FailureOr<Value> {
-                  return e.mulf(e.mulf(v[0], factor), v[1]);
-                });
+            result = emitColumns(e, column, size, {{x, in}, {args[4], e.f32}},
+                                 {y, out}, scratch,
+                                 [&](ValueRange v) -> FailureOr<Value> {
+                                   return e.mulf(e.mulf(v[0], factor), v[1]);
+                                 });
           });
         });
       });
@@ -150,8 +149,8 @@ FailureOr<func::FuncOp> adze::buildQuantize(OpBuilder &builder, KernelOp kernel,
   func::FuncOp func =
       beginRows(e, kernel, 2, 2, [&](Value row, ValueRange args) {
         Value columns = args[5];
-        Value x = e.at(args[2], e.mul(e.mul(row, columns),
-                                      KernelEmitter::bytesOf(in)));
+        Value x = e.at(args[2],
+                       e.mul(e.mul(row, columns), KernelEmitter::bytesOf(in)));
         Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
         result = emitQuantizedRow(
             e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
@@ -219,10 +218,9 @@ FailureOr<func::FuncOp> adze::buildMap(OpBuilder &builder, KernelOp kernel,
           streams.push_back(rowOf(args[2 + i], inputs[i]));
         ColumnStream output = rowOf(args[2 + count], out);
         e.loop(e.constant(0), columns, kLanes, [&](Value column) {
-          result = emitColumns(e, column, columns, streams, output, args[0],
-                               [&](ValueRange v) {
-                                 return emitRegion(e, kernel.getBody(), v);
-                               });
+          result = emitColumns(
+              e, column, columns, streams, output, args[0],
+              [&](ValueRange v) { return emitRegion(e, kernel.getBody(), v); });
         });
       });
   if (failed(result))

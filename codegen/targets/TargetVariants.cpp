@@ -15,16 +15,35 @@ using namespace adze;
 static constexpr uint64_t kV4 = ADZE_X86_AVX2 | ADZE_X86_AVX512;
 
 static const TargetVariant kX86Variants[] = {
-    {"x86-64-v4+vnni+bf16", "x86_64-unknown-linux-gnu", "x86-64-v4",
-     "+avx512vnni,+avx512bf16", kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512,
+    {"x86-64-v4+vnni+bf16",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v4",
+     "+avx512vnni,+avx512bf16",
+     kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512,
      {16, 32, true, true}},
-    {"x86-64-v4+vnni", "x86_64-unknown-linux-gnu", "x86-64-v4", "+avx512vnni",
-     kV4 | ADZE_X86_VNNI512, {16, 32, false, true}},
-    {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "", kV4,
+    {"x86-64-v4+vnni",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v4",
+     "+avx512vnni",
+     kV4 | ADZE_X86_VNNI512,
+     {16, 32, false, true}},
+    {"x86-64-v4",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v4",
+     "",
+     kV4,
      {16, 32, false, false}},
-    {"x86-64-v3+avxvnni", "x86_64-unknown-linux-gnu", "x86-64-v3", "+avxvnni",
-     ADZE_X86_AVX2 | ADZE_X86_AVX_VNNI, {8, 16, false, true}},
-    {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "", ADZE_X86_AVX2,
+    {"x86-64-v3+avxvnni",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v3",
+     "+avxvnni",
+     ADZE_X86_AVX2 | ADZE_X86_AVX_VNNI,
+     {8, 16, false, true}},
+    {"x86-64-v3",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v3",
+     "",
+     ADZE_X86_AVX2,
      {8, 16, false, false}},
 };
 
@@ -103,8 +122,9 @@ static Expected<uint64_t> parseTarget(StringRef item) {
                        "amx-tile", "amx-bf16", "amx-int8"},
                       full))
       return targetError("unknown feature '" + feature + "' in target '" +
-                         item + "' (known: vnni, bf16, avxvnni, avx512vbmi2, "
-                                "amx-tile, amx-bf16, amx-int8)");
+                         item +
+                         "' (known: vnni, bf16, avxvnni, avx512vbmi2, "
+                         "amx-tile, amx-bf16, amx-int8)");
     enable(full);
   }
   return needBits([&](StringRef name) { return names.lookup(name); });

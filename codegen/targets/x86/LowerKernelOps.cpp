@@ -63,9 +63,8 @@ struct LowerDotCodes : OpRewritePattern<kernel::DotCodesOp> {
       auto part = [&](Value v, int64_t width) {
         return slice(b, loc, v, first * width, target.lanes * width);
       };
-      parts.push_back(dot(b, loc, part(op.getAcc(), 1),
-                          part(op.getCodes(), 4), part(op.getX(), 4),
-                          op.getMax()));
+      parts.push_back(dot(b, loc, part(op.getAcc(), 1), part(op.getCodes(), 4),
+                          part(op.getX(), 4), op.getMax()));
     }
     Value result = parts.front();
     if (parts.size() == 2) {
@@ -107,11 +106,10 @@ private:
                   "llvm.x86.avx2.pmadd.wd", {u, v});
     };
     if (max <= 128) {
-      Value products =
-          call(b, loc, words, "llvm.x86.avx512.pmaddubs.w.512",
-               "llvm.x86.avx2.pmadd.ub.sw", {codes, x});
-      return arith::AddIOp::create(
-          b, loc, acc, pairs(products, integer(b, loc, words, 1)));
+      Value products = call(b, loc, words, "llvm.x86.avx512.pmaddubs.w.512",
+                            "llvm.x86.avx2.pmadd.ub.sw", {codes, x});
+      return arith::AddIOp::create(b, loc, acc,
+                                   pairs(products, integer(b, loc, words, 1)));
     }
     Value c = vector::BitCastOp::create(b, loc, words, codes);
     Value s = vector::BitCastOp::create(b, loc, words, x);

@@ -25,8 +25,9 @@ namespace {
 
 using ELFFile = llvm::object::ELF64LEObjectFile;
 
-const std::set<std::string> kVariants = {"x86-64-v3", "x86-64-v4",
-                                         "x86-64-v4+vnni+bf16"};
+const std::set<std::string> kVariants = {
+    "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni",
+    "x86-64-v4+vnni+bf16"};
 
 /// "x86-64-v3" of "k1_linear.finish.x86-64-v3".
 StringRef variantOf(StringRef function) {

@@ -61,8 +61,7 @@ struct QuantizedRow {
 struct IntegerWeight {
   IntegerWeight(IntFormatAttr format, int64_t n, int64_t k)
       : format(format), n(n), k(k), rowBytes(format.getRowBytes(k)),
-        rows(n * rowBytes),
-        panels((n + 15) / 16 * format.getPanelBytes(k)) {}
+        rows(n * rowBytes), panels((n + 15) / 16 * format.getPanelBytes(k)) {}
 
   /// Of random values.
   void fill(std::mt19937 &random) {

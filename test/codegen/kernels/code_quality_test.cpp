@@ -39,7 +39,21 @@ std::string attention(Stored kv, Stored q) {
          nameOf(q) + ", kv = " + nameOf(kv) + "}";
 }
 
+std::string codes(const char *format, int64_t group, int64_t sums,
+                  const std::string &rest = "}") {
+  return std::string("adze.kernel @k linear {in = i8, format = ") + format +
+         ", group = " + std::to_string(group) +
+         " : i64, sums = " + std::to_string(sums) + " : i64" + rest;
+}
+
 /// Compiling needs no CPU to run on: every variant is looked at everywhere.
+std::vector<const TargetVariant *> allVariants() {
+  std::vector<const TargetVariant *> variants;
+  for (const TargetVariant &variant : x86Variants())
+    variants.push_back(&variant);
+  return variants;
+}
+
 class CodeQualityTest : public testing::TestWithParam<const TargetVariant *> {
 protected:
   std::vector<Function> code(const std::string &text) {
@@ -61,6 +75,12 @@ protected:
         "adze.kernel @k kv_append {heads = 2 : i64, head_dim = 80 : i64, kv = "
         "f16}",
         "adze.kernel @k take_rows {elem = bf16}"};
+    for (const char *in : {"f32", "bf16"})
+      for (const char *format : {"<8, group = 32, scale = f16, zeros>",
+                                 "<4, group = 128, scale = bf16>"})
+        texts.push_back(
+            std::string("adze.kernel @k linear {format = #adze.int") + format +
+            ", in = " + in + "}");
     texts.push_back("adze.kernel @k linear {format = #adze.float<f32>} {\n"
                     "^bb0(%a: f32):\n  %g = adze.gelu %a : f32\n"
                     "  adze.yield %g : f32 }");
@@ -77,8 +97,58 @@ protected:
                     ": i64, kv = i8}");
     return texts;
   }
+  /// Linears of codes, and what makes them.
+  std::vector<std::string> quantized() {
+    std::vector<std::string> texts = {
+        "adze.kernel @k quantize {in = f16, group = 128 : i64, sums = 32 : "
+        "i64}",
+        "adze.kernel @k rms_norm {eps = 1.0e-5, out = i8, group = 0 : i64, "
+        "sums = 8 : i64}",
+        codes("#adze.int<8, scale = f32>", 128, 128),
+        codes("#adze.int<8, scale = f32>", 0, 32),
+        codes("#adze.int<8, group = 32, scale = f16, zeros>", 32, 32),
+        codes("#adze.int<4, group = 128, scale = bf16>", 128, 128),
+        codes("#adze.int<4, group = 32, scale = bf16>", 128, 32),
+        codes("#adze.int<4, group = 32, scale = f16, zeros>", 32, 32),
+        codes("#adze.int<4, scale = bf16>", 16, 16)};
+    texts.push_back(codes("#adze.int<4, group = 64, scale = bf16>", 128, 64,
+                          ", out = i8, out_group = 128 : i64, out_sums = 64 : "
+                          "i64, streams = 2 : i64} {\n^bb0(%g: f32, %u: f32):\n"
+                          "  %p = arith.mulf %g, %u : f32\n"
+                          "  adze.yield %p : f32 }"));
+    texts.push_back(codes("#adze.int<4, group = 64, scale = bf16>", 128, 64,
+                          ", streams = 2 : i64} {\n^bb0(%g: f32, %u: f32):\n"
+                          "  %s = adze.silu %g : f32\n"
+                          "  %p = arith.mulf %s, %u : f32\n"
+                          "  adze.yield %p : f32 }"));
+    return texts;
+  }
   KernelLab lab;
 };
+
+TEST_P(CodeQualityTest, CodesAreMultipliedByTheBestThatTheVariantHas) {
+  bool pairs = false, widened = false;
+  for (const std::string &text : quantized()) {
+    SCOPED_TRACE(text);
+    std::vector<Function> functions = code(text);
+    bool dots = !findInstructions(functions, "vpdpbusd").empty();
+    EXPECT_EQ(dots, GetParam()->kernel.hasByteDot &&
+                        text.find("linear") != std::string::npos);
+    pairs |= !findInstructions(functions, "vpmaddubsw").empty();
+    widened |= !findInstructions(functions, "vpmaddwd").empty();
+    if (GetParam()->kernel.lanes == 8)
+      EXPECT_EQ(
+          findInstructions(functions, "zmm[0-9]|[{ ,]k[0-7][^a-z0-9]"),
+          std::vector<std::string>());
+    EXPECT_EQ(findInstructions(functions, "vpmulld"),
+              std::vector<std::string>());
+    EXPECT_EQ(
+        findVectorSpillsInLoops(functions, "adze\\.tile|\\.finish|^k$"),
+        std::vector<std::string>());
+  }
+  EXPECT_EQ(pairs, !GetParam()->kernel.hasByteDot);
+  EXPECT_EQ(widened, !GetParam()->kernel.hasByteDot);
+}
 
 TEST_P(CodeQualityTest, StaysInsideTheVariantWithoutSpills) {
   bool dots = false, wide = false;
@@ -93,7 +163,7 @@ TEST_P(CodeQualityTest, StaysInsideTheVariantWithoutSpills) {
     wide |= !found.empty();
     if (GetParam()->kernel.lanes == 8)
       EXPECT_EQ(found, std::vector<std::string>());
-    EXPECT_EQ(findVectorSpillsInLoops(functions, "adze\\.tile|\\.finish"),
+    EXPECT_EQ(findVectorSpillsInLoops(functions, "adze\\.|\\.finish|^k"),
               std::vector<std::string>());
     EXPECT_EQ(findInstructions(functions, "fp16|ph zmm.*, zmm.*, zmm"),
               std::vector<std::string>());
@@ -117,6 +187,6 @@ TEST(DisassemblyTest, SpillsInLoopsAreSeen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, CodeQualityTest,
-                         testing::ValuesIn(runnableVariants()), variantName);
+                         testing::ValuesIn(allVariants()), variantName);
 
 } // namespace

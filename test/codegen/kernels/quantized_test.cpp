@@ -16,8 +16,8 @@ namespace {
 
 std::string quantizeText(int64_t group, int64_t sums, Stored in) {
   return "adze.kernel @k quantize {group = " + std::to_string(group) +
-         " : i64, sums = " + std::to_string(sums) + " : i64, in = " +
-         nameOf(in) + "}";
+         " : i64, sums = " + std::to_string(sums) +
+         " : i64, in = " + nameOf(in) + "}";
 }
 
 std::vector<float> rowOf(const Matrix &x, int64_t r) {
@@ -41,8 +41,8 @@ protected:
 TEST_P(QuantizedTest, RowsAreWhatLoopsMake) {
   struct {
     int64_t group, sums;
-  } layouts[] = {{0, 32}, {0, 4096}, {128, 128}, {128, 32}, {32, 32},
-                 {48, 8}, {16, 16},  {64, 8}};
+  } layouts[] = {{0, 32},  {0, 4096}, {128, 128}, {128, 32},
+                 {32, 32}, {48, 8},   {16, 16},   {64, 8}};
   for (auto [group, sums] : layouts)
     for (Stored in : kAllStored) {
       auto kernel = compile(quantizeText(group, sums, in));
@@ -205,9 +205,9 @@ TEST_P(QuantizedTest, LinearAddsInTheOrderThatIsPromised) {
 }
 
 TEST_P(QuantizedTest, ExtremeCodesDoNotSaturate) {
-  for (const char *text : {"#adze.int<8, scale = f32>",
-                           "#adze.int<8, group = 32, scale = f32>",
-                           "#adze.int<4, group = 32, scale = f32>"}) {
+  for (const char *text :
+       {"#adze.int<8, scale = f32>", "#adze.int<8, group = 32, scale = f32>",
+        "#adze.int<4, group = 32, scale = f32>"}) {
     const int64_t n = 16, k = 512;
     IntegerWeight weight(parseIntFormat(lab, text), n, k);
     weight.fill(random);
@@ -222,8 +222,8 @@ TEST_P(QuantizedTest, ExtremeCodesDoNotSaturate) {
     auto kernel = compile(linearText({text, 0, 32}));
     ASSERT_TRUE(kernel);
     (*kernel)(0, 1, nullptr,
-              {word(*rows.memory), word(y), word(weight.panels), 2,
-               uint64_t(n), uint64_t(k)});
+              {word(*rows.memory), word(y), word(weight.panels), 2, uint64_t(n),
+               uint64_t(k)});
     for (int64_t r = 0; r < 2; ++r)
       for (int64_t i = 0; i < n; ++i)
         ASSERT_EQ(y.at(r, i), weight.multiply(rows.rows[r], 0, i)) << text;
@@ -277,6 +277,105 @@ TEST_P(QuantizedTest, RegionsBiasesAndStreams) {
   }
 }
 
+/// A linear whose unit covers whole groups of its result writes codes.
+TEST_P(QuantizedTest, LinearWritesQuantizedRows) {
+  struct {
+    int64_t streams, group, sums, n;
+  } layouts[] = {
+      {2, 128, 32, 256}, {2, 32, 32, 96}, {1, 64, 8, 192}, {1, 16, 16, 80}};
+  for (auto [streams, group, sums, n] : layouts) {
+    SCOPED_TRACE(testing::Message() << streams << " streams, group " << group);
+    const int64_t k = 96, units = n / group;
+    std::string params =
+        ", streams = " + std::to_string(streams) + " : i64, captures = [f32]";
+    std::string region =
+        streams == 2
+            ? "} {\n^bb0(%g: f32, %u: f32, %r: f32):\n"
+              "  %s = adze.silu %g : f32\n  %p = arith.mulf %s, %u : f32\n"
+              "  %q = arith.addf %p, %r : f32\n  adze.yield %q : f32 }"
+            : "} {\n^bb0(%g: f32, %r: f32):\n"
+              "  %q = arith.addf %g, %r : f32\n  adze.yield %q : f32 }";
+    auto plain = compile(linearText(kCases[5], params + region));
+    auto both = compile(linearText(
+        kCases[5], params + ", out = i8, out_group = " + std::to_string(group) +
+                       " : i64, out_sums = " + std::to_string(sums) + " : i64" +
+                       region));
+    ASSERT_TRUE(plain && both);
+    IntegerWeight weight(parseIntFormat(lab, kCases[5].format), streams * n, k);
+    weight.fill(random);
+    for (int64_t m : {1, 4, 13}) {
+      Matrix x(m, k, Stored::F32), residual(m, n, Stored::F32),
+          y(m, n, Stored::F32);
+      x.fill(random);
+      residual.fill(random);
+      Rows rows(x, kCases[5].group, kCases[5].sums);
+      (*plain)(0, n / 16, nullptr,
+               {word(*rows.memory), word(residual), word(y),
+                word(weight.panels), uint64_t(m), uint64_t(n), uint64_t(k)});
+      size_t bytes = QuantizedRow(rowOf(y, 0), group, sums).bytes().size();
+      Memory q(m * bytes);
+      std::memset(q.data(), 0xa5, q.size());
+      for (int64_t cut : {int64_t(0), units / 2})
+        (*both)(cut, cut ? units : units / 2, nullptr,
+                {word(*rows.memory), word(residual), word(q),
+                 word(weight.panels), uint64_t(m), uint64_t(n), uint64_t(k)});
+      for (int64_t r = 0; r < m; ++r)
+        ASSERT_EQ(std::vector<uint8_t>(q.data() + r * bytes,
+                                       q.data() + (r + 1) * bytes),
+                  QuantizedRow(rowOf(y, r), group, sums).bytes())
+            << "M " << m << " row " << r;
+    }
+  }
+}
+
+/// Float rows: panels are decoded, and one chain of fma runs over all of K.
+TEST_P(QuantizedTest, FloatRowsMeetDecodedPanels) {
+  struct {
+    int64_t n, k;
+  } shapes[] = {{1, 1}, {70, 33}, {40, 600}};
+  for (const Case &c : kCases)
+    for (Stored in : {Stored::F32, Stored::BF16}) {
+      SCOPED_TRACE(testing::Message() << c.format << " in " << nameOf(in));
+      auto kernel = compile(std::string("adze.kernel @k linear {format = ") +
+                            c.format + ", in = " + nameOf(in) + "}");
+      ASSERT_TRUE(kernel);
+      for (auto [n, k] : shapes) {
+        IntegerWeight weight(parseIntFormat(lab, c.format), n, k);
+        weight.fill(random);
+        Matrix x(70, k, in), y(70, n, Stored::F32);
+        x.fill(random);
+        for (int64_t m : {70, 1, 3, 9}) {
+          Matrix z(m, n, Stored::F32);
+          (*kernel)(0, (n + 15) / 16, nullptr,
+                    {word(x), word(z), word(weight.panels), uint64_t(m),
+                     uint64_t(n), uint64_t(k)});
+          if (m == 70)
+            std::memcpy(y.memory.data(), z.memory.data(), z.memory.size());
+          for (int64_t r = 0; r < m; ++r)
+            ASSERT_EQ(z.rowBytes(r), y.rowBytes(r))
+                << "M " << m << " row " << r;
+        }
+        for (int64_t i = 0; i < n; ++i) {
+          std::vector<float> w = weight.decode(i);
+          for (int64_t r = 0; r < 70; ++r) {
+            float chain = 0;
+            double sum = 0, size = 0;
+            for (int64_t j = 0; j < k; ++j) {
+              chain = std::fma(x.at(r, j), w[j], chain);
+              sum += double(x.at(r, j)) * w[j];
+              size += std::fabs(double(x.at(r, j)) * w[j]);
+            }
+            // A minimum is added to the scaled code, which may round.
+            if (weight.format.getZeros())
+              ASSERT_NEAR(y.at(r, i), sum, 2e-6 * size) << r << " " << i;
+            else
+              ASSERT_EQ(y.at(r, i), chain) << r << " " << i;
+          }
+        }
+      }
+    }
+}
+
 TEST_P(QuantizedTest, WrongParamsAreNamed) {
   auto errors = [&](const std::string &text) {
     EXPECT_FALSE(lab.compile(text, *GetParam())) << text;
@@ -294,6 +393,11 @@ TEST_P(QuantizedTest, WrongParamsAreNamed) {
   EXPECT_NE(errors(linearText({kCases[0].format, 24, 8}))
                 .find("param 'group' to be 0 (the whole row) or a multiple of "
                       "16, found 24"),
+            std::string::npos)
+      << lab.errors;
+  EXPECT_NE(errors(linearText(kCases[0], ", out = i8, out_sums = 8 : i64}"))
+                .find("param 'out_group' to be a multiple of 16, in a linear "
+                      "without a sink, found none"),
             std::string::npos)
       << lab.errors;
   EXPECT_NE(errors(quantizeText(32, 24, Stored::F32))

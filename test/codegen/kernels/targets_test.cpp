@@ -27,10 +27,14 @@ std::vector<std::string> resolve(llvm::StringRef spec) {
 TEST(TargetTest, NamesResolveToTheBestVariant) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(resolve("all"),
-            (Names{"x86-64-v4+vnni+bf16", "x86-64-v4", "x86-64-v3"}));
+            (Names{"x86-64-v4+vnni+bf16", "x86-64-v4+vnni", "x86-64-v4",
+                   "x86-64-v3+avxvnni", "x86-64-v3"}));
   EXPECT_EQ(resolve("x86-64-v3"), Names{"x86-64-v3"});
   EXPECT_EQ(resolve("x86-64-v4"), Names{"x86-64-v4"});
-  EXPECT_EQ(resolve("x86-64-v4+vnni"), Names{"x86-64-v4"});
+  EXPECT_EQ(resolve("x86-64-v4+vnni"), Names{"x86-64-v4+vnni"});
+  EXPECT_EQ(resolve("x86-64-v3+avxvnni"), Names{"x86-64-v3+avxvnni"});
+  EXPECT_EQ(resolve("icelake-server"), Names{"x86-64-v4+vnni"});
+  EXPECT_EQ(resolve("alderlake"), Names{"x86-64-v3+avxvnni"});
   EXPECT_EQ(resolve("x86-64-v4+vnni+bf16"), Names{"x86-64-v4+vnni+bf16"});
   EXPECT_EQ(resolve("znver4"), Names{"x86-64-v4+vnni+bf16"});
   EXPECT_EQ(resolve("skylake-avx512"), Names{"x86-64-v4"});

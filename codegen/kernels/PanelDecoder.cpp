@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "PanelDecoder.h"
+
+using namespace mlir;
+using namespace adze;
+
+/// value = scale * (code - zero) + minimum, for the 8 k of a step.
+static void emitStep(KernelEmitter &e, IntegerFormatAttrInterface format,
+                     Value panel, Value k, Value step, Value to) {
+  Value group = e.constant(0);
+  if (format.getGroup())
+    group = e.div(e.mul(step, 8), format.getGroup());
+  Value scale = format.emitScale(e.b, e.loc, panel, k, group), minimum;
+  if (format.hasMinimum())
+    minimum = format.emitMinimum(e.b, e.loc, panel, k, group);
+  Value zero = e.splatI32(format.getZeroCode()), mask = e.splatI32(255);
+  int64_t line = 0;
+  for (Value quads : format.emitCodes(e.b, e.loc, panel, k, step)) {
+    Value lanes = vector::BitCastOp::create(e.b, e.loc, e.vi32, quads);
+    for (int64_t byte = 0; byte < 4; ++byte, ++line) {
+      Value code = arith::AndIOp::create(
+          e.b, e.loc,
+          arith::ShRUIOp::create(e.b, e.loc, lanes, e.splatI32(8 * byte)),
+          mask);
+      Value value = arith::SIToFPOp::create(
+          e.b, e.loc, e.vf32, arith::SubIOp::create(e.b, e.loc, code, zero));
+      value = minimum ? e.fma(scale, value, minimum) : e.mulf(scale, value);
+      e.store(value, e.at(to, line * kLineBytes), kLineBytes);
+    }
+  }
+}
+
+func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
+                                   IntegerFormatAttrInterface format) {
+  std::string name = "adze.decode." + format.getFormatName();
+  Operation *symbols = SymbolTable::getNearestSymbolTable(
+      e.b.getInsertionBlock()->getParentOp());
+  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
+    return cast<func::FuncOp>(known);
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
+  func::FuncOp func = e.beginFunction(
+      name, {e.ptr, e.index, e.index, e.index, e.ptr}, {}, false);
+  ValueRange args = func.getArguments();
+  Value first = e.div(args[2], 8);
+  e.loop(first, e.ceilDiv(args[3], 8), 1, [&](Value step) {
+    Value to = e.at(args[4], e.mul(e.sub(step, first), 8 * kLineBytes));
+    emitStep(e, format, args[0], args[1], step, to);
+  });
+  e.ret();
+  return func;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Integer panels as f32, a part of K at a time, for linears whose rows stay
+// floats.
+#ifndef ADZE_CODEGEN_KERNELS_PANELDECODER_H
+#define ADZE_CODEGEN_KERNELS_PANELDECODER_H
+
+#include "KernelEmitter.h"
+#include "adze/Dialect/Adze/Adze.h"
+
+namespace adze {
+
+/// The function (panel, k, begin, end, to): writes the panel's k from `begin`
+/// (a multiple of 8) to `end`, rounded up to 8, as an f32 panel at `to`, a line
+/// for each. `k` is that of the weight.
+mlir::func::FuncOp getPanelDecoder(KernelEmitter &e,
+                                   IntegerFormatAttrInterface format);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_PANELDECODER_H
