@@ -391,29 +391,30 @@ void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
   }
   // Sums, and with codes the largest weights.
   bool codes = plan.hasCodes();
+  KernelEmitter::Values init(count, e.splat(0));
+  if (codes)
+    init.append(count, e.splatI32(0));
   KernelEmitter::Values totals =
-      e.loop(zero, vectors, 1,
-             KernelEmitter::Values(codes ? 2 * count : count, e.splat(0)),
-             [&](Value i, ValueRange carried) {
-               KernelEmitter::Values next(carried);
-               Value valueScales = codes ? valueScalesAt(i) : Value();
-               for (int64_t r = 0; r < count; ++r) {
-                 Value place = e.at(scores[r], e.mul(i, kLineBytes));
-                 Value s = e.loadLanes(e.f32, place);
-                 Value p = e.exp2(e.subf(e.mulf(s, scale), highest[r]));
-                 next[r] = e.addf(carried[r], p);
-                 if (codes) {
-                   Value weight = e.mulf(p, valueScales);
-                   e.storeLanes(weight, e.f32, place);
-                   next[count + r] = e.maxf(weight, carried[count + r]);
-                   continue;
-                 }
-                 e.store(e.fromF32(p, plan.types.rowType, /*flush=*/true),
-                         e.at(weights[r], e.mul(i, kLanes * plan.rowBytes())),
-                         plan.rowBytes());
-               }
-               return next;
-             });
+      e.loop(zero, vectors, 1, init, [&](Value i, ValueRange carried) {
+        KernelEmitter::Values next(carried);
+        Value valueScales = codes ? valueScalesAt(i) : Value();
+        for (int64_t r = 0; r < count; ++r) {
+          Value place = e.at(scores[r], e.mul(i, kLineBytes));
+          Value s = e.loadLanes(e.f32, place);
+          Value p = e.exp2(e.subf(e.mulf(s, scale), highest[r]));
+          next[r] = e.addf(carried[r], p);
+          if (codes) {
+            Value weight = e.mulf(p, valueScales);
+            e.storeLanes(weight, e.f32, place);
+            next[count + r] = largerMagnitude(e, weight, carried[count + r]);
+            continue;
+          }
+          e.store(e.fromF32(p, plan.types.rowType, /*flush=*/true),
+                  e.at(weights[r], e.mul(i, kLanes * plan.rowBytes())),
+                  plan.rowBytes());
+        }
+        return next;
+      });
   for (int64_t r = 0; r < count; ++r) {
     Value place = e.mul(e.add(tileRow, r), 4);
     e.store(e.reduceAdd(totals[r]), e.at(sums, place), 4);

@@ -49,12 +49,10 @@ void adze::storeQueryCodes(KernelEmitter &e, const AttentionPlan &plan,
   auto lanesAt = [&](int64_t d) {
     return e.loadLanes(plan.q, e.at(from, d * bytes), plan.headDim - d);
   };
-  Value most = e.splat(0);
-  for (int64_t d = 0; d < plan.headDim; d += kLanes) {
-    Value x = lanesAt(d);
-    most = e.maxf(e.maxf(x, e.subf(e.splat(0), x)), most);
-  }
-  most = e.reduceMax(most);
+  Value magnitudes = e.splatI32(0);
+  for (int64_t d = 0; d < plan.headDim; d += kLanes)
+    magnitudes = largerMagnitude(e, lanesAt(d), magnitudes);
+  Value most = largestMagnitude(e, magnitudes);
   Value inverse = e.broadcast(inverseOf(e, most, double(kQueryCodes)));
   Value sum = e.splatI32(0);
   for (int64_t d = 0; d < plan.headDim; d += kLanes) {
@@ -80,7 +78,7 @@ void adze::storeQueryCodes(KernelEmitter &e, const AttentionPlan &plan,
 
 void adze::storeWeightCodes(KernelEmitter &e, Value from, Value vectors,
                             Value largest, Value to, Value factor) {
-  Value most = e.reduceMax(largest);
+  Value most = largestMagnitude(e, largest);
   Value inverse = e.broadcast(inverseOf(e, most, 65535));
   e.store(e.divf(most, e.constantF32(65535)), factor, 4);
   e.loop(e.constant(0), vectors, 1, [&](Value i) {

@@ -32,7 +32,7 @@ void storeQueryCodes(KernelEmitter &e, const AttentionPlan &plan,
 
 /// Writes the codes of the weights at `from` (16 f32 per vector): kChunk high
 /// ones, then the low ones, and the factor of the output. `largest` has their
-/// maximum.
+/// largestMagnitude.
 void storeWeightCodes(KernelEmitter &e, mlir::Value from, mlir::Value vectors,
                       mlir::Value largest, mlir::Value to, mlir::Value factor);
 

@@ -40,22 +40,29 @@ Value adze::headPage(KernelEmitter &e, BatchReader &batch,
   return e.at(cache, offset);
 }
 
+Value adze::largerMagnitude(KernelEmitter &e, Value x, Value before) {
+  Value bits = arith::AndIOp::create(
+      e.b, e.loc, arith::BitcastOp::create(e.b, e.loc, e.vi32, x),
+      e.splatI32(0x7fffffff));
+  return arith::MaxUIOp::create(e.b, e.loc, bits, before);
+}
+
+Value adze::largestMagnitude(KernelEmitter &e, Value magnitudes) {
+  return arith::BitcastOp::create(
+      e.b, e.loc, e.f32,
+      vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::MAXUI,
+                                  magnitudes));
+}
+
 /// Codes of `count` channels as adze.quantize rounds them, those of keys 128
 /// higher; returns the scale.
 static Value storeHeadCodes(KernelEmitter &e, bool isKey, int64_t count,
                             Value from, Value to) {
-  // The largest magnitude, compared as integers: in the order of floats.
-  Value most = e.splatI32(0);
-  for (int64_t d = 0; d < count; d += kLanes) {
-    Value bits = arith::AndIOp::create(
-        e.b, e.loc, e.load(e.vi32, e.at(from, d * 4), 4),
-        e.splatI32(0x7fffffff));
-    most = arith::MaxUIOp::create(e.b, e.loc, bits, most);
-  }
-  Value largest = arith::BitcastOp::create(
-      e.b, e.loc, e.f32,
-      vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::MAXUI,
-                                  most));
+  Value magnitudes = e.splatI32(0);
+  for (int64_t d = 0; d < count; d += kLanes)
+    magnitudes = largerMagnitude(e, e.loadLanes(e.f32, e.at(from, d * 4)),
+                                 magnitudes);
+  Value largest = largestMagnitude(e, magnitudes);
   Value zero = e.constantF32(0), top = e.constantF32(127);
   Value none = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
                                      largest, zero);

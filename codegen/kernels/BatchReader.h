@@ -78,6 +78,14 @@ mlir::Value headPage(KernelEmitter &e, BatchReader &batch,
                      mlir::Value layer, mlir::Value sequence,
                      mlir::Value pageIndex, mlir::Value head);
 
+/// max(|x|, before) in 16 lanes of i32: the bits of floats, which are in the
+/// same order; a NaN is above all, so that it ends up in a scale and is not
+/// lost.
+mlir::Value largerMagnitude(KernelEmitter &e, mlir::Value x,
+                            mlir::Value before);
+/// The largest of 16 lanes, as f32.
+mlir::Value largestMagnitude(KernelEmitter &e, mlir::Value magnitudes);
+
 /// Rounds one head of a key (`isKey`) or value to the cache's type and writes it
 /// to its position: `from` is headDim f32, then zeros up to a multiple of 16.
 /// `staging` holds KVLayout::stagingBytes().

@@ -244,8 +244,10 @@ TEST(Import, ChoosesTheTypeOfTheCache) {
   EXPECT_HAS(Imported(config, allBF16), "!adze.kv<2x6xbf16>");
   EXPECT_HAS(Imported(config, allBF16, {"f32"}), "!adze.kv<2x6xf32>");
   EXPECT_HAS(Imported(config, allF32, {"f16"}), "!adze.kv<2x6xf16>");
+  EXPECT_HAS(Imported(config, allF32, {"int8"}), "!adze.kv<2x6xi8>");
   EXPECT_EQ(Imported(config, allF32, {"i8"}).error,
-            "type of the KV cache: expected f32, bf16 or f16, found \"i8\"");
+            "type of the KV cache: expected f32, bf16, f16 or int8, found "
+            "\"i8\"");
 }
 
 TEST(Import, KeepsTheTypeOfEachTensor) {
