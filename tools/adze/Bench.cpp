@@ -472,6 +472,7 @@ void adze::tools::addBench(CLI::App &app, int &status) {
                   "with commas between for a table (default: 1)")
       ->delimiter(',')
       ->expected(1)
+      ->take_all()
       ->check(CLI::Range(1u, 4096u).description(""))
       ->type_name("B,...");
   count("--repeat", a->repeat,
