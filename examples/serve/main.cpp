@@ -208,9 +208,8 @@ int check(const adze::Model &model, std::vector<Run> &runs,
   int different = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
     alone.rewind(0).or_throw(); // nothing is reused
-    auto made =
-        alone.generate(runs[i].request.prompt, runs[i].request.sampling)
-            .or_throw();
+    auto made = alone.generate(runs[i].request.prompt, runs[i].request.sampling)
+                    .or_throw();
     if (std::string wrong = compare(runs[i], made); !wrong.empty()) {
       std::fprintf(stderr, "client %zu, request %zu: %s\n", i / a.requests,
                    i % a.requests, wrong.c_str());
@@ -231,8 +230,8 @@ int run(const Arguments &a) {
   Encoder encode(model);
   std::vector<Run> runs(size_t(a.clients) * a.requests);
   for (size_t i = 0; i < runs.size(); ++i)
-    runs[i].request = makeRequest(encode, uint32_t(i) / a.requests,
-                                  uint32_t(i) % a.requests);
+    runs[i].request =
+        makeRequest(encode, uint32_t(i) / a.requests, uint32_t(i) % a.requests);
   auto scheduler = Scheduler::create(model, a.scheduler).or_throw();
   auto start = std::chrono::steady_clock::now();
   std::vector<std::thread> clients;
@@ -241,9 +240,9 @@ int run(const Arguments &a) {
                          &runs[size_t(c) * a.requests], a.requests, c);
   for (std::thread &t : clients)
     t.join();
-  double seconds = std::chrono::duration<double>(
-                       std::chrono::steady_clock::now() - start)
-                       .count();
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
   Scheduler::Statistics s = scheduler->statistics();
   size_t prompts = 0, cancelled = 0;
   for (const Run &run : runs) {

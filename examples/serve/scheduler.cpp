@@ -125,11 +125,11 @@ void Scheduler::loop() {
   }
   waiting.insert(waiting.end(), running.begin(), running.end());
   for (const JobPointer &job : waiting) // those running have no slot any more
-    job->promise.set_value({{job->tokens.end() - long(job->made),
-                             job->tokens.end()},
-                            ADZE_FINISH_CANCELLED,
-                            job->shared,
-                            {ADZE_CANCELLED, "the scheduler has ended", ""}});
+    job->promise.set_value(
+        {{job->tokens.end() - long(job->made), job->tokens.end()},
+         ADZE_FINISH_CANCELLED,
+         job->shared,
+         {ADZE_CANCELLED, "the scheduler has ended", ""}});
 }
 
 /// Waits for work. Returns false at the end.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Speculative decoding: a small model drafts tokens, the large one evaluates all
-// of them in one step and keeps those that it would have chosen itself.
+// Speculative decoding: a small model drafts tokens, the large one evaluates
+// all of them in one step and keeps those that it would have chosen itself.
 //
 //   speculative TARGET.adze.so DRAFT.adze.so TEXT [--tokens N] [--draft K]
 //
-// The text is that of plain greedy decoding, whatever the draft says: the logits
-// of a position do not depend on how many positions a step has.
+// The text is that of plain greedy decoding, whatever the draft says: the
+// logits of a position do not depend on how many positions a step has.
 
 #include "adze/runtime.hpp"
 #include "adze/text.h"
@@ -64,10 +64,10 @@ Made speculate(Side &target, Side &draft, std::vector<int32_t> text,
   bool ended = false;
   while (!ended && made.tokens.size() < count) {
     // The target gives one token more than were drafted.
-    size_t room = std::min<size_t>(target.session->context(),
-                                   draft.session->context());
-    size_t drafts = std::min(
-        {ahead, count - made.tokens.size() - 1, room - text.size()});
+    size_t room =
+        std::min<size_t>(target.session->context(), draft.session->context());
+    size_t drafts =
+        std::min({ahead, count - made.tokens.size() - 1, room - text.size()});
     std::vector<int32_t> guess = text;
     for (size_t i = 0; i < drafts; ++i)
       guess.push_back(draft.best(draft.advance(guess, 1).row(0)));
@@ -170,9 +170,9 @@ int run(const Arguments &a) {
 
   Side large(target, context), small(draft, context);
   if (prompt.empty() || prompt.size() > large.session->context())
-    throw std::runtime_error(
-        "the text has " + std::to_string(prompt.size()) +
-        " tokens; expected 1 to " + std::to_string(large.session->context()));
+    throw std::runtime_error("the text has " + std::to_string(prompt.size()) +
+                             " tokens; expected 1 to " +
+                             std::to_string(large.session->context()));
   Made made = speculate(large, small, prompt, a.tokens, a.ahead, ends);
   std::printf("%s", a.text.c_str());
   text.print(made.tokens);
@@ -180,9 +180,9 @@ int run(const Arguments &a) {
               "%zu of %zu drafted (%.0f %%)\n",
               made.tokens.size(), made.steps, made.tokens.size() - made.steps,
               made.accepted, made.drafted,
-              made.drafted ? 100.0 * double(made.accepted) /
-                                 double(made.drafted)
-                           : 0.0);
+              made.drafted
+                  ? 100.0 * double(made.accepted) / double(made.drafted)
+                  : 0.0);
 
   Side plain(target, context);
   adze::Sampling greedy;

@@ -77,6 +77,18 @@ class Case(unittest.TestCase):
     def tool(self, name, *arguments, fails=False):
         return self.run_program(PREFIX / "bin" / name, *arguments, fails=fails)
 
+    _once = None  # a folder of all tests of this run
+
+    def compiled_once(self):
+        """MODEL for this machine, compiled by whichever test is the first."""
+        if not Case._once:
+            Case._once = tempfile.TemporaryDirectory(prefix="adze-example-")
+        artefact = pathlib.Path(Case._once.name) / "model.adze.so"
+        if not artefact.exists():
+            self.tool("adze", "compile", MODEL, "-o", artefact, "--target",
+                      "host")
+        return artefact
+
 
 class CompileAhead(Case):
 
@@ -109,12 +121,8 @@ class CompileAhead(Case):
 class Serve(Case):
 
     def serve(self, *options, fails=False):
-        artefact = self.folder / "model.adze.so"
-        if not artefact.exists():
-            self.tool("adze", "compile", MODEL, "-o", artefact, "--target",
-                      "host")
-        return self.run_program(EXAMPLES / "serve" / "serve", artefact,
-                                *options, fails=fails)
+        return self.run_program(EXAMPLES / "serve" / "serve",
+                                self.compiled_once(), *options, fails=fails)
 
     def figures(self, *options, requests=48):
         said = self.serve(*options)
@@ -170,7 +178,7 @@ class Speculative(Case):
 
     def setUp(self):
         super().setUp()
-        self.target = self.compiled("target", MODEL)
+        self.target = self.compiled_once()
 
     def compiled(self, name, model, *options):
         artefact = self.folder / f"{name}.adze.so"

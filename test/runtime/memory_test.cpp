@@ -31,8 +31,8 @@ struct Planned {
 Planned plan(const adze::Model &model, adze_session_options o,
              uint64_t available) {
   Planned p;
-  p.status = plan_for(model.c(), &o, 2, available, &p.bytes, &p.context,
-                      &p.pages);
+  p.status =
+      plan_for(model.c(), &o, 2, available, &p.bytes, &p.context, &p.pages);
   return p;
 }
 
@@ -94,7 +94,8 @@ TEST(Memory, NothingFits) {
   EXPECT_EQ(p.status, ADZE_OUT_OF_MEMORY);
   EXPECT_EQ(p.context, 0u);
   EXPECT_EQ(p.pages, 0u);
-  EXPECT_TRUE(contains(lastMessage(), "| no context would fit; or ask")) << lastMessage();
+  EXPECT_TRUE(contains(lastMessage(), "| no context would fit; or ask"))
+      << lastMessage();
 }
 
 TEST(Memory, PagesAskedForAreWhatIsChanged) {
@@ -103,7 +104,8 @@ TEST(Memory, PagesAskedForAreWhatIsChanged) {
   Planned p = plan(model, options(64, 1, 5000), some);
   EXPECT_EQ(p.status, ADZE_OUT_OF_MEMORY);
   EXPECT_EQ(p.pages, 1000u);
-  EXPECT_TRUE(contains(lastMessage(), "| no context would fit, kv_pages = 1000 with the "))
+  EXPECT_TRUE(contains(lastMessage(),
+                       "| no context would fit, kv_pages = 1000 with the "))
       << lastMessage();
 }
 
