@@ -103,6 +103,13 @@ private:
     if (auto pack = dyn_cast<PackOp>(op))
       return value(pack.getInput(), casts);
     if (auto change = dyn_cast<CastOp>(op)) {
+      WeightType to = change.getType(),
+                 from = cast<WeightType>(change.getInput().getType());
+      if (isa<GgufFormatAttr>(Attribute(to.getFormat())) &&
+          to.getFormat() != from.getFormat())
+        return fail("nothing can be converted to " +
+                    to.getFormat().getFormatName() +
+                    ", a format of GGUF files that is only read");
       Casts inner(casts);
       inner.push_back(change.getType().getFormat());
       return value(change.getInput(), inner);
