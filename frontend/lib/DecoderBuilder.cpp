@@ -9,6 +9,7 @@
 
 #include "DecoderBuilder.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/FormatName.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -179,8 +180,9 @@ std::vector<LayerRun> DecoderBuilder::layerRuns() const {
 void DecoderBuilder::addWeights(llvm::ArrayRef<DType> types) {
   for (auto [spec, type] : llvm::zip_equal(table.specs, types)) {
     at(spec.pattern);
-    auto format = FloatFormatAttr::get(
-        builder.getContext(), elementType(*builder.getContext(), type));
+    // The names of types are those of formats (the importer has checked them).
+    FormatAttrInterface format =
+        cantFail(parseFormatName(dtypeName(type), builder.getContext()));
     WeightOp::create(builder, symbolOf(spec.role), spec.pattern,
                      isPerLayer(spec.role) ? config.layers : 0,
                      WeightType::get(builder.getContext(), spec.shape, format,

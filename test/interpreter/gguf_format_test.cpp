@@ -132,6 +132,52 @@ TEST_P(GgufFormatTest, SourcesOfModules) {
     }
 }
 
+/// A scale that is no number names its tensor, row and column, however the row
+/// is read.
+TEST_P(GgufFormatTest, BadScalesAreNamed) {
+  std::string shape = std::to_string(values.rows()) + "x" +
+                      std::to_string(cols()) + ", #adze.gguf<" + GetParam() +
+                      ">";
+  TestModule m("adze.weight @a from \"m.a\" : !adze.weight<" + shape +
+               ">\nadze.weight @p : !adze.weight<" + shape +
+               ", panels> {\n%a = adze.ref @a : !adze.weight<" + shape +
+               ">\n%p = adze.pack %a : !adze.weight<" + shape +
+               "> -> !adze.weight<" + shape +
+               ", panels>\nadze.yield %p : !adze.weight<" + shape +
+               ", panels>\n}");
+  ASSERT_TRUE(m) << m.diagnostics;
+  if (GetParam() == llvm::StringRef("mxfp4"))
+    GTEST_SKIP() << "every exponent is a number";
+  // All ones in the last block of row 2: its scale, wherever that is, is a NaN.
+  bool isLarge = format.getRowBytes(32) == format.getRowBytes(256);
+  int64_t block = isLarge ? 256 : 32;
+  std::vector<uint8_t> damaged = bytes;
+  std::fill_n(damaged.begin() + 3 * rowBytes() - format.getRowBytes(block),
+              format.getRowBytes(block), 0xff);
+  m.weights.add("m.a", GetParam(), {values.rows(), cols()}, damaged);
+  auto evaluator = WeightEvaluator::create(m.get(), m.weights);
+  ASSERT_TRUE(bool(evaluator));
+  std::string expected =
+      "tensor \"m.a\": row 2, column " + std::to_string(cols() - block) +
+      ": expects a finite scale in " + GetParam() +
+      ", got infinity or NaN; the file is damaged, or the model was quantized "
+      "from weights that are not finite";
+  for (const char *name : {"a", "p"}) {
+    auto weight = m.get().lookupSymbol<WeightOp>(name);
+    std::vector<uint8_t> out(weight.getWeightType().getStorageBytes());
+    EXPECT_EQ(
+        llvm::toString((*evaluator)->evaluate(weight, 0, 0, 1, out.data())),
+        expected);
+    std::vector<float> read(cols());
+    EXPECT_EQ(
+        llvm::toString((*evaluator)->readRows(weight, 0, 2, 1, read.data())),
+        expected);
+    EXPECT_EQ(
+        llvm::toString((*evaluator)->readRows(weight, 0, 1, 1, read.data())),
+        "");
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, GgufFormatTest, testing::ValuesIn(kTypes),
                          [](const auto &info) {
                            return std::string(info.param);
