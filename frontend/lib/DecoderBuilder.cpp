@@ -9,6 +9,7 @@
 
 #include "DecoderBuilder.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/FormatName.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -10,6 +10,7 @@
 
 #include "DecoderBuilder.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
+#include "adze/Dialect/Adze/FormatName.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -97,11 +98,10 @@ public:
   WeightBuilder(ImplicitLocOpBuilder &builder, const ModelConfig &config)
       : builder(builder), config(config) {}
 
-  void add(const TensorSpec &spec, Type element) {
+  void add(const TensorSpec &spec, FormatAttrInterface format) {
     builder.setLoc(NameLoc::get(builder.getStringAttr(spec.pattern)));
-    auto type = WeightType::get(
-        builder.getContext(), spec.shape,
-        FloatFormatAttr::get(builder.getContext(), element), LayoutKind::Rows);
+    auto type = WeightType::get(builder.getContext(), spec.shape, format,
+                                LayoutKind::Rows);
     using R = TensorRole;
     int64_t q = config.queryWidth(), kv = config.kvWidth();
     if (spec.role == R::QueryKeyValue) {
@@ -204,7 +204,9 @@ void addDecoderWeights(ImplicitLocOpBuilder &builder, const ModelConfig &config,
                        const TensorTable &table, llvm::ArrayRef<DType> types) {
   WeightBuilder weights(builder, config);
   for (auto [spec, type] : llvm::zip_equal(table.specs, types))
-    weights.add(spec, elementType(*builder.getContext(), type));
+    // The names of types are those of formats (the importer has checked them).
+    weights.add(spec, cantFail(parseFormatName(dtypeName(type),
+                                               builder.getContext())));
 }
 
 } // namespace adze

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/TensorTable.h"
+#include "adze/Dialect/Adze/Adze.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -194,6 +195,15 @@ static bool matches(StringRef name, StringRef pattern) {
   return !name.empty() && all_of(name, isDigit);
 }
 
+/// "q4_0, q4_1, ..."
+static std::string readableBlocks() {
+  std::string text;
+  for (unsigned value = 0; value <= getMaxEnumValForGgufBlock(); ++value)
+    if (auto block = symbolizeGgufBlock(value))
+      text += (text.empty() ? "" : ", ") + stringifyGgufBlock(*block).str();
+  return text;
+}
+
 static void checkTensor(const Checkpoint &checkpoint,
                         const CheckpointTensor &tensor, const TensorSpec &spec,
                         Diagnostics &diags) {
@@ -203,14 +213,18 @@ static void checkTensor(const Checkpoint &checkpoint,
                 "expected shape " + formatShape(spec.shape) + " for the " +
                     tensorRoleName(spec.role) + ", found " +
                     formatShape(tensor.shape));
-  if (!isFloatWeight(tensor.type))
-    diags.error(file, "tensor " + quoted(tensor.name),
-                "expected type f32, f16 or bf16, found " +
-                    dtypeName(tensor.type),
-                isBlocked(tensor.type)
-                    ? "quantized tensors cannot be imported: use an F32, F16 "
-                      "or BF16 file of the model"
-                    : "convert the tensor to one of them");
+  bool isVector = spec.shape.size() == 1;
+  if (isVector ? isFloatWeight(tensor.type) : isMatrixWeight(tensor.type))
+    return;
+  std::string known = "f32, f16 or bf16";
+  if (!isVector && isBlocked(tensor.type))
+    known = "f32, f16, bf16 or one of " + readableBlocks();
+  diags.error(file, "tensor " + quoted(tensor.name),
+              "expected type " + known + ", found " + dtypeName(tensor.type),
+              isBlocked(tensor.type)
+                  ? "quantize the model to one of them, or use a file in F16 "
+                    "or BF16"
+                  : "convert the tensor to one of them");
 }
 
 void validateTensors(const Checkpoint &checkpoint, const TensorTable &table,

@@ -269,14 +269,15 @@ TEST(GgufModel, RefusesWhatItCannotRun) {
             "warning: m.gguf: \"llama.new_thing\": this key is not known and "
             "has no effect, found 2\n");
   GgufWriter quantized = tinyGguf();
-  quantized.tensor("output.weight", {3, 32}, 2, quantized.dataBytes);
-  quantized.dataBytes += 64;
+  quantized.tensor("output.weight", {3, 256}, 16, quantized.dataBytes);
+  quantized.dataBytes += 224;
   EXPECT_EQ(describeFailure(quantized),
             "m.gguf: tensor \"output.weight\": expected shape [3, 8] for the "
-            "head, found [3, 32]\n"
-            "m.gguf: tensor \"output.weight\": expected type f32, f16 or bf16, "
-            "found q4_0; quantized tensors cannot be imported: use an F32, F16 "
-            "or BF16 file of the model");
+            "head, found [3, 256]\n"
+            "m.gguf: tensor \"output.weight\": expected type f32, f16, bf16 or "
+            "one of q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, "
+            "q6_k, iq4_nl, iq4_xs, mxfp4, found iq2_xxs; quantize the model to "
+            "one of them, or use a file in F16 or BF16");
 }
 
 /// A safetensors file of I8 or F32 zeros with these tensors.

@@ -5,6 +5,7 @@
 // own. Nothing larger than the rows of a panel is ever held.
 
 #include "adze/Weights/Evaluator.h"
+#include "../Formats/ScaleCheck.h"
 #include "Expression.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -130,16 +131,30 @@ public:
   bool isRaw(RowSource at) const {
     return program.leaves[at.leaf].steps.empty();
   }
-  const uint8_t *rawRow(RowSource at) const {
+  /// The row as its source stores it. Its scales, where it has any, are
+  /// checked; its codes cannot be wrong.
+  Expected<ArrayRef<uint8_t>> rawRow(RowSource at) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    return data[at.leaf] + at.row * leaf.format.getRowBytes(columns());
+    FormatAttrInterface format = leaf.format;
+    size_t bytes = format.getRowBytes(columns());
+    ArrayRef<uint8_t> row(data[at.leaf] + at.row * bytes, bytes);
+    if (auto column = findBadScale(format, row, columns()))
+      return llvm::createStringError(
+          place(leaf, at.row, *column) + "expects a finite scale in " +
+          format.getFormatName() +
+          ", got infinity or NaN; the file is damaged, or the model was "
+          "quantized from weights that are not finite");
+    return row;
   }
 
   /// The values of a row of a matrix in the result's format.
   Error readRow(RowSource at, MutableArrayRef<float> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
+    Expected<ArrayRef<uint8_t>> raw = rawRow(at);
+    if (!raw)
+      return raw.takeError();
     FormatAttrInterface format = leaf.format;
-    format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))}, out);
+    format.decodeRow(*raw, out);
     return convert(at, leaf.steps, out);
   }
 
@@ -166,10 +181,12 @@ public:
   /// once more could choose another scale.
   Error encodeRow(RowSource at, MutableArrayRef<uint8_t> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
+    Expected<ArrayRef<uint8_t>> raw = rawRow(at);
+    if (!raw)
+      return raw.takeError();
     FormatAttrInterface format = leaf.format;
     values.resize(columns());
-    format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))},
-                     values);
+    format.decodeRow(*raw, values);
     ArrayRef<ExprStep> steps = leaf.steps;
     if (steps.back().format)
       steps = steps.drop_back();
@@ -284,7 +301,10 @@ Error evaluateVector(const WeightProgram &program, BoundWeight &bound,
   WeightType type = bound.type();
   size_t bytes = type.getStorageBytes();
   if (program.nodes.size() == 1 && bound.isRaw({0, 0})) {
-    std::memcpy(out, bound.rawRow({0, 0}), bytes);
+    Expected<ArrayRef<uint8_t>> raw = bound.rawRow({0, 0});
+    if (!raw)
+      return raw.takeError();
+    std::memcpy(out, raw->data(), bytes);
     return Error::success();
   }
   std::vector<float> values(type.getRows());
@@ -302,9 +322,12 @@ Error evaluateRowBlock(BoundWeight &bound, int64_t first, uint8_t *out) {
     RowSource at = bound.resolve(row);
     if (at.leaf == RowSource::kZero)
       std::memset(out, 0, rowBytes);
-    else if (bound.isRaw(at))
-      std::memcpy(out, bound.rawRow(at), rowBytes);
-    else if (Error error = bound.encodeRow(at, {out, size_t(rowBytes)}))
+    else if (bound.isRaw(at)) {
+      Expected<ArrayRef<uint8_t>> raw = bound.rawRow(at);
+      if (!raw)
+        return raw.takeError();
+      std::memcpy(out, raw->data(), rowBytes);
+    } else if (Error error = bound.encodeRow(at, {out, size_t(rowBytes)}))
       return error;
   }
   return Error::success();
@@ -321,7 +344,10 @@ Error evaluatePanel(BoundWeight &bound, int64_t first,
     if (at.leaf == RowSource::kZero)
       continue;
     if (bound.isRaw(at)) {
-      rows[r] = bound.rawRow(at);
+      Expected<ArrayRef<uint8_t>> raw = bound.rawRow(at);
+      if (!raw)
+        return raw.takeError();
+      rows[r] = raw->data();
       continue;
     }
     converted.resize(kPanelRows * rowBytes);

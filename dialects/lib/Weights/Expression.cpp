@@ -110,8 +110,15 @@ private:
     if (auto pack = dyn_cast<PackOp>(op))
       return value(pack.getInput(), steps);
     if (auto change = dyn_cast<CastOp>(op)) {
+      WeightType to = change.getType(),
+                 from = cast<WeightType>(change.getInput().getType());
+      if (isa<GgufFormatAttr>(Attribute(to.getFormat())) &&
+          to.getFormat() != from.getFormat())
+        return fail("nothing can be converted to " +
+                    to.getFormat().getFormatName() +
+                    ", a format of GGUF files that is only read");
       Steps inner(steps);
-      inner.push_back({change.getType().getFormat(), 0});
+      inner.push_back({to.getFormat(), 0});
       return value(change.getInput(), inner);
     }
     if (auto offset = dyn_cast<OffsetOp>(op)) {

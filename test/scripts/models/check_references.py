@@ -181,6 +181,9 @@ def read_gguf(path):
         if kind == "BF16":
             value = bfloat16_to_float64(
                 np.ascontiguousarray(tensor.data).view(np.uint16))
+        elif tensor.data.dtype == np.uint8:
+            value = gguf.quants.dequantize(
+                tensor.data, tensor.tensor_type).astype(np.float64)
         else:
             value = tensor.data.astype(np.float64)
         tensors[tensor.name] = value.reshape(tensor.shape[::-1])
@@ -300,9 +303,13 @@ def main():
                         default=HERE.parents[1] / "numerics" / "references")
     root = parser.parse_args().references
     manifest = json.loads((root / "manifest.json").read_text())
+    models = {name: record["model"]
+              for name, record in manifest["references"].items()}
+    for folder in sorted((root / "blocks").iterdir()):
+        models[f"blocks/{folder.name}"] = f"blocks/{folder.name}/model.gguf"
     failures = 0
-    for name, record in manifest["references"].items():
-        model = root / record["model"]
+    for name, model in models.items():
+        model = root / model
         settings, tensors = (read_gguf(model) if model.suffix == ".gguf"
                              else read_hugging_face(model))
         expected = np.load(root / name / "expected_logits.npy")
@@ -313,7 +320,7 @@ def main():
         good = logits.shape == expected.shape and worst < LIMIT
         failures += not good
         print(f"{'ok  ' if good else 'FAIL'} {worst:.1e}  {name}")
-    print(f"{len(manifest['references'])} references, {failures} failures")
+    print(f"{len(models)} references, {failures} failures")
     return 1 if failures else 0
 
 

@@ -210,6 +210,14 @@ GGUF_CASES = [
     Case("phi3", _phi3(32, 13, 2, 4, 2, 272, sliding_window=9), seed=207,
          length=24),
 ]
+# In the block types of GGUF (make_block_references.py): rows of 64 elements for
+# blocks of 32, rows of 256 for blocks of 256.
+BLOCK_CASES = {
+    32: Case("llama", _llama(64, 96, 1, 4, 2, 272), seed=301, length=16),
+    256: Case("llama", _llama(256, 256, 1, 4, 1, 272,
+                              tie_word_embeddings=True),
+              seed=302, length=16),
+}
 # Rope scaling travels as one tensor (llama 3.1), two of them (LongRoPE) or
 # as two keys (linear).
 GGUF_F32_CASES = [

@@ -141,9 +141,10 @@ def _byte_level_vocabulary(writer, pre):
     writer.add_add_bos_token(False)
 
 
-def write(case, dtype, path):
+def write(case, dtype, path, encode=None):
     """Write the file; return the weights it holds under the checkpoint's
-    names, in float32 after rounding."""
+    names, in float32 after rounding. `encode` makes (type, bytes) of the name
+    and the values of a matrix; without it matrices are stored in `dtype`."""
     c = case.config
     path.parent.mkdir(parents=True)
     arch = _ARCHITECTURES.get(c["model_type"], c["model_type"])
@@ -192,7 +193,9 @@ def write(case, dtype, path):
             kind, raw = gguf.GGMLQuantizationType.F32, weight + one
             stored[name] = raw - one
         else:
-            kind, raw = tensor_type, gguf.quants.quantize(weight, tensor_type)
+            kind, raw = (encode(name, weight) if encode else
+                         (tensor_type,
+                          gguf.quants.quantize(weight, tensor_type)))
             stored[name] = gguf.quants.dequantize(raw, kind)
         if c["model_type"] == "llama" and "q_proj" in name:
             raw = interleave_rows(raw, c["num_attention_heads"])

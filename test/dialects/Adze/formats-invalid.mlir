@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What #adze.int refuses.
+// What #adze.int and #adze.gguf refuse.
 // RUN: adze-opt %s -split-input-file -verify-diagnostics
 
 // expected-error @below {{expects codes of 4 or 8 bits, got 5}}
@@ -44,3 +44,18 @@ adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f32, group = 
 
 // expected-error @below {{expects a matrix in the format int8, got a vector}}
 adze.weight @w from "w" : !adze.weight<64, #adze.int<8, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects rows of a multiple of 32 elements in the format q4_0, got 48}}
+adze.weight @w from "w" : !adze.weight<64x48, #adze.gguf<q4_0>>
+
+// -----
+
+// expected-error @below {{expects rows of a multiple of 256 elements in the format q6_k, got 288}}
+adze.weight @w from "w" : !adze.weight<64x288, #adze.gguf<q6_k>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the format q8_0, got a vector}}
+adze.weight @w from "w" : !adze.weight<64, #adze.gguf<q8_0>>
