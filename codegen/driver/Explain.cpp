@@ -254,12 +254,12 @@ private:
     case KernelFamily::Map:
       count = body * columns;
       break;
+    case KernelFamily::AttentionMerge:
     case KernelFamily::Generic: // loops made from the op's definition
     case KernelFamily::RotaryTable:
     case KernelFamily::Embed:
     case KernelFamily::KVAppend:
     case KernelFamily::TakeRows:
-    case KernelFamily::AttentionMerge:
       break;
     }
     object["operations_per_token"] = count;

@@ -152,9 +152,10 @@ llvm::Error ModelCompiler::load(StringRef path) {
   // The tokenizer goes along where there is one.
   llvm::Expected<std::string> table = std::string();
   if (const GgufVocab *vocab = checkpoint->vocab())
-    table = buildTextTable(*vocab, llvm::sys::path::filename(path));
+    table = buildTextTable(*vocab, llvm::sys::path::filename(path),
+                           &numbers.warnings);
   else if (hasTokenizerFiles(path))
-    table = buildTextTable(path);
+    table = buildTextTable(path, &numbers.warnings);
   else
     numbers.warnings.push_back(
         (path + ": no tokenizer found; the model takes token ids only").str());
@@ -390,9 +391,6 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
       OpBuilder builder = OpBuilder::atBlockEnd(into.getBody());
       if (failed(buildKernel(builder, kernel, target->kernel)))
         return diagnosed("building kernel " + kernel.getSymName() + " failed");
-      builder.setInsertionPointToEnd(into.getBody());
-      if (kernel.getFamily() == KernelFamily::Attention)
-        buildAttentionItems(builder, kernel, target->kernel);
     }
     for (auto *made : {&linears, &others}) {
       jobs.push_back({**made, target, emit});

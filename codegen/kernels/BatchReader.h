@@ -18,6 +18,9 @@ public:
   mlir::Value sequences() { return field(offsetof(BatchView, sequences)); }
   mlir::Value pageBytes() { return field(offsetof(BatchView, pageBytes)); }
   mlir::Value layerBytes() { return field(offsetof(BatchView, layerBytes)); }
+  mlir::Value pagesPerSequence() {
+    return field(offsetof(BatchView, pagesPerSeq));
+  }
   mlir::Value position(mlir::Value row) {
     return element(offsetof(BatchView, positions), row);
   }
@@ -45,6 +48,10 @@ private:
 ///   V block [Dv / 16][64 / kk][16][kk]  16 channels in lanes
 /// where Dk is the head size rounded up to kk and Dv to 16. A page is zeroed
 /// before reuse, so what no position has written is zero.
+///
+/// An i8 cache (kk = 4) holds codes, those of keys 128 above what they stand
+/// for, those of values signed; behind each block 64 f32 scales, one for each
+/// position.
 struct KVLayout {
   int64_t headDim;
   mlir::Type element;
@@ -56,9 +63,13 @@ struct KVLayout {
   /// 16 positions of a K block; 16 channels of a V block.
   int64_t keyPanelBytes() const { return keyColumns() * kLanes * bytes(); }
   int64_t valuePanelBytes() const;
+  bool isQuantized() const { return element.isInteger(8); }
+  /// From a head's page to the scales of its keys or values.
+  int64_t scalesOffset(bool isKey) const;
   int64_t keyBytes() const;
   int64_t valueBytes() const;
   int64_t headBytes() const { return keyBytes() + valueBytes(); }
+  int64_t stagingBytes() const { return valueColumns() * bytes(); }
 };
 
 /// Pointer to a head's K block in the page that holds `position` of `sequence`.
@@ -67,10 +78,20 @@ mlir::Value headPage(KernelEmitter &e, BatchReader &batch,
                      mlir::Value layer, mlir::Value sequence,
                      mlir::Value pageIndex, mlir::Value head);
 
-/// Writes one head of a key (`isKey`) or value to its position: `from` is
-/// headDim elements of the cache's type followed by zero up to keyColumns().
+/// max(|x|, before) in 16 lanes of i32: the bits of floats, which are in the
+/// same order; a NaN is above all, so that it ends up in a scale and is not
+/// lost.
+mlir::Value largerMagnitude(KernelEmitter &e, mlir::Value x,
+                            mlir::Value before);
+/// The largest of 16 lanes, as f32.
+mlir::Value largestMagnitude(KernelEmitter &e, mlir::Value magnitudes);
+
+/// Rounds one head of a key (`isKey`) or value to the cache's type and writes it
+/// to its position: `from` is headDim f32, then zeros up to a multiple of 16.
+/// `staging` holds KVLayout::stagingBytes().
 void appendHead(KernelEmitter &e, const KVLayout &layout, bool isKey,
-                mlir::Value headPage, mlir::Value slot, mlir::Value from);
+                mlir::Value headPage, mlir::Value slot, mlir::Value from,
+                mlir::Value staging);
 
 } // namespace adze
 

@@ -13,6 +13,7 @@ namespace adze {
       mlir::OpBuilder &builder, KernelOp kernel, const KernelTarget &target);
 ADZE_KERNEL_BUILDER(Linear)
 ADZE_KERNEL_BUILDER(Attention)
+ADZE_KERNEL_BUILDER(AttentionMerge)
 ADZE_KERNEL_BUILDER(RmsNorm)
 ADZE_KERNEL_BUILDER(Quantize)
 ADZE_KERNEL_BUILDER(Embed)
@@ -33,6 +34,7 @@ mlir::func::FuncOp beginRows(
 
 int64_t linearScratchBytes(KernelOp kernel, const KernelTarget &target);
 int64_t attentionScratchBytes(KernelOp kernel, const KernelTarget &target);
+SharedBytes attentionSharedBytes(KernelOp kernel, const KernelTarget &target);
 int64_t rowScratchBytes(KernelOp kernel);
 int64_t genericScratchBytes(KernelOp kernel);
 

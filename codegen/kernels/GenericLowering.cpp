@@ -124,6 +124,9 @@ LogicalResult AccessLowering::lower(Operation *op) {
         b, op->getLoc(), *pointer,
         weightType.getLayout() == LayoutKind::Panels, weightType.getCols(), row,
         indices.back());
+    if (!value)
+      return refuse(op) << " (it reads a weight of type " << weightType
+                        << ", whose format is only read in panels)";
     load.getResult().replaceAllUsesWith(value);
     op->erase();
     return success();

@@ -29,11 +29,61 @@ static Value placeInPage(KernelEmitter &e, const KVLayout &layout, bool isKey,
   return e.at(page, isKey ? offset : e.add(offset, layout.keyBytes()));
 }
 
+static Value scaleInPage(KernelEmitter &e, const KVLayout &layout, bool isKey,
+                         Value page, Value slot) {
+  return e.at(e.at(page, layout.scalesOffset(isKey)), e.mul(slot, 4));
+}
+
+/// Channel `d` of the position in `slot`, as f32.
+static Value loadFromPage(KernelEmitter &e, const KVLayout &layout, bool isKey,
+                          Value page, Value slot, Value d) {
+  Value place = placeInPage(e, layout, isKey, page, slot, d);
+  if (!layout.isQuantized())
+    return e.loadScalar(layout.element, place);
+  Value code = e.load(layout.element, place, 1);
+  Value wide =
+      isKey ? Value(arith::SubIOp::create(
+                  e.b, e.loc, arith::ExtUIOp::create(e.b, e.loc, e.i32, code),
+                  e.constantI32(128)))
+            : Value(arith::ExtSIOp::create(e.b, e.loc, e.i32, code));
+  return e.mulf(arith::SIToFPOp::create(e.b, e.loc, e.f32, wide),
+                e.loadScalar(e.f32, scaleInPage(e, layout, isKey, page, slot)));
+}
+
+/// Rounds a head of f32 to codes with one scale, as adze.quantize does.
+static void appendCodes(KernelEmitter &e, const KVLayout &layout, bool isKey,
+                        Value page, Value slot, Value from) {
+  Value zero = e.constant(0), size = e.constant(layout.headDim);
+  auto channel = [&](Value d) {
+    return e.loadScalar(e.f32, e.at(from, e.mul(d, 4)));
+  };
+  Value most = e.loop(zero, size, 1, {e.constantF32(0)},
+                      [&](Value d, ValueRange carried) {
+                        Value x = math::AbsFOp::create(e.b, e.loc, channel(d));
+                        return KernelEmitter::Values{e.maxf(x, carried[0])};
+                      })[0];
+  Value none = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
+                                     most, e.constantF32(0));
+  Value inverse = e.select(none, e.constantF32(0),
+                           e.divf(e.constantF32(127), most));
+  e.store(e.divf(most, e.constantF32(127)),
+          scaleInPage(e, layout, isKey, page, slot), 4);
+  e.loop(zero, size, 1, [&](Value d) {
+    Value rounded =
+        math::RoundEvenOp::create(e.b, e.loc, e.mulf(channel(d), inverse));
+    Value code = arith::FPToSIOp::create(e.b, e.loc, e.i32, rounded);
+    if (isKey)
+      code = arith::AddIOp::create(e.b, e.loc, code, e.constantI32(128));
+    e.store(arith::TruncIOp::create(e.b, e.loc, layout.element, code),
+            placeInPage(e, layout, isKey, page, slot, d), 1);
+  });
+}
+
 FailureOr<func::FuncOp> adze::buildGenericKVAppend(OpBuilder &builder,
                                                    KernelOp kernel) {
   KernelParams params(kernel);
   int64_t heads = params.integer("heads"), headDim = params.integer("head_dim");
-  Type kv = params.elementType("kv");
+  Type kv = params.cacheType("kv");
   if (params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
@@ -55,6 +105,12 @@ FailureOr<func::FuncOp> adze::buildGenericKVAppend(OpBuilder &builder,
           headPage(e, batch, layout, args[6], args[7], sequence,
                    e.div(position, ADZE_KV_PAGE_POSITIONS), head);
       Value first = e.add(e.mul(row, heads * headDim), e.mul(head, headDim));
+      if (layout.isQuantized()) {
+        for (bool isKey : {true, false})
+          appendCodes(e, layout, isKey, page, slot,
+                      e.at(args[isKey ? 4 : 5], e.mul(first, 4)));
+        return;
+      }
       e.loop(e.constant(0), e.constant(headDim), 1, [&](Value d) {
         for (bool isKey : {true, false}) {
           Value from =
@@ -89,8 +145,7 @@ Value emitScore(KernelEmitter &e, BatchReader &batch, const KVLayout &layout,
         Value a = e.loadScalar(
             query.element,
             e.at(query.q, e.mul(d, KernelEmitter::bytesOf(query.element))));
-        Value b = e.loadScalar(
-            layout.element, placeInPage(e, layout, true, page, slot, d));
+        Value b = loadFromPage(e, layout, true, page, slot, d);
         return KernelEmitter::Values{e.addf(carried[0], e.mulf(a, b))};
       })[0];
   return e.mulf(sum, e.constantF32(query.scale));
@@ -107,7 +162,7 @@ FailureOr<func::FuncOp> adze::buildGenericAttention(OpBuilder &builder,
           window = params.integer("window", 0);
   double scale = params.real("scale");
   Type in = params.elementType("q"), out = params.elementType("out"),
-       kv = params.elementType("kv");
+       kv = params.cacheType("kv");
   if (params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
@@ -161,9 +216,8 @@ FailureOr<func::FuncOp> adze::buildGenericAttention(OpBuilder &builder,
                 e.b, e.loc, e.subf(score(p, page), largest));
             e.loop(zero, size, 1, [&](Value d) {
               Value to = e.at(mixed, e.mul(d, 4));
-              Value v = e.loadScalar(
-                  kv, placeInPage(e, layout, false, page,
-                                  e.rem(p, ADZE_KV_PAGE_POSITIONS), d));
+              Value v = loadFromPage(e, layout, false, page,
+                                     e.rem(p, ADZE_KV_PAGE_POSITIONS), d);
               e.storeScalar(
                   e.addf(e.loadScalar(e.f32, to), e.mulf(weight, v)), e.f32,
                   to);

@@ -27,11 +27,12 @@ int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
     bytes = linearScratchBytes(kernel, target);
     break;
   case KernelFamily::Attention:
+  case KernelFamily::AttentionMerge:
     bytes = attentionScratchBytes(kernel, target);
     break;
   case KernelFamily::KVAppend: {
     auto headDim = kernel.getParams().getAs<IntegerAttr>("head_dim");
-    bytes = headDim ? (headDim.getInt() + kLanes) * 4 : 0;
+    bytes = headDim ? (headDim.getInt() + kLanes) * 8 : 0; // f32, converted
     break;
   }
   case KernelFamily::Generic:
@@ -43,6 +44,13 @@ int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
   return llvm::alignTo(bytes, kLineBytes);
 }
 
+SharedBytes adze::kernelSharedBytes(KernelOp kernel,
+                                    const KernelTarget &target) {
+  if (kernel.getFamily() == KernelFamily::Attention)
+    return attentionSharedBytes(kernel, target);
+  return {};
+}
+
 FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
                                           const KernelTarget &target) {
   switch (kernel.getFamily()) {
@@ -50,6 +58,8 @@ FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
     return buildLinear(builder, kernel, target);
   case KernelFamily::Attention:
     return buildAttention(builder, kernel, target);
+  case KernelFamily::AttentionMerge:
+    return buildAttentionMerge(builder, kernel, target);
   case KernelFamily::RmsNorm:
     return buildRmsNorm(builder, kernel, target);
   case KernelFamily::Quantize:

@@ -56,6 +56,16 @@ Type KernelParams::elementType(StringRef name) {
   return f32;
 }
 
+Type KernelParams::cacheType(StringRef name) {
+  auto attr = kernel.getParams().getAs<TypeAttr>(name);
+  if (attr && attr.getValue().isSignlessInteger(8))
+    return attr.getValue();
+  if (!attr || isStored(attr.getValue()))
+    return elementType(name);
+  wrong(name, "f32, f16, bf16 or i8");
+  return Float32Type::get(kernel.getContext());
+}
+
 SmallVector<Type> KernelParams::elementTypes(StringRef name) {
   SmallVector<Type> types;
   if (!has(name))

@@ -25,6 +25,8 @@ public:
   bool flag(llvm::StringRef name);
   /// f32, f16 or bf16; f32 where absent.
   mlir::Type elementType(llvm::StringRef name);
+  /// The same or i8.
+  mlir::Type cacheType(llvm::StringRef name);
   llvm::SmallVector<mlir::Type> elementTypes(llvm::StringRef name);
   bool isInteger8(llvm::StringRef name) {
     auto attr = kernel.getParams().getAs<mlir::TypeAttr>(name);

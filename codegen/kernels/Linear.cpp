@@ -19,7 +19,7 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     outRows = QuantizedRows::read(params, "out_group", "out_sums");
   else
     out = params.elementType("out");
-  kv = params.elementType("kv");
+  kv = params.cacheType("kv");
   streams = params.integer("streams", 1);
   if (streams != 1 && streams != 2)
     params.wrong("streams", "1 or 2");

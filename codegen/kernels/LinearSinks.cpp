@@ -157,17 +157,13 @@ void Finisher::storeHead(Value row, Value tile, Value column) {
 
 void Finisher::append(bool isKey, Value row, Value tile, Value head) {
   KVLayout layout{plan.sink.getHeadDim(), plan.kv};
-  Value converted = e.at(ops.scratch, plan.headOffset());
-  for (int64_t p = 0; p < plan.unitPanels; ++p)
-    e.storeLanes(e.loadLanes(e.f32, e.at(tile, p * kLineBytes)), plan.kv,
-                 e.at(converted, p * kLanes * layout.bytes()));
   BatchReader batch(e, ops.batch);
   Value position = batch.position(row);
   Value page = e.div(position, ADZE_KV_PAGE_POSITIONS);
   Value at = headPage(e, batch, layout, ops.cache, ops.layer,
                       batch.sequence(row), page, head);
   appendHead(e, layout, isKey, at, e.rem(position, ADZE_KV_PAGE_POSITIONS),
-             converted);
+             tile, e.at(ops.scratch, plan.headOffset()));
 }
 
 /// Chain `which` on head `head` (counted from the chain's first).

@@ -62,15 +62,17 @@ public:
   }
   /// c[0] + c[1] x + c[2] x^2 ...
   Value polynomial(Value x, ArrayRef<double> c) {
-    Value sum = real(c.back());
+    Type element = getElementTypeOrSelf(x.getType());
+    Value sum = real(c.back(), element);
     for (double coefficient : llvm::reverse(c.drop_back()))
-      sum = fma(sum, x, real(coefficient));
+      sum = fma(sum, x, real(coefficient, element));
     return sum;
   }
   /// x limited to [lo, hi]. A NaN stays a NaN: the constant comes first, and a
   /// comparison with a NaN is false.
   Value clamp(Value x, double lo, double hi) {
-    Value low = real(lo), high = real(hi);
+    Type element = getElementTypeOrSelf(x.getType());
+    Value low = real(lo, element), high = real(hi, element);
     x = select(compare(arith::CmpFPredicate::OGT, low, x), low, x);
     return select(compare(arith::CmpFPredicate::OLT, high, x), high, x);
   }
@@ -94,8 +96,18 @@ public:
   Value tanh(Value x);
   Value erf(Value x);
   std::pair<Value, Value> cosSin(Value turns);
+  Value pow(Value x, Value y);
+  Value cbrt(Value x);
+  Value round(Value x);
+  Value widen(Value x) {
+    return arith::ExtFOp::create(b, loc, shaped(b.getF64Type()), x);
+  }
+  Value floor(Value x) { return math::FloorOp::create(b, loc, x); }
+  Value both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
 
 private:
+  Value log2Wide(Value x);
+  Value exp2Narrow(Value p);
   Value constant(TypedAttr scalar) {
     if (!vector)
       return arith::ConstantOp::create(b, loc, scalar);
@@ -233,6 +245,94 @@ std::pair<Value, Value> Arithmetic::cosSin(Value turns) {
           withSign(select(odd, cosine, sine), k)};
 }
 
+/// log2 of a positive finite normal f64, to 1e-12.
+Value Arithmetic::log2Wide(Value x) {
+  Type i32 = b.getI32Type(), i64 = b.getI64Type(), f64 = b.getF64Type();
+  // x = 2^e m with m in [sqrt(1/2), sqrt(2)), as in log.
+  constexpr int64_t kRoot = 0x3fe6a09e667f3bcd;
+  Value offset = addi(bits(x, i64), integer(-kRoot, i64));
+  Value e = arith::TruncIOp::create(
+      b, loc, shaped(i32),
+      arith::ShRSIOp::create(b, loc, offset, integer(52, i64)));
+  Value mantissa =
+      arith::AndIOp::create(b, loc, offset, integer((1LL << 52) - 1, i64));
+  Value m = bits(addi(mantissa, integer(kRoot, i64)), f64);
+  Value n = arith::SIToFPOp::create(b, loc, shaped(f64), e);
+  // log m = 2 atanh((m - 1) / (m + 1)), by its series.
+  Value one = real(1.0, f64), s = div(sub(m, one), add(m, one));
+  Value p = polynomial(mul(s, s), {1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9,
+                                   1.0 / 11, 1.0 / 13});
+  return fma(mul(s, p), real(2.8853900817779268, f64), n); // 2 / ln 2
+}
+
+/// 2^p in f32 of an f64; beyond f32 it is 0 or infinity.
+Value Arithmetic::exp2Narrow(Value p) {
+  Type i64 = b.getI64Type(), f64 = b.getF64Type();
+  p = clamp(p, -200, 200);
+  constexpr double kRound64 = 6755399441055744.0; // 1.5 * 2^52
+  Value shifted = add(p, real(kRound64, f64));
+  Value f = mul(sub(p, sub(shifted, real(kRound64, f64))),
+                real(0.6931471805599453, f64)); // ln 2 [-1/2, 1/2]
+  Value e = polynomial(f, {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120,
+                           1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880});
+  Value two = bits(shl(addi(bits(shifted, i64), integer(1023, i64)),
+                       integer(52, i64)),
+                   f64);
+  return arith::TruncFOp::create(b, loc, shaped(b.getF32Type()), mul(e, two));
+}
+
+/// x^y with x in f32 and y in f32 or f64: 2^(y log2 |x|) in f64, then the cases
+/// that IEEE 754 (and libm) single out.
+Value Arithmetic::pow(Value x, Value y) {
+  using P = arith::CmpFPredicate;
+  Type f64 = b.getF64Type();
+  double inf = std::numeric_limits<double>::infinity();
+  double nan = std::numeric_limits<double>::quiet_NaN();
+  if (getElementTypeOrSelf(y.getType()).isF32())
+    y = widen(y);
+  Value a = abs(widen(x)), zero = real(0.0, f64), one = real(1.0, f64);
+  Value log = log2Wide(a);
+  log = select(compare(P::OEQ, a, zero), real(-inf, f64), log);
+  log = select(compare(P::OEQ, a, real(inf, f64)), a, log);
+  Value magnitude = exp2Narrow(mul(y, log));
+  // 1^y is 1 for an infinite y too.
+  magnitude = select(compare(P::OEQ, a, one), real(1.0), magnitude);
+  Value half = mul(y, real(0.5, f64));
+  Value whole = compare(P::OEQ, floor(y), y);
+  Value odd = both(whole, compare(P::ONE, floor(half), half));
+  Value result = select(odd, copySign(magnitude, x), magnitude);
+  Value negative = both(compare(P::OLT, x, real(0.0)),
+                        compare(P::OGT, x, real(-inf)));
+  Value broken = compare(P::UNE, floor(y), y); // a NaN is no whole number
+  result = select(both(negative, broken), real(nan), result);
+  Value unordered = compare(P::UNO, widen(x), y);
+  result = select(unordered, real(nan), result);
+  // x^0 and 1^y are 1 whatever the other is.
+  result = select(compare(P::OEQ, y, zero), real(1.0), result);
+  return select(compare(P::OEQ, x, real(1.0)), x, result);
+}
+
+Value Arithmetic::cbrt(Value x) {
+  Type f64 = b.getF64Type();
+  Value a = abs(widen(x));
+  Value root = exp2Narrow(mul(log2Wide(a), real(1.0 / 3, f64)));
+  // Zeros, infinities and NaNs are their own roots.
+  Value finite = both(compare(arith::CmpFPredicate::ONE, x, real(0.0)),
+                      compare(arith::CmpFPredicate::OLT, abs(x),
+                              real(std::numeric_limits<double>::infinity())));
+  return select(finite, copySign(root, x), x);
+}
+
+/// Half away from zero.
+Value Arithmetic::round(Value x) {
+  Value whole = math::TruncOp::create(b, loc, x);
+  Value rest = abs(sub(x, whole)); // exact
+  Value away = add(whole, copySign(real(1.0), x));
+  // What is whole already, infinities and NaNs stay: no rest compares.
+  return select(compare(arith::CmpFPredicate::OGE, rest, real(0.5)), away,
+                whole);
+}
+
 } // namespace
 
 Value adze::emitExp2(OpBuilder &builder, Location loc, Value x) {
@@ -268,6 +368,31 @@ Value adze::expandMath(OpBuilder &b, Operation *op, ValueRange operands) {
       .Case([&](math::LogOp) { return m.log(x); })
       .Case([&](math::Log2Op) {
         return m.mul(m.log(x), m.real(1.4426950408889634));
+      })
+      .Case([&](math::Log10Op) {
+        return m.mul(m.log(x), m.real(0.43429448190325183));
+      })
+      .Case([&](math::PowFOp) { return m.pow(x, operands[1]); })
+      .Case([&](math::FPowIOp) {
+        // A wide integer is rounded, but no less even or odd for what counts.
+        return m.pow(x, arith::SIToFPOp::create(b, loc,
+                                                m.shaped(b.getF64Type()),
+                                                operands[1]));
+      })
+      .Case([&](math::CbrtOp) { return m.cbrt(x); })
+      .Case([&](math::CoshOp) {
+        Value e = m.exp(m.abs(x));
+        return m.add(m.mul(m.real(0.5), e), m.div(m.real(0.5), e));
+      })
+      .Case([&](math::SinhOp) {
+        Value e = m.exp(m.abs(x));
+        return m.copySign(
+            m.sub(m.mul(m.real(0.5), e), m.div(m.real(0.5), e)), x);
+      })
+      .Case([&](math::RoundOp) { return m.round(x); })
+      .Case([&](math::ClampFOp) {
+        Value low = arith::MaximumFOp::create(b, loc, x, operands[1]);
+        return arith::MinimumFOp::create(b, loc, low, operands[2]);
       })
       .Case([&](math::Log1pOp) { return m.log(m.add(x, m.real(1.0))); })
       .Case([&](math::TanhOp) { return m.tanh(x); })

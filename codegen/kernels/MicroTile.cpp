@@ -11,6 +11,13 @@ TileShapes adze::tileShapes(const KernelTarget &target,
                             const TileTypes &types) {
   // 32 registers: 24 accumulators, 3 panels, the row by embedded broadcast.
   // An expanded 16-bit panel needs two registers more: 8 x 2.
+  // 32 registers of 4 lanes, a panel is 4 of them: 6 x 1 is 24 accumulators,
+  // the panel, and a row's element multiplied by lane.
+  if (target.registers >= 32 && target.lanes == 4)
+    return {{types.depth() == 1 ? 6 : 4, 2, 1}, 1, 1, 4};
+  // 32 registers of 8 lanes, a panel is two.
+  if (target.registers >= 32 && target.lanes == 8)
+    return {{types.depth() == 1 ? 6 : 4, 2, 1}, 2, 2, 4};
   if (target.registers >= 32) {
     bool expands = types.depth() == 2 && !types.usesDot(target);
     return {{8, 4, 2, 1}, expands ? 2 : 3, 4, 4};

@@ -46,8 +46,15 @@ FailureOr<func::FuncOp> adze::buildRotaryTable(OpBuilder &builder,
       auto [cosine, sine] =
           emitCosSin(e.b, e.loc, e.mulf(wide, frequency));
       if (scale != 1.0) {
-        cosine = e.mulf(cosine, e.splat(scale));
-        sine = e.mulf(sine, e.splat(scale));
+        // A frequency of 0 is a pair that does not turn: 1 and 0, unscaled.
+        SmallVector<float> factors;
+        for (double turn : part)
+          factors.push_back(turn == 0.0 ? 1.0f : float(scale));
+        Value factor = arith::ConstantOp::create(
+            e.b, e.loc,
+            DenseElementsAttr::get(e.lanesOf(e.f32), ArrayRef<float>(factors)));
+        cosine = e.mulf(cosine, factor);
+        sine = e.mulf(sine, factor);
       }
       e.storeLanes(cosine, e.f32, e.at(to, i * 4), count);
       e.storeLanes(sine, e.f32, e.at(to, (half + i) * 4), count);
@@ -126,7 +133,7 @@ FailureOr<func::FuncOp> adze::buildKVAppend(OpBuilder &builder, KernelOp kernel,
                                             const KernelTarget &) {
   KernelParams params(kernel);
   int64_t heads = params.integer("heads"), headDim = params.integer("head_dim");
-  Type in = params.elementType("in"), kv = params.elementType("kv");
+  Type in = params.elementType("in"), kv = params.cacheType("kv");
   if (heads < 1 || headDim < 1)
     params.wrong("head_dim", "at least 1, as heads");
   if (params.failed())
@@ -153,8 +160,9 @@ FailureOr<func::FuncOp> adze::buildKVAppend(OpBuilder &builder, KernelOp kernel,
         Value from = e.at(isKey ? args[4] : args[5], e.mul(first, inBytes));
         for (int64_t d = 0; d < headDim; d += kLanes)
           e.storeLanes(e.loadLanes(in, e.at(from, d * inBytes), headDim - d),
-                       kv, e.at(args[2], d * layout.bytes()));
-        appendHead(e, layout, isKey, to, slot, args[2]);
+                       e.f32, e.at(args[2], d * 4));
+        appendHead(e, layout, isKey, to, slot, args[2],
+                   e.at(args[2], layout.valueColumns() * 4));
       }
     });
   });

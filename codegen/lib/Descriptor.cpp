@@ -60,6 +60,8 @@ private:
 uint16_t dtypeOf(Type type) {
   if (type.isF32())
     return ADZE_F32;
+  if (type.isInteger(8))
+    return ADZE_I8;
   return type.isBF16() ? ADZE_BF16 : ADZE_F16;
 }
 
@@ -181,7 +183,10 @@ fill(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
           row.arena.per_symbol[i] = lowered.bytesPerToken;
         if (symbol == "R")
           row.arena.per_symbol[i] = lowered.bytesPerRow;
+        if (symbol == "P")
+          row.arena.per_symbol[i] = lowered.shared.perPage;
       }
+      row.arena.constant = lowered.shared.constant;
       row.arena.per_thread = lowered.scratchPerThread;
       code.push_back(row);
       codeSymbols.push_back(lowered.symbol);

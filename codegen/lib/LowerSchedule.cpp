@@ -7,10 +7,12 @@
 //
 // A launch becomes: this thread's part [lo, hi) of the domain, addresses of
 // buffers (arena + constant * T) and weights (base + offset + layer * stride),
-// and a call. A barrier becomes a call through the frame and a look at the stop
+// and a call. Layers that differ in such numbers only are one function, which
+// takes them from a table (LayerGroups.h). A barrier becomes a call through the frame and a look at the stop
 // word, the same on every thread, that leaves the entry early with 1.
 
 #include "adze/Codegen/LowerSchedule.h"
+#include "LayerGroups.h"
 #include "adze/abi.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/AffineExpr.h"
@@ -41,6 +43,7 @@ enum Slot {
   kFrame,
   kArena,
   kScratch,
+  kShared,
   kWeights,
   kCache,
   kNumSlots
@@ -50,13 +53,13 @@ static_assert(sizeof(BatchView) == kTid * 8, "the batch is the first slots");
 class FunctionLowering {
 public:
   FunctionLowering(ModuleOp scheduled, ModuleOp out, StringRef prefix,
-                   int64_t scratchBytes)
+                   int64_t scratchBytes, SharedBytes shared)
       : scheduled(scheduled), out(out), prefix(prefix),
-        scratchBytes(scratchBytes), b(out.getContext()),
+        scratchBytes(scratchBytes), shared(shared), b(out.getContext()),
         loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
 
-  LogicalResult lowerLayer(func::FuncOp func);
+  LogicalResult lowerLayers(const LayerGroup &group);
   LogicalResult lowerEntry(func::FuncOp func, LoweredEntry &entry);
 
 private:
@@ -90,11 +93,8 @@ private:
   void setSlot(Slot index, Value v) {
     LLVM::StoreOp::create(b, loc, v, offset(context, index * 8));
   }
-  Value mul(Value x, int64_t y) {
-    if (y == 1)
-      return x;
-    return LLVM::MulOp::create(b, loc, x, constant(y));
-  }
+  Value mul(Value x, Value y) { return LLVM::MulOp::create(b, loc, x, y); }
+  Value mul(Value x, int64_t y) { return y == 1 ? x : mul(x, constant(y)); }
   Value add(Value x, Value y) { return LLVM::AddOp::create(b, loc, x, y); }
 
   /// Declares an external function once.
@@ -104,26 +104,35 @@ private:
   void leaveIf(Value condition);
   void finish();
 
-  LogicalResult lowerBody(Block &block);
-  LogicalResult lowerLaunch(LaunchOp op);
+  LogicalResult lowerBody(ArrayRef<Block *> blocks);
+  LogicalResult lowerLaunch(ArrayRef<LaunchOp> launches);
+  void callKernel(ArrayRef<LaunchOp> launches, ValueRange args);
   void lowerBarrier();
+  Block *beginIfSplit();
   void lowerTap(TapBufferOp op);
-  void lowerCallLayers(CallLayersOp op);
-  Value bufferAddress(Value buffer);
+  void lowerCallLayers(Block::iterator &call, Block::iterator end);
+  void callLayers(StringRef callee, int64_t first, int64_t count);
+  Value bufferAddress(ArrayRef<Value> buffers);
   Value lookUp(ArrayRef<int64_t> values, Value index);
-  Value weightOffset(WeightOp weight, bool ofLayer);
-  Value addressAt(AffineMap map);
+  /// One number of each member of the group, of the layer that runs.
+  Value ofMember(ArrayRef<int64_t> values);
+  Value weightOffset(ArrayRef<WeightOp> weights, bool ofLayer);
+  Value addressAt(ArrayRef<AffineMap> maps);
 
   ModuleOp scheduled, out;
   StringRef prefix;
   int64_t scratchBytes;
+  SharedBytes shared;
   OpBuilder b;
   Location loc;
   Type ptr, i32, i64;
   LLVM::LLVMFuncOp function;
   Block *exit = nullptr; // returns 1
   Value context, layer;
-  int taps = 0, tables = 0;
+  const LayerGroup *group = nullptr; // of the function being lowered
+  llvm::StringMap<std::string> emittedAs; // layer functions
+  llvm::DenseMap<Attribute, LLVM::GlobalOp> tables; // by contents
+  int taps = 0;
 };
 
 LLVM::LLVMFuncOp FunctionLowering::declare(StringRef name, Type result,
@@ -167,20 +176,26 @@ void FunctionLowering::finish() {
 
 //===-- ops ---------------------------------------------------------------===//
 
-Value FunctionLowering::addressAt(AffineMap map) {
-  // base + t * T + r * R, read off the map by evaluating it.
-  auto at = [&](int64_t t, int64_t r) {
+Value FunctionLowering::addressAt(ArrayRef<AffineMap> maps) {
+  // base + t * T + r * R, read off each map by evaluating it.
+  auto at = [&](AffineMap map, int64_t t, int64_t r) {
     SmallVector<Attribute> result;
     Attribute operands[] = {b.getIndexAttr(t), b.getIndexAttr(r)};
     (void)map.constantFold(operands, result);
     return cast<IntegerAttr>(result[0]).getInt();
   };
-  int64_t base = at(0, 0), t = at(1, 0) - base, r = at(0, 1) - base;
-  Value bytes = constant(base);
-  if (t)
-    bytes = add(bytes, mul(slot(kTokens), t));
-  if (r)
-    bytes = add(bytes, mul(slot(kLogitRows), r));
+  SmallVector<int64_t> bases, ts, rs;
+  for (AffineMap map : maps) {
+    bases.push_back(at(map, 0, 0));
+    ts.push_back(at(map, 1, 0) - bases.back());
+    rs.push_back(at(map, 0, 1) - bases.back());
+  }
+  auto isZero = [](int64_t v) { return v == 0; };
+  Value bytes = ofMember(bases);
+  if (!llvm::all_of(ts, isZero))
+    bytes = add(bytes, mul(slot(kTokens), ofMember(ts)));
+  if (!llvm::all_of(rs, isZero))
+    bytes = add(bytes, mul(slot(kLogitRows), ofMember(rs)));
   return offset(slot(kArena), bytes);
 }
 
@@ -188,15 +203,15 @@ Value FunctionLowering::addressAt(AffineMap map) {
 Value FunctionLowering::lookUp(ArrayRef<int64_t> values, Value index) {
   if (llvm::all_equal(values))
     return constant(values.front());
-  LLVM::GlobalOp table;
-  {
+  DenseIntElementsAttr contents = b.getI64TensorAttr(values);
+  LLVM::GlobalOp &table = tables[contents];
+  if (!table) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(out.getBody());
     table = LLVM::GlobalOp::create(
         b, loc, LLVM::LLVMArrayType::get(i64, values.size()),
         /*isConstant=*/true, LLVM::Linkage::Internal,
-        (prefix + "table." + Twine(tables++)).str(),
-        b.getI64TensorAttr(values));
+        (prefix + "table." + Twine(tables.size() - 1)).str(), contents);
   }
   Value place = LLVM::GEPOp::create(b, loc, ptr, i64,
                                     LLVM::AddressOfOp::create(b, loc, table),
@@ -204,33 +219,61 @@ Value FunctionLowering::lookUp(ArrayRef<int64_t> values, Value index) {
   return LLVM::LoadOp::create(b, loc, i64, place);
 }
 
+Value FunctionLowering::ofMember(ArrayRef<int64_t> values) {
+  if (llvm::all_equal(values))
+    return constant(values.front());
+  SmallVector<int64_t> rows;
+  for (unsigned member : group->memberOf)
+    rows.push_back(values[member]);
+  return lookUp(rows, add(layer, constant(-group->firstLayer)));
+}
+
 /// Where the weight lies, of the layer that runs; null if it has no place.
-Value FunctionLowering::weightOffset(WeightOp weight, bool ofLayer) {
-  if (!ofLayer || weight.getCount()) {
+Value FunctionLowering::weightOffset(ArrayRef<WeightOp> weights, bool ofLayer) {
+  WeightOp weight = weights.front();
+  bool isOne = llvm::all_equal(weights);
+  if (isOne && (!ofLayer || weight->hasAttr("adze.stride"))) {
     std::optional<int64_t> first = weight.getOffset(0);
     if (!first)
       return {};
     std::optional<int64_t> second = ofLayer ? weight.getOffset(1) : std::nullopt;
-    return second ? add(constant(*first), mul(layer, *second - *first))
+    return second ? add(constant(*first), mul(layer, constant(*second - *first)))
                   : constant(*first);
   }
-  // A list of layers: a table from the first to the last.
-  SmallVector<int64_t> layers = weight.getLayerIndices();
-  SmallVector<int64_t> offsets(layers.back() - layers.front() + 1, 0);
-  for (int64_t l : layers) {
-    std::optional<int64_t> at = weight.getOffset(l);
-    if (!at)
-      return {};
-    offsets[l - layers.front()] = *at;
+  // A table from the first layer to the last.
+  int64_t first = group->firstLayer;
+  SmallVector<int64_t> offsets;
+  if (isOne) {
+    SmallVector<int64_t> layers = weight.getLayerIndices();
+    first = layers.front();
+    offsets.assign(layers.back() - first + 1, 0);
+    for (int64_t l : layers)
+      offsets[l - first] = weight.getOffset(l).value_or(-1);
+  } else {
+    for (auto [i, member] : llvm::enumerate(group->memberOf)) {
+      WeightOp of = weights[member];
+      int64_t l = first + int64_t(i);
+      // A row that does not run needs no place.
+      bool runs = !ofLayer || !of.isPerLayer() || of.hasLayer(l);
+      offsets.push_back(
+          runs ? of.getOffset(ofLayer && of.isPerLayer() ? l : 0).value_or(-1)
+               : 0);
+    }
   }
-  return lookUp(offsets, add(layer, constant(-layers.front())));
+  if (llvm::is_contained(offsets, -1))
+    return {};
+  return lookUp(offsets, add(layer, constant(-first)));
 }
 
-Value FunctionLowering::bufferAddress(Value buffer) {
+Value FunctionLowering::bufferAddress(ArrayRef<Value> buffers) {
   // Not remembered: a barrier starts a new block, and a load is one instruction.
-  if (auto arena = buffer.getDefiningOp<ArenaOp>())
-    return addressAt(arena.getOffset());
-  auto arg = buffer.getDefiningOp<FrameArgOp>();
+  if (buffers.front().getDefiningOp<ArenaOp>()) {
+    SmallVector<AffineMap> maps;
+    for (Value buffer : buffers)
+      maps.push_back(buffer.getDefiningOp<ArenaOp>().getOffset());
+    return addressAt(maps);
+  }
+  auto arg = buffers.front().getDefiningOp<FrameArgOp>();
   Value args = load(ptr, slot(kFrame), offsetof(adze_frame, arg));
   return load(ptr, args, int64_t(arg.getIndex()) * 8);
 }
@@ -248,6 +291,22 @@ void FunctionLowering::lowerBarrier() {
       /*alignment=*/4, /*isVolatile=*/true);
   leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
                                constant32(0)));
+}
+
+/// Goes on where the attention before has split items, the same on every
+/// thread; the block returned is where all meet again.
+Block *FunctionLowering::beginIfSplit() {
+  Value splits = load(i64, slot(kScratch), 0);
+  Value some = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, splits,
+                                    constant(0));
+  Block *then = new Block(), *after = new Block();
+  auto &blocks = function.getBody().getBlocks();
+  auto next = std::next(Region::iterator(b.getInsertionBlock()));
+  blocks.insert(next, then);
+  blocks.insert(next, after);
+  LLVM::CondBrOp::create(b, loc, some, then, after);
+  b.setInsertionPointToEnd(then);
+  return after;
 }
 
 /// Thread 0 calls the frame's tap, if there is one.
@@ -287,22 +346,43 @@ void FunctionLowering::lowerTap(TapBufferOp op) {
       LLVM::LLVMVoidType::get(b.getContext()), {ptr, ptr, ptr, i64, i64});
   LLVM::CallOp::create(b, loc, type,
                        ValueRange{tap, frame, name,
-                                  bufferAddress(op.getBuffer()), rows,
+                                  bufferAddress(Value(op.getBuffer())), rows,
                                   constant(cols)});
   LLVM::BrOp::create(b, loc, ValueRange(), after);
   b.setInsertionPointToEnd(after);
 }
 
-void FunctionLowering::lowerCallLayers(CallLayersOp op) {
-  auto callee = declare((prefix + op.getCallee()).str(), i32, {i64, ptr});
+/// Goes on to the last of calls that follow each other and go to one emitted
+/// function, layer after layer: they are one loop.
+void FunctionLowering::lowerCallLayers(Block::iterator &call,
+                                       Block::iterator end) {
+  auto op = cast<CallLayersOp>(*call);
+  std::string callee = emittedAs.lookup(op.getCallee());
+  int64_t first = op.getFirst(), count = op.getCount();
+  for (auto next = std::next(call); next != end; ++next) {
+    if (isa<ArenaOp, FrameArgOp>(*next))
+      continue;
+    auto more = dyn_cast<CallLayersOp>(*next);
+    if (!more || emittedAs.lookup(more.getCallee()) != callee ||
+        int64_t(more.getFirst()) != first + count)
+      break;
+    count += int64_t(more.getCount());
+    call = next;
+  }
+  callLayers(callee, first, count);
+}
+
+void FunctionLowering::callLayers(StringRef name, int64_t first,
+                                  int64_t count) {
+  auto callee = declare((prefix + name).str(), i32, {i64, ptr});
   callee.setVisibility_(LLVM::Visibility::Hidden);
-  if (op.getCount() == 0)
+  if (count == 0)
     return;
   Block *head = new Block();
   head->addArgument(i64, loc);
   function.getBody().getBlocks().insert(
       std::next(Region::iterator(b.getInsertionBlock())), head);
-  LLVM::BrOp::create(b, loc, ValueRange{constant(op.getFirst())}, head);
+  LLVM::BrOp::create(b, loc, ValueRange{constant(first)}, head);
   b.setInsertionPointToEnd(head);
   Value l = head->getArgument(0);
   Value stopped =
@@ -310,9 +390,8 @@ void FunctionLowering::lowerCallLayers(CallLayersOp op) {
   leaveIf(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, stopped,
                                constant32(0)));
   Value next = add(l, constant(1));
-  Value more = LLVM::ICmpOp::create(
-      b, loc, LLVM::ICmpPredicate::slt, next,
-      constant(int64_t(op.getFirst()) + int64_t(op.getCount())));
+  Value more = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::slt, next,
+                                    constant(first + count));
   Block *done = new Block();
   function.getBody().getBlocks().insert(
       std::next(Region::iterator(b.getInsertionBlock())), done);
@@ -321,9 +400,67 @@ void FunctionLowering::lowerCallLayers(CallLayersOp op) {
   b.setInsertionPointToEnd(done);
 }
 
-LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
+/// The kernel of the layer that runs: a call, or a choice between calls.
+void FunctionLowering::callKernel(ArrayRef<LaunchOp> launches,
+                                  ValueRange args) {
+  SmallVector<Type> types(args.getTypes());
+  SmallVector<FlatSymbolRefAttr> kernels;
+  SmallVector<int64_t> which;
+  for (LaunchOp op : launches) {
+    FlatSymbolRefAttr kernel = op.getKernelAttr();
+    auto *known = llvm::find(kernels, kernel);
+    which.push_back(known - kernels.begin());
+    if (known == kernels.end())
+      kernels.push_back(kernel);
+  }
+  auto call = [&](FlatSymbolRefAttr kernel) {
+    auto callee =
+        declare((prefix + kernel.getValue()).str(),
+                LLVM::LLVMVoidType::get(b.getContext()), types);
+    LaunchOp op = launches.front();
+    LLVM::CallOp::create(b, op.getLoc(), callee, args);
+  };
+  if (kernels.size() == 1)
+    return call(kernels.front());
+  Value choice = ofMember(which);
+  auto &blocks = function.getBody().getBlocks();
+  auto next = std::next(Region::iterator(b.getInsertionBlock()));
+  SmallVector<Block *> targets;
+  for (size_t i = 0; i <= kernels.size(); ++i) {
+    targets.push_back(new Block());
+    blocks.insert(next, targets.back());
+  }
+  Block *after = targets.pop_back_val();
+  SmallVector<APInt> values;
+  for (size_t i = 1; i < kernels.size(); ++i)
+    values.push_back(APInt(64, i));
+  LLVM::SwitchOp::create(
+      b, loc, choice, targets.front(), ValueRange(), ArrayRef<APInt>(values),
+      ArrayRef(targets).drop_front(),
+      SmallVector<ValueRange>(values.size(), ValueRange()));
+  for (auto [target, kernel] : llvm::zip(targets, kernels)) {
+    b.setInsertionPointToEnd(target);
+    call(kernel);
+    LLVM::BrOp::create(b, loc, ValueRange(), after);
+  }
+  b.setInsertionPointToEnd(after);
+}
+
+/// One launch of each member of the group, alike but for numbers.
+LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
+  LaunchOp op = launches.front();
+  auto number = [&](function_ref<int64_t(LaunchOp)> get) {
+    return ofMember(llvm::map_to_vector(launches, get));
+  };
+  KernelFamily family =
+      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
+          .getFamily();
+  Block *after = nullptr;
+  if (family == KernelFamily::AttentionMerge) {
+    after = beginIfSplit();
+    lowerBarrier();
+  }
   // The domain and this thread's part of it.
-  std::string kernelName = (prefix + op.getKernel()).str();
   Value extent;
   switch (op.getDomain()) {
   case Domain::Tokens:
@@ -333,31 +470,39 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
     extent = slot(kLogitRows);
     break;
   case Domain::Panels:
-    extent = constant(int64_t(op.getExtent()) / int64_t(op.getUnit()));
+    extent = number([](LaunchOp l) {
+      return int64_t(l.getExtent()) / int64_t(l.getUnit());
+    });
     break;
-  case Domain::Attention: {
-    auto items = declare(kernelName + ".items", i64, {ptr});
-    extent = LLVM::CallOp::create(b, loc, items, ValueRange{context}).getResult();
+  case Domain::Attention: // cut by the kernel
     break;
-  }
   }
   Value tid = slot(kTid), threads = slot(kThreads);
   auto part = [&](Value index) -> Value {
     Value product = LLVM::MulOp::create(b, loc, extent, index);
     return LLVM::UDivOp::create(b, loc, product, threads);
   };
-  SmallVector<Value> args{part(tid), part(add(tid, constant(1))),
-                          slot(kScratch), context};
-  for (Value buffer : op.getBuffers())
-    args.push_back(bufferAddress(buffer));
+  SmallVector<Value> args{tid, threads};
+  if (extent)
+    args = {part(tid), part(add(tid, constant(1)))};
+  args.append({slot(kScratch), context});
+  for (unsigned i : llvm::seq<unsigned>(op.getBuffers().size()))
+    args.push_back(bufferAddress(llvm::map_to_vector(
+        launches, [&](LaunchOp l) -> Value { return l.getBuffers()[i]; })));
+  if (!extent)
+    args.push_back(slot(kShared));
   Value weights = slot(kWeights);
-  for (Attribute name : op.getWeights() ? op.getWeightsAttr().getValue()
-                                        : ArrayRef<Attribute>()) {
-    WeightOp weight = lookupWeight(op, cast<FlatSymbolRefAttr>(name));
-    Value bytes = weight ? weightOffset(weight, bool(op.getLayer())) : Value();
+  for (unsigned i : llvm::seq<unsigned>(op.getWeights() ? op.getWeights()->size()
+                                                        : 0)) {
+    auto named = llvm::map_to_vector(launches, [&](LaunchOp l) {
+      return lookupWeight(l, cast<FlatSymbolRefAttr>((*l.getWeights())[i]));
+    });
+    bool isMissing = llvm::is_contained(named, WeightOp());
+    Value bytes = isMissing ? Value() : weightOffset(named, bool(op.getLayer()));
     if (!bytes)
       return op.emitOpError()
-             << "reads " << name << ", which has no place in the artefact: run "
+             << "reads " << (*op.getWeights())[i]
+             << ", which has no place in the artefact: run "
                 "adze-assign-weight-offsets first";
     args.push_back(offset(weights, bytes));
   }
@@ -372,32 +517,35 @@ LogicalResult FunctionLowering::lowerLaunch(LaunchOp op) {
     args.push_back(constant(0));
   }
   // rotary_table, kv_append and the like count rows by their domain alone.
-  KernelFamily family =
-      SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr())
-          .getFamily();
   if (family != KernelFamily::RotaryTable && family != KernelFamily::KVAppend)
     args.push_back(op.getRows() == Domain::Tokens ? slot(kTokens)
                                                   : slot(kLogitRows));
-  for (int64_t size : op.getSizes())
-    args.push_back(constant(size));
-  SmallVector<Type> types;
-  for (Value arg : args)
-    types.push_back(arg.getType());
-  auto kernel =
-      declare(kernelName, LLVM::LLVMVoidType::get(b.getContext()), types);
-  LLVM::CallOp::create(b, op.getLoc(), kernel, args);
+  for (unsigned i : llvm::seq<unsigned>(op.getSizes().size()))
+    args.push_back(number([&](LaunchOp l) { return l.getSizes()[i]; }));
+  callKernel(launches, args);
+  if (after) {
+    LLVM::BrOp::create(b, loc, ValueRange(), after);
+    b.setInsertionPointToEnd(after);
+  }
   return success();
 }
 
-LogicalResult FunctionLowering::lowerBody(Block &block) {
-  for (Operation &op : block.without_terminator()) {
+LogicalResult FunctionLowering::lowerBody(ArrayRef<Block *> blocks) {
+  auto ops = llvm::map_to_vector(
+      blocks, [](Block *block) { return block->begin(); });
+  Block::iterator end = std::prev(blocks.front()->end()); // the terminator
+  for (; ops.front() != end; llvm::for_each(ops, [](auto &it) { ++it; })) {
+    Operation *op = &*ops.front();
     LogicalResult ok =
-        TypeSwitch<Operation *, LogicalResult>(&op)
-            .Case([&](LaunchOp launch) { return lowerLaunch(launch); })
+        TypeSwitch<Operation *, LogicalResult>(op)
+            .Case([&](LaunchOp) {
+              return lowerLaunch(llvm::map_to_vector(
+                  ops, [](auto it) { return cast<LaunchOp>(*it); }));
+            })
             .Case([&](BarrierOp) { return lowerBarrier(), success(); })
             .Case([&](TapBufferOp tap) { return lowerTap(tap), success(); })
             .Case([&](CallLayersOp call) {
-              return lowerCallLayers(call), success();
+              return lowerCallLayers(ops.front(), end), success();
             })
             .Case<ArenaOp, FrameArgOp>([](auto) { return success(); })
             .Default([](Operation *other) {
@@ -412,16 +560,23 @@ LogicalResult FunctionLowering::lowerBody(Block &block) {
 
 //===-- functions ---------------------------------------------------------===//
 
-LogicalResult FunctionLowering::lowerLayer(func::FuncOp func) {
-  std::string name = (prefix + func.getName()).str();
+LogicalResult FunctionLowering::lowerLayers(const LayerGroup &layers) {
+  group = &layers;
+  std::string name = (prefix + layers.name()).str();
+  SmallVector<Block *> blocks;
+  for (func::FuncOp func : layers.members) {
+    emittedAs[func.getName()] = layers.name().str();
+    blocks.push_back(&func.getBody().front());
+  }
   if (auto declared = out.lookupSymbol(name))
     declared->erase();
   function = define(name, {i64, ptr});
   layer = function.getArgument(0);
   context = function.getArgument(1);
-  if (failed(lowerBody(func.getBody().front())))
+  if (failed(lowerBody(blocks)))
     return failure();
   finish();
+  group = nullptr;
   return success();
 }
 
@@ -433,6 +588,7 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
   entry.bytesPerToken = arena[0];
   entry.bytesPerRow = arena[1];
   entry.scratchPerThread = scratchBytes;
+  entry.shared = shared;
 
   function = define(entry.symbol, {i32, ptr});
   Value tid32 = function.getArgument(0), frame = function.getArgument(1);
@@ -484,6 +640,11 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
                           mul(r, entry.bytesPerRow)),
                       mul(tid, scratchBytes));
   setSlot(kScratch, offset(arenaBase, scratch));
+  // And behind that of all threads, what they share.
+  Value sharedAt = add(add(mul(t, entry.bytesPerToken),
+                           mul(r, entry.bytesPerRow)),
+                       mul(threads, scratchBytes));
+  setSlot(kShared, offset(arenaBase, sharedAt));
   setSlot(kWeights, load(ptr, frame, offsetof(adze_frame, weights)));
   Value cache = null;
   if (layerBytes)
@@ -491,7 +652,7 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
   setSlot(kCache, cache);
 
   layer = Value();
-  if (failed(lowerBody(func.getBody().front())))
+  if (failed(lowerBody(&func.getBody().front())))
     return failure();
   finish();
   return success();
@@ -528,14 +689,18 @@ adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
                     SmallVectorImpl<LoweredEntry> &entries) {
   scheduled.getContext()->loadDialect<LLVM::LLVMDialect>();
   int64_t scratch = 0;
-  for (auto kernel : scheduled.getOps<KernelOp>())
+  SharedBytes shared;
+  for (auto kernel : scheduled.getOps<KernelOp>()) {
     scratch = std::max(scratch, kernelScratchBytes(kernel, target));
+    SharedBytes bytes = kernelSharedBytes(kernel, target);
+    shared.constant = std::max(shared.constant, bytes.constant);
+    shared.perPage = std::max(shared.perPage, bytes.perPage);
+  }
   scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
   OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
-  FunctionLowering lowering(scheduled, *out, prefix, scratch);
-  for (auto func : scheduled.getOps<func::FuncOp>())
-    if (!func->hasAttr(kEntryAttrName) &&
-        failed(lowering.lowerLayer(func)))
+  FunctionLowering lowering(scheduled, *out, prefix, scratch, shared);
+  for (const LayerGroup &group : groupLayers(scheduled))
+    if (failed(lowering.lowerLayers(group)))
       return failure();
   for (auto func : scheduled.getOps<func::FuncOp>())
     if (func->hasAttr(kEntryAttrName) &&

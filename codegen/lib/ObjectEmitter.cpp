@@ -32,6 +32,11 @@ static void initializeTargets() {
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeAArch64AsmParser();
     return true;
   }();
   (void)once;
@@ -74,6 +79,9 @@ static void prepareFunctions(llvm::Module &module, const TargetVariant &variant,
     function.addFnAttr("target-cpu", variant.cpu);
     if (!variant.features.empty())
       function.addFnAttr("target-features", variant.features);
+    if (variant.vscale)
+      function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(
+          module.getContext(), variant.vscale, variant.vscale));
     // Without it some CPUs are tuned to 256 bits.
     function.addFnAttr("prefer-vector-width",
                        variant.kernel.lanes >= 16 ? "512" : "256");

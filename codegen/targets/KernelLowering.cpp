@@ -43,7 +43,11 @@ void adze::loadLoweringDialects(MLIRContext &context) {
 static LogicalResult lowerKernelOps(ModuleOp module,
                                     const TargetVariant &variant) {
   RewritePatternSet patterns(module.getContext());
-  populateX86KernelPatterns(patterns, variant);
+  populateCommonKernelPatterns(patterns);
+  if (variant.isAArch64())
+    populateAArch64KernelPatterns(patterns, variant);
+  else
+    populateX86KernelPatterns(patterns, variant);
   populateMathExpansionPatterns(patterns);
   walkAndApplyPatterns(module, std::move(patterns));
   WalkResult left = module.walk([&](Operation *op) {

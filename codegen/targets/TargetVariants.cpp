@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "adze/Codegen/TargetVariants.h"
+#include "AArch64Targets.h"
 #include "adze/abi.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
@@ -75,13 +77,22 @@ uint64_t adze::hostNeedBits() {
   return needBits([&](StringRef name) { return features.lookup(name); });
 }
 
+SmallVector<const TargetVariant *> adze::allVariants() {
+  SmallVector<const TargetVariant *> all;
+  for (ArrayRef<TargetVariant> family : {x86Variants(), aarch64Variants()})
+    for (const TargetVariant &variant : family)
+      all.push_back(&variant);
+  return all;
+}
+
 static Error targetError(const Twine &message) {
   std::string names;
-  for (const TargetVariant &variant : reverse(kX86Variants))
-    names += (variant.name + ", ").str();
+  for (ArrayRef<TargetVariant> family : {x86Variants(), aarch64Variants()})
+    for (const TargetVariant &variant : reverse(family))
+      names += (variant.name + ", ").str();
   return createStringError(message + "; give all, host, " + names +
-                           "the name of a CPU (such as znver4), or a list of "
-                           "these with commas");
+                           "the name of a CPU (such as znver4 or neoverse-v1), "
+                           "or a list of these with commas");
 }
 
 /// The bits of a level or CPU with `+feature` after it.
@@ -119,34 +130,51 @@ static Expected<uint64_t> parseTarget(StringRef item) {
   return needBits([&](StringRef name) { return names.lookup(name); });
 }
 
+/// The best variant of `family` that runs on a machine with these features.
+static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
+                                              StringRef item, uint64_t have) {
+  auto best = find_if(family, [&](const TargetVariant &variant) {
+    return (variant.need & ~have) == 0;
+  });
+  if (best == family.end())
+    return targetError("target '" + item +
+                       "' has no AVX2 with FMA and F16C, which the least "
+                       "variant (x86-64-v3) needs");
+  return best;
+}
+
 Expected<SmallVector<const TargetVariant *>>
 adze::resolveTargets(StringRef spec) {
-  SmallVector<bool> chosen(std::size(kX86Variants), false);
+  SmallVector<const TargetVariant *> all = allVariants();
+  SmallPtrSet<const TargetVariant *, 8> chosen;
   SmallVector<StringRef> items;
   spec.split(items, ',');
+  bool isArm = false, isX86 = false;
+  auto chooseAll = [&](ArrayRef<TargetVariant> family) {
+    for (const TargetVariant &variant : family)
+      chosen.insert(&variant);
+  };
   for (StringRef item : items) {
     item = item.trim();
-    if (item == "all") {
-      chosen.assign(chosen.size(), true);
-      continue;
-    }
     if (item.empty())
       return targetError("empty target");
-    Expected<uint64_t> have = parseTarget(item);
+    std::optional<uint64_t> arm = parseAArch64Target(item);
+    (arm ? isArm : isX86) = true;
+    if (isArm && isX86)
+      return targetError("'" + spec + "' names x86-64 and aarch64, but an "
+                                      "artefact holds one family");
+    if (item == "all" || item == "aarch64") {
+      chooseAll(arm ? aarch64Variants() : x86Variants());
+      continue;
+    }
+    Expected<uint64_t> have = arm ? Expected<uint64_t>(*arm) : parseTarget(item);
     if (!have)
       return have.takeError();
-    auto best = find_if(kX86Variants, [&](const TargetVariant &variant) {
-      return (variant.need & ~*have) == 0;
-    });
-    if (best == std::end(kX86Variants))
-      return targetError("target '" + item +
-                         "' has no AVX2 with FMA and F16C, which the least "
-                         "variant (x86-64-v3) needs");
-    chosen[best - kX86Variants] = true;
+    auto best = bestOf(arm ? aarch64Variants() : x86Variants(), item, *have);
+    if (!best)
+      return best.takeError();
+    chosen.insert(*best);
   }
-  SmallVector<const TargetVariant *> variants;
-  for (auto [variant, take] : zip(kX86Variants, chosen))
-    if (take)
-      variants.push_back(&variant);
-  return variants;
+  erase_if(all, [&](const TargetVariant *v) { return !chosen.contains(v); });
+  return all;
 }

@@ -23,11 +23,13 @@ Expected<TensorView> CheckpointSource::lookup(StringRef name) {
                     data.size()};
 }
 
-/// A weight is a vector or a matrix of floats with something in it.
+/// A weight is a vector of floats or a matrix, with something in it.
 static bool canBeWeight(const CheckpointTensor &tensor) {
-  size_t rank = tensor.shape.size();
-  return isFloatWeight(tensor.type) && (rank == 1 || rank == 2) &&
-         tensor.bytes > 0;
+  if (tensor.bytes == 0)
+    return false;
+  return tensor.shape.size() == 1   ? isFloatWeight(tensor.type)
+         : tensor.shape.size() == 2 ? isMatrixWeight(tensor.type)
+                                    : false;
 }
 
 Error writeCheckpointTable(const Checkpoint &checkpoint, StringRef path) {

@@ -148,6 +148,25 @@ std::vector<int64_t> ConfigReader::integers(StringRef key, int64_t min,
   return {};
 }
 
+std::vector<double> ConfigReader::positiveReals(StringRef key) {
+  const json::Value *value = get(key);
+  if (!value)
+    return {};
+  std::vector<double> numbers;
+  const json::Array *array = value->getAsArray();
+  bool valid = array && array->size() <= maxListLength &&
+               all_of(*array, [&](const json::Value &item) {
+                 std::optional<double> number = item.getAsNumber();
+                 if (number)
+                   numbers.push_back(*number);
+                 return number && std::isfinite(*number) && *number > 0.0;
+               });
+  if (valid)
+    return numbers;
+  mismatch(key, "a list of numbers above 0", value);
+  return {};
+}
+
 std::vector<std::string> ConfigReader::strings(StringRef key) {
   const json::Value *value = get(key);
   if (!value)

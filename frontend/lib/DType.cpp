@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/DType.h"
+#include "adze/Dialect/Adze/Adze.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -44,6 +45,11 @@ uint32_t blockBytes(DType type) { return rowOf(type).bytes; }
 
 bool isFloatWeight(DType type) {
   return type == DType::F32 || type == DType::F16 || type == DType::BF16;
+}
+
+/// One spelling serves both lists, so there is no third one.
+bool isMatrixWeight(DType type) {
+  return isFloatWeight(type) || symbolizeGgufBlock(dtypeName(type));
 }
 
 std::optional<DType> dtypeFromSafetensors(StringRef name) {

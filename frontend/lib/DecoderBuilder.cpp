@@ -9,9 +9,11 @@
 
 #include "DecoderBuilder.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/FormatName.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 #include <cmath>
@@ -23,56 +25,6 @@ namespace adze {
 
 static constexpr StringRef cacheSymbol = "kv";
 
-/// The symbol of a role's weight; those of layers begin with the prefix of the
-/// layer kind.
-static StringRef symbolOf(TensorRole role) {
-  switch (role) {
-  case TensorRole::Embedding:
-    return "emb";
-  case TensorRole::AttentionNorm:
-    return "l.n1";
-  case TensorRole::Query:
-    return "l.q";
-  case TensorRole::Key:
-    return "l.k";
-  case TensorRole::Value:
-    return "l.v";
-  case TensorRole::Output:
-    return "l.o";
-  case TensorRole::QueryBias:
-    return "l.q_bias";
-  case TensorRole::KeyBias:
-    return "l.k_bias";
-  case TensorRole::ValueBias:
-    return "l.v_bias";
-  case TensorRole::OutputBias:
-    return "l.o_bias";
-  case TensorRole::QueryNorm:
-    return "l.qn";
-  case TensorRole::KeyNorm:
-    return "l.kn";
-  case TensorRole::FeedForwardNorm:
-    return "l.n2";
-  case TensorRole::Gate:
-    return "l.gate";
-  case TensorRole::Up:
-    return "l.up";
-  case TensorRole::Down:
-    return "l.down";
-  case TensorRole::GateBias:
-    return "l.gate_bias";
-  case TensorRole::UpBias:
-    return "l.up_bias";
-  case TensorRole::DownBias:
-    return "l.down_bias";
-  case TensorRole::FinalNorm:
-    return "norm";
-  case TensorRole::Head:
-    return "head";
-  }
-  llvm_unreachable("all roles are named");
-}
-
 Type elementType(MLIRContext &context, DType type) {
   switch (type) {
   case DType::F32:
@@ -81,6 +33,8 @@ Type elementType(MLIRContext &context, DType type) {
     return Float16Type::get(&context);
   case DType::BF16:
     return BFloat16Type::get(&context);
+  case DType::I8: // of a cache
+    return IntegerType::get(&context, 8);
   default:
     return {};
   }
@@ -108,7 +62,6 @@ public:
 
 private:
   // Symbols and functions.
-  void addWeights(llvm::ArrayRef<DType> types);
   void addLayerKind(bool sliding);
   void addEntry(StringRef name, StringRef result, int64_t width, bool head);
 
@@ -120,6 +73,11 @@ private:
                    TensorRole norm);
   Value linear(Value x, TensorRole weight, TensorRole bias, int64_t width);
   Value rmsNorm(Value x, TensorRole weight, int64_t heads = 1);
+  Value rotaryTable(Value batch, const RopeConfig &rope);
+  /// Elementwise arithmetic on rows, one scalar op after the other.
+  Value map(Value x, llvm::function_ref<Value(Value)> scalar);
+  Value embed(Value tokens);
+  Value cappedLogits(Value logits);
 
   std::vector<LayerRun> layerRuns() const;
   /// With one kind it is called `layer`.
@@ -138,6 +96,14 @@ private:
     return RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
   }
   bool has(TensorRole role) const { return table.find(role); }
+  /// The tensor that holds the weight of `role`, perhaps with others.
+  const TensorSpec *holderOf(TensorRole role) const {
+    using R = TensorRole;
+    if (const TensorSpec *own = table.find(role))
+      return own;
+    return table.find(role == R::Gate || role == R::Up ? R::GateUp
+                                                       : R::QueryKeyValue);
+  }
 
   // Locations: the names that the checkpoint gives to its modules.
   void at(StringRef name) {
@@ -145,9 +111,9 @@ private:
   }
   void at(TensorRole role) { at(moduleName(role)); }
   StringRef moduleName(TensorRole role) const {
-    return StringRef(table.find(role)->pattern).rsplit('.').first;
+    return StringRef(holderOf(role)->pattern).rsplit('.').first;
   }
-  /// What holds both: `model.layers.{}.mlp` of gate_proj and up_proj.
+  /// What holds both: `model.layers.{}.mlp` of gate_proj and down_proj.
   static std::string holder(StringRef a, StringRef b) {
     size_t common = 0;
     while (common < std::min(a.size(), b.size()) && a[common] == b[common])
@@ -159,6 +125,7 @@ private:
   const TensorTable &table;
   ImplicitLocOpBuilder builder;
   Type f32, batchType;
+  Type embeddingType; ///< of the stored embedding
   RankedTensorType hiddenRows, ropeRows;
   Value layer; ///< the index argument of the layer kind being built
   std::string attentionName, feedForwardName, layerName;
@@ -174,18 +141,6 @@ std::vector<LayerRun> DecoderBuilder::layerRuns() const {
     ++runs.back().count;
   }
   return runs;
-}
-
-void DecoderBuilder::addWeights(llvm::ArrayRef<DType> types) {
-  for (auto [spec, type] : llvm::zip_equal(table.specs, types)) {
-    at(spec.pattern);
-    auto format = FloatFormatAttr::get(
-        builder.getContext(), elementType(*builder.getContext(), type));
-    WeightOp::create(builder, symbolOf(spec.role), spec.pattern,
-                     isPerLayer(spec.role) ? config.layers : 0,
-                     WeightType::get(builder.getContext(), spec.shape, format,
-                                     LayoutKind::Rows));
-  }
 }
 
 Value DecoderBuilder::linear(Value x, TensorRole weight, TensorRole bias,
@@ -228,9 +183,12 @@ Value DecoderBuilder::attentionBlock(Value x, Value rope, Value batch,
   int64_t window = sliding ? *config.slidingWindow : 0;
   Value a = AttentionOp::create(
       builder, q, k, v, cacheSymbol, layer, batch, config.heads, config.kvHeads,
-      llvm::APFloat(1.0 / std::sqrt(static_cast<double>(config.headDim))),
+      llvm::APFloat(config.attentionScale.value_or(
+          1.0 / std::sqrt(static_cast<double>(config.headDim)))),
       MaskAttr::get(builder.getContext(), window));
   Value o = linear(a, R::Output, R::OutputBias, config.hidden);
+  if (has(R::PostAttentionNorm))
+    o = rmsNorm(o, R::PostAttentionNorm);
   at(attentionName);
   return arith::AddFOp::create(builder, x, o);
 }
@@ -246,9 +204,14 @@ Value DecoderBuilder::feedForwardBlock(Value x) {
   case Activation::Silu:
     active = SiluOp::create(builder, gate);
     break;
+  case Activation::GeluTanh:
+    active = GeluOp::create(builder, gate);
+    break;
   }
   Value product = arith::MulFOp::create(builder, active, up);
   Value down = linear(product, R::Down, R::DownBias, config.hidden);
+  if (has(R::PostFeedForwardNorm))
+    down = rmsNorm(down, R::PostFeedForwardNorm);
   at(feedForwardName);
   return arith::AddFOp::create(builder, x, down);
 }
@@ -273,6 +236,55 @@ void DecoderBuilder::addLayerKind(bool sliding) {
   func::ReturnOp::create(builder, x);
 }
 
+Value DecoderBuilder::rotaryTable(Value batch, const RopeConfig &rope) {
+  return RotaryTableOp::create(builder, ropeRows, batch,
+                               ropeInverseFrequencies(rope, config.headDim),
+                               llvm::APFloat(rope.scale));
+}
+
+Value DecoderBuilder::map(Value x, llvm::function_ref<Value(Value)> scalar) {
+  auto op = MapOp::create(builder, x.getType(), x);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(&op.getBody());
+  YieldOp::create(builder, scalar(body->addArgument(f32, builder.getLoc())));
+  return op.getResult();
+}
+
+Value DecoderBuilder::embed(Value tokens) {
+  at(TensorRole::Embedding);
+  Value x = EmbedOp::create(builder, hiddenRows, tokens,
+                            symbolOf(TensorRole::Embedding));
+  if (config.embeddingScale == 1.0)
+    return x;
+  llvm::APFloat scale(config.embeddingScale);
+  bool inexact;
+  auto round = [&](const llvm::fltSemantics &type) {
+    scale.convert(type, llvm::APFloat::rmNearestTiesToEven, &inexact);
+  };
+  round(llvm::APFloat::IEEEsingle());
+  if (config.roundEmbeddingScale) {
+    round(cast<FloatType>(embeddingType).getFloatSemantics());
+    round(llvm::APFloat::IEEEsingle());
+  }
+  return map(x, [&](Value value) -> Value {
+    return arith::MulFOp::create(
+        builder, value,
+        arith::ConstantOp::create(builder, builder.getFloatAttr(f32, scale)));
+  });
+}
+
+Value DecoderBuilder::cappedLogits(Value logits) {
+  if (!config.logitSoftcap)
+    return logits;
+  return map(logits, [&](Value value) -> Value {
+    Value cap = arith::ConstantOp::create(
+        builder, builder.getF32FloatAttr(float(*config.logitSoftcap)));
+    Value part = arith::DivFOp::create(builder, value, cap);
+    Value capped = math::TanhOp::create(builder, part);
+    return arith::MulFOp::create(builder, capped, cap);
+  });
+}
+
 void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
                               bool head) {
   OpBuilder::InsertionGuard guard(builder);
@@ -289,24 +301,31 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
   builder.setInsertionPointToStart(body);
   Value tokens = body->getArgument(0), batch = body->getArgument(1);
 
-  at(TensorRole::Embedding);
-  Value x = EmbedOp::create(builder, hiddenRows, tokens,
-                            symbolOf(TensorRole::Embedding));
+  Value x = embed(tokens);
   at(attentionName);
-  Value rope = RotaryTableOp::create(
-      builder, ropeRows, batch,
-      ropeInverseFrequencies(config.rope, config.headDim), llvm::APFloat(1.0));
+  std::vector<LayerRun> runs = layerRuns();
+  // By kind, full and sliding; one serves both where they do not differ.
+  Value ropes[2];
+  for (const LayerRun &run : runs) {
+    Value &rope = ropes[run.sliding && config.slidingRope];
+    if (!rope)
+      rope = rotaryTable(batch, run.sliding
+                                    ? config.slidingRope.value_or(config.rope)
+                                    : config.rope);
+  }
   at(layerName);
-  for (const LayerRun &run : layerRuns())
-    x = RepeatOp::create(builder, hiddenRows, run.count, run.first,
-                         kindName(run.sliding), ValueRange{x, rope, batch});
+  for (const LayerRun &run : runs)
+    x = RepeatOp::create(
+        builder, hiddenRows, run.count, run.first, kindName(run.sliding),
+        ValueRange{x, ropes[run.sliding && config.slidingRope], batch});
   x = rmsNorm(x, TensorRole::FinalNorm);
   if (head) {
     TensorRole role =
         has(TensorRole::Head) ? TensorRole::Head : TensorRole::Embedding;
-    at(role);
+    at(StringRef(table.headName).rsplit('.').first); // tied or not
     x = LinearOp::create(builder, rows(width), x, symbolOf(role), "", Value())
             .getResult();
+    x = cappedLogits(x);
   }
   x = TakeRowsOp::create(builder, x, body->getArgument(2));
   func::ReturnOp::create(builder, x);
@@ -315,14 +334,18 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
 OwningOpRef<ModuleOp> DecoderBuilder::build(llvm::ArrayRef<DType> types,
                                             Type kvType) {
   attentionName =
-      holder(moduleName(TensorRole::Query), moduleName(TensorRole::Key));
+      holder(moduleName(TensorRole::Query), moduleName(TensorRole::Output));
   feedForwardName =
-      holder(moduleName(TensorRole::Gate), moduleName(TensorRole::Up));
+      holder(moduleName(TensorRole::Gate), moduleName(TensorRole::Down));
   layerName = holder(attentionName, feedForwardName);
+
+  embeddingType = elementType(
+      *builder.getContext(),
+      types[table.find(TensorRole::Embedding) - table.specs.data()]);
 
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getLoc());
   builder.setInsertionPointToEnd(module->getBody());
-  addWeights(types);
+  addDecoderWeights(builder, config, table, types);
   at(attentionName);
   StateOp::create(builder, cacheSymbol,
                   builder.getI64IntegerAttr(config.layers),
@@ -344,7 +367,8 @@ OwningOpRef<ModuleOp> buildDecoder(MLIRContext &context,
                                    const ModelConfig &config,
                                    const TensorTable &table,
                                    llvm::ArrayRef<DType> types, Type kvType) {
-  context.loadDialect<AdzeDialect, arith::ArithDialect, func::FuncDialect>();
+  context.loadDialect<AdzeDialect, arith::ArithDialect, func::FuncDialect,
+                      math::MathDialect>();
   return DecoderBuilder(context, config, table).build(types, kvType);
 }
 

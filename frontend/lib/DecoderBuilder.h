@@ -12,6 +12,7 @@
 #include "adze/Frontend/TensorTable.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/OwningOpRef.h"
 
 namespace adze {
@@ -19,6 +20,14 @@ namespace adze {
 /// The MLIR type of a weight's elements; null for types that are no float
 /// weights.
 mlir::Type elementType(mlir::MLIRContext &context, DType type);
+
+/// The symbol of a role's weight.
+llvm::StringRef symbolOf(TensorRole role);
+
+/// The weights of all roles, at the insertion point of `builder`.
+void addDecoderWeights(mlir::ImplicitLocOpBuilder &builder,
+                       const ModelConfig &config, const TensorTable &table,
+                       llvm::ArrayRef<DType> types);
 
 /// The module without attributes. `types` are the types of `table.specs`, all
 /// float weights; the table has the roles that `config` asks for.

@@ -73,54 +73,11 @@ static void ignoreHarmlessKeys(ConfigReader &reader) {
                  "is_decoder"});
 }
 
-static void readScalingFactors(ConfigReader &reader, StringRef type,
-                               int64_t context, RopeConfig &rope) {
-  if (type == "default")
-    return;
-  rope.factor = reader.positiveReal("factor");
-  if (type == "linear") {
-    rope.scaling = RopeConfig::Scaling::Linear;
-    // Written by newer versions, without a meaning here.
-    reader.ignore({"original_max_position_embeddings"});
-    return;
-  }
-  rope.scaling = RopeConfig::Scaling::Llama3;
-  rope.lowFreqFactor = reader.positiveReal("low_freq_factor");
-  rope.highFreqFactor = reader.positiveReal("high_freq_factor");
-  rope.originalContext =
-      reader.positiveOr("original_max_position_embeddings", context);
-}
-
-/// rope_theta and rope_scaling, or rope_parameters, which holds both since
-/// transformers 5.
-static void readRope(ConfigReader &reader, int64_t context, RopeConfig &rope) {
-  rope.theta = reader.positiveRealOr("rope_theta", 10000.0);
-  for (StringRef key : {"rope_scaling", "rope_parameters"}) {
-    std::optional<ConfigReader> scaling = reader.nested(key);
-    if (!scaling)
-      continue;
-    rope.theta = scaling->positiveRealOr("rope_theta", rope.theta);
-    scaling->require("partial_rotary_factor", 1.0);
-    // Older files say "type"; where both are, "rope_type" counts.
-    StringRef typeKey = scaling->has("rope_type") ? "rope_type" : "type";
-    scaling->ignore({"type", "rope_type"});
-    std::string type = scaling->choose<std::string>(
-        typeKey,
-        {{"default", "default"}, {"linear", "linear"}, {"llama3", "llama3"}},
-        scaling->has(typeKey) ? "" : "default");
-    if (!type.empty()) {
-      readScalingFactors(*scaling, type, context, rope);
-      scaling->finish();
-    }
-  }
-}
-
 /// Things a decoder may have in transformers that change the result and that
 /// are not supported here.
 static void requirePlainDecoder(ConfigReader &reader) {
   reader.require("is_encoder_decoder", false);
   reader.require("add_cross_attention", false);
-  reader.require("partial_rotary_factor", 1.0);
   reader.require("pruned_heads", json::Object());
   if (reader.has("quantization_config"))
     reader.error("quantization_config",
@@ -145,10 +102,16 @@ void readDecoderConfig(ConfigReader &reader, const DecoderDefaults &defaults,
   config.context =
       reader.positiveOr("max_position_embeddings", defaults.context);
   config.rmsEps = reader.positiveRealOr("rms_norm_eps", 1e-6);
-  config.tiedHead = reader.boolean("tie_word_embeddings", false);
-  config.activation = reader.choose<Activation>(
-      "hidden_act", {{"silu", Activation::Silu}, {"swish", Activation::Silu}},
-      Activation::Silu);
+  config.tiedHead = reader.boolean("tie_word_embeddings", defaults.tiedHead);
+  if (defaults.activation == Activation::GeluTanh)
+    config.activation = reader.choose<Activation>(
+        defaults.activationKey, {{"gelu_pytorch_tanh", Activation::GeluTanh}},
+        Activation::GeluTanh);
+  else
+    config.activation = reader.choose<Activation>(
+        defaults.activationKey,
+        {{"silu", Activation::Silu}, {"swish", Activation::Silu}},
+        Activation::Silu);
 
   bool known = reader.has("head_dim") || defaults.headDim;
   config.headDim = reader.positiveOr(
@@ -167,7 +130,8 @@ void readDecoderConfig(ConfigReader &reader, const DecoderDefaults &defaults,
                  "expected heads of at most " + Twine(maxHeadDim) +
                      " elements, found " + Twine(config.headDim));
   config.rope.pairing = RopeConfig::Pairing::Half;
-  readRope(reader, config.context, config.rope);
+  if (!defaults.ownRope)
+    readRope(reader, RopeSupport(), config);
 
   config.bosToken = reader.integer("bos_token_id", 0, INT32_MAX);
   config.eosTokens = reader.integers("eos_token_id", 0, INT32_MAX);

@@ -17,60 +17,101 @@ using namespace llvm;
 
 namespace adze {
 
-/// Llama 3.1 and later: one divisor per frequency, stored as a tensor.
-static void readRopeFactors(const Checkpoint &checkpoint, ConfigReader &reader,
-                            RopeConfig &rope, int64_t headDim) {
-  constexpr StringLiteral name = "rope_freqs.weight";
+/// One divisor per frequency, stored as a tensor; empty where there is none.
+static std::vector<double> readRopeFactors(const Checkpoint &checkpoint,
+                                           ConfigReader &reader, StringRef name,
+                                           int64_t pairs) {
   const CheckpointTensor *tensor = checkpoint.find(name);
   if (!tensor)
-    return;
+    return {};
   auto error = [&](const Twine &expected, const Twine &found) {
     reader.diagnostics().error(checkpoint.filePath(tensor->file),
                                "tensor " + quoted(name),
                                "expected " + expected + ", found " + found);
   };
   if (tensor->type != DType::F32 || tensor->shape.size() != 1 ||
-      tensor->shape[0] != headDim / 2) {
-    error("[" + Twine(headDim / 2) + "] of f32",
+      tensor->shape[0] != pairs) {
+    error("[" + Twine(pairs) + "] of f32",
           formatShape(tensor->shape) + " of " + dtypeName(tensor->type));
-    return;
+    return {};
   }
   ArrayRef<uint8_t> bytes = checkpoint.data(*tensor);
-  for (int64_t i = 0; i < headDim / 2; ++i) {
+  std::vector<double> factors;
+  for (int64_t i = 0; i < pairs; ++i) {
     float factor =
         support::endian::read<float, endianness::little>(bytes.data() + 4 * i);
     if (!std::isfinite(factor) || factor <= 0.0f) {
       error("finite factors above 0", Twine(std::to_string(factor)));
-      return;
+      return {};
     }
-    rope.factors.push_back(factor);
+    factors.push_back(factor);
   }
-  rope.scaling = RopeConfig::Scaling::Factors;
+  return factors;
+}
+
+/// Llama 3.1 and later have one list of factors; LongRoPE has two.
+static void readScalingTensors(const Checkpoint &checkpoint,
+                               ConfigReader &reader, const std::string &prefix,
+                               const RopeSupport &support,
+                               ModelConfig &config) {
+  RopeConfig &rope = config.rope;
+  int64_t pairs = rope.rotatedOf(config.headDim) / 2;
+  auto read = [&](StringRef name) {
+    return readRopeFactors(checkpoint, reader, name, pairs);
+  };
+  if (std::vector<double> all = read("rope_freqs.weight"); !all.empty()) {
+    rope.scaling = RopeConfig::Scaling::Factors;
+    rope.factors = std::move(all);
+  }
+  if (!support.longRope)
+    return;
+  std::string scale = prefix + "rope.scaling.attn_factor";
+  std::vector<double> ofShort = read("rope_factors_short.weight"),
+                      ofLong = read("rope_factors_long.weight");
+  rope.scale = reader.positiveRealOr(scale, 1.0);
+  if (ofShort.empty() != ofLong.empty())
+    reader.error(prefix + "rope.scaling.type",
+                 "expected short and long rotary factors together, found one "
+                 "of the tensors \"rope_factors_short.weight\" and "
+                 "\"rope_factors_long.weight\"");
+  else if (!ofShort.empty())
+    chooseLongRope(reader, scale,
+                   "for those, set " + prefix + "context_length to " +
+                       Twine(*support.longRope) + " in a copy of the file",
+                   config, *support.longRope, std::move(ofShort),
+                   std::move(ofLong), rope);
 }
 
 static void readGgufRope(const Checkpoint &checkpoint, ConfigReader &reader,
-                         const std::string &prefix, ModelConfig &config) {
+                         const std::string &prefix, const RopeSupport &support,
+                         ModelConfig &config) {
   RopeConfig &rope = config.rope;
   rope.theta = reader.positiveRealOr(prefix + "rope.freq_base", 10000.0);
   std::string dimension = prefix + "rope.dimension_count";
-  if (reader.positiveOr(dimension, config.headDim) != config.headDim)
+  int64_t rotated = reader.positiveOr(dimension, config.headDim);
+  if (support.partial && rotated < config.headDim)
+    rope.rotated = rotated;
+  else if (rotated != config.headDim)
     reader.unsupported(dimension,
                        {std::to_string(config.headDim) + " (the whole head)"});
-  std::string type = reader.choose<std::string>(
-      prefix + "rope.scaling.type", {{"none", "none"}, {"linear", "linear"}},
-      "none");
+  std::string typeKey = prefix + "rope.scaling.type";
+  std::string type =
+      support.longRope
+          ? reader.choose<std::string>(
+                typeKey, {{"none", "none"}, {"longrope", "none"}}, "none")
+          : reader.choose<std::string>(
+                typeKey, {{"none", "none"}, {"linear", "linear"}}, "none");
   // Files from before rope.scaling have scale_linear alone.
   double old = reader.positiveRealOr(prefix + "rope.scale_linear", 1.0);
   double factor = reader.positiveRealOr(prefix + "rope.scaling.factor", old);
-  if ((type == "linear" || !reader.has(prefix + "rope.scaling.type")) &&
-      factor != 1.0) {
+  if ((type == "linear" || !reader.has(typeKey)) && factor != 1.0) {
     rope.scaling = RopeConfig::Scaling::Linear;
     rope.factor = factor;
   }
   reader.ignore({prefix + "rope.scaling.original_context_length",
                  prefix + "rope.scaling.finetuned"});
   if (config.headDim % 2 == 0)
-    readRopeFactors(checkpoint, reader, rope, config.headDim);
+    readScalingTensors(checkpoint, reader, prefix, support, config);
 }
 
 static void readGgufVocabulary(const Checkpoint &checkpoint,
@@ -105,7 +146,7 @@ static void readGgufVocabulary(const Checkpoint &checkpoint,
 
 void readDecoderMetadata(const Checkpoint &checkpoint, ConfigReader &reader,
                          StringRef prefixRef, RopeConfig::Pairing pairing,
-                         ModelConfig &config) {
+                         ModelConfig &config, const RopeSupport &support) {
   std::string prefix = prefixRef.str();
   // About the file, not the model.
   for (StringRef harmless : {"general.", "tokenizer.", "quantize."})
@@ -150,7 +191,7 @@ void readDecoderMetadata(const Checkpoint &checkpoint, ConfigReader &reader,
   if (config.slidingWindow == 0)
     config.slidingWindow.reset();
   config.rope.pairing = pairing;
-  readGgufRope(checkpoint, reader, prefix, config);
+  readGgufRope(checkpoint, reader, prefix, support, config);
   readGgufVocabulary(checkpoint, reader, prefix, config);
 
   auto has = [&](StringRef name) { return checkpoint.find(name) != nullptr; };

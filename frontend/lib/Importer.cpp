@@ -89,7 +89,7 @@ static std::string metadata(const Checkpoint &checkpoint,
                     {"heads", config.heads},
                     {"kv_heads", config.kvHeads},
                     {"head_dim", config.headDim},
-                    {"kv_dtype", dtypeName(cache)},
+                    {"kv_dtype", cache == DType::I8 ? "int8" : dtypeName(cache)},
                     {"weights", dtypeName(weights)},
                     {"eos", std::move(eos)},
                     {"source", baseName(checkpoint.path())},
@@ -106,10 +106,12 @@ static std::string metadata(const Checkpoint &checkpoint,
 static Expected<DType> cacheType(const ImportOptions &options, DType weights) {
   if (options.kvType.empty())
     return weights == DType::F32 ? DType::F32 : DType::BF16;
+  if (options.kvType == "int8")
+    return DType::I8;
   std::optional<DType> type = dtypeFromName(options.kvType);
   if (!type || !isFloatWeight(*type))
     return makeError("", "type of the KV cache",
-                     "expected f32, bf16 or f16, found " +
+                     "expected f32, bf16, f16 or int8, found " +
                          quoted(options.kvType));
   return *type;
 }
@@ -130,7 +132,8 @@ importModel(mlir::MLIRContext &context, const Checkpoint &checkpoint,
   if (Error error = errors.takeError())
     return error;
   // The projections are nearly all of a model; a query is in every one.
-  const TensorSpec *query = model->table.find(TensorRole::Query);
+  const TensorSpec *query = model->table.find(
+      config.fusedQkv ? TensorRole::QueryKeyValue : TensorRole::Query);
   DType weights = types[query - model->table.specs.data()];
   Expected<DType> cache = cacheType(options, weights);
   if (!cache)

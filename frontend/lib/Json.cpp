@@ -4,7 +4,8 @@
 // A scan over the text bounds its nesting and finds repeated keys; only then
 // does llvm::json (which recurses, and lets the last of two keys win) parse it.
 // The scan knows strings and brackets only: what else is wrong with the text is
-// left for the parser to say.
+// left for the parser to say. Surrogate pairs are joined before it, because it
+// joins them wrongly.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,7 +15,10 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/ConvertUTF.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <optional>
 
 using namespace llvm;
 
@@ -43,6 +47,43 @@ private:
 };
 } // namespace
 
+/// The UTF-16 unit of an escape "\\uHHHH" at the start of `text`.
+static std::optional<unsigned> escapedUnit(StringRef text) {
+  unsigned unit;
+  if (text.size() < 6 || !text.starts_with("\\u") ||
+      text.substr(2, 4).getAsInteger(16, unit))
+    return std::nullopt;
+  return unit;
+}
+
+/// Replaces escaped surrogate pairs by the character itself. LLVM's parser
+/// joins the halves with "|" instead of "+", which is wrong beyond U+1FFFF.
+static std::string joinSurrogates(StringRef text) {
+  std::string result;
+  result.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      result.push_back(text[i]);
+      continue;
+    }
+    auto high = escapedUnit(text.substr(i));
+    auto low = high && *high >= 0xD800 && *high < 0xDC00
+                   ? escapedUnit(text.substr(i + 6))
+                   : std::nullopt;
+    if (low && *low >= 0xDC00 && *low < 0xE000) {
+      char bytes[UNI_MAX_UTF8_BYTES_PER_CODE_POINT], *end = bytes;
+      ConvertCodePointToUTF8(
+          0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00), end);
+      result.append(bytes, end);
+      i += 11;
+    } else {
+      result.append(text.substr(i, 2)); // an escape, which may be a backslash
+      ++i;
+    }
+  }
+  return result;
+}
+
 /// Position of the closing quote, or npos.
 size_t JsonScanner::endOfString(size_t begin) const {
   for (size_t i = begin; i < text.size(); ++i) {
@@ -67,7 +108,7 @@ Error JsonScanner::addKey(StringRef literal, size_t position) {
   std::string key = literal.drop_front().drop_back().str();
   if (literal.contains('\\')) {
     // "\u0061" and "a" are the same key.
-    Expected<json::Value> value = json::parse(literal);
+    Expected<json::Value> value = json::parse(joinSurrogates(literal));
     if (!value) {
       consumeError(value.takeError());
       return Error::success();
@@ -130,7 +171,7 @@ Expected<json::Value> parseJson(StringRef text, StringRef file) {
   if (Error error = JsonScanner(text, file).run())
     return error;
   // The parser gets a copy of its own that ends in NUL.
-  std::string copy = text.str();
+  std::string copy = joinSurrogates(text);
   Expected<json::Value> value = json::parse(copy);
   if (!value)
     return makeError(file, "",

@@ -34,10 +34,15 @@ static void checkRope(const RopeConfig &rope, int64_t headDim, StringRef file,
                   "expected original_max_position_embeddings in the rotary "
                   "scaling, found nothing");
   }
-  if (rope.scaling == RopeConfig::Scaling::Factors &&
-      static_cast<int64_t>(rope.factors.size()) != headDim / 2)
+  int64_t rotated = rope.rotatedOf(headDim);
+  if (headDim % 2 == 0 && (rotated % 2 != 0 || rotated > headDim))
     diags.error(file, "",
-                "expected " + Twine(headDim / 2) +
+                "expected an even number of rotated channels of at most " +
+                    Twine(headDim) + " in each head, found " + Twine(rotated));
+  if (rope.scaling == RopeConfig::Scaling::Factors &&
+      static_cast<int64_t>(rope.factors.size()) != rotated / 2)
+    diags.error(file, "",
+                "expected " + Twine(rotated / 2) +
                     " rotary frequency factors, found " +
                     Twine(rope.factors.size()));
 }
@@ -55,6 +60,16 @@ void checkConsistency(const ModelConfig &config, StringRef file,
                     Twine(maxDimension) + ", found " + Twine(config.heads) +
                     " x " + Twine(config.headDim));
   checkRope(config.rope, config.headDim, file, diags);
+  if (config.slidingRope) {
+    checkRope(*config.slidingRope, config.headDim, file, diags);
+    // One order of the channels serves all layers.
+    if (config.slidingRope->rotated != config.rope.rotated)
+      diags.error(file, "",
+                  "expected as many rotated channels in sliding layers as in "
+                  "the others, found " +
+                      Twine(config.slidingRope->rotatedOf(config.headDim)) +
+                      " and " + Twine(config.rope.rotatedOf(config.headDim)));
+  }
   if (!config.slidingLayers.empty() &&
       static_cast<int64_t>(config.slidingLayers.size()) != config.layers)
     diags.error(file, "",
@@ -90,9 +105,10 @@ static double scaleLlama3(double frequency, const RopeConfig &rope) {
 std::vector<double> ropeInverseFrequencies(const RopeConfig &rope,
                                            int64_t headDim) {
   std::vector<double> table(headDim / 2);
-  for (size_t i = 0; i < table.size(); ++i) {
+  int64_t rotated = rope.rotatedOf(headDim);
+  for (int64_t i = 0; i < rotated / 2; ++i) {
     double frequency = std::pow(rope.theta, -2.0 * static_cast<double>(i) /
-                                                static_cast<double>(headDim));
+                                                static_cast<double>(rotated));
     switch (rope.scaling) {
     case RopeConfig::Scaling::None:
       break;

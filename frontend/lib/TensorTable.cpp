@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/TensorTable.h"
+#include "adze/Dialect/Adze/Adze.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -67,6 +68,16 @@ constexpr RoleRow rows[] = {
      "blk.{}.ffn_down.bias"},
     {R::FinalNorm, "final norm", "model.norm.weight", "output_norm.weight"},
     {R::Head, "head", "lm_head.weight", "output.weight"},
+    {R::QueryKeyValue, "projection of q, k and v",
+     "model.layers.{}.self_attn.qkv_proj.weight", "blk.{}.attn_qkv.weight"},
+    {R::GateUp, "gate and up projection",
+     "model.layers.{}.mlp.gate_up_proj.weight", "blk.{}.ffn_up.weight"},
+    {R::PostAttentionNorm, "norm after attention",
+     "model.layers.{}.post_attention_layernorm.weight",
+     "blk.{}.post_attention_norm.weight"},
+    {R::PostFeedForwardNorm, "norm after feed-forward",
+     "model.layers.{}.post_feedforward_layernorm.weight",
+     "blk.{}.post_ffw_norm.weight"},
 };
 } // namespace
 
@@ -109,14 +120,24 @@ TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
     table.specs.push_back(
         {role, (gguf ? row.gguf : row.huggingFace).str(), std::move(shape)});
   };
+  const RoleRow &head = rowOf(R::Head);
+  table.headName = (gguf ? head.gguf : head.huggingFace).str();
   int64_t hidden = config.hidden, mlp = config.intermediate;
   int64_t q = config.queryWidth(), kv = config.kvWidth();
+  // With a norm after attention, transformers calls that one
+  // post_attention_layernorm, and this one by what it stands before.
+  constexpr StringLiteral beforeFeedForward =
+      "model.layers.{}.pre_feedforward_layernorm.weight";
 
   add(R::Embedding, {config.vocab, hidden});
   add(R::AttentionNorm, {hidden});
-  add(R::Query, {q, hidden});
-  add(R::Key, {kv, hidden});
-  add(R::Value, {kv, hidden});
+  if (config.fusedQkv) {
+    add(R::QueryKeyValue, {q + 2 * kv, hidden});
+  } else {
+    add(R::Query, {q, hidden});
+    add(R::Key, {kv, hidden});
+    add(R::Value, {kv, hidden});
+  }
   if (config.qkvBias) {
     add(R::QueryBias, {q});
     add(R::KeyBias, {kv});
@@ -129,15 +150,25 @@ TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
   add(R::Output, {hidden, q});
   if (config.outputBias)
     add(R::OutputBias, {hidden});
+  if (config.postNorms)
+    add(R::PostAttentionNorm, {hidden});
   add(R::FeedForwardNorm, {hidden});
-  add(R::Gate, {mlp, hidden});
-  add(R::Up, {mlp, hidden});
+  if (config.postNorms && !gguf)
+    table.specs.back().pattern = beforeFeedForward.str();
+  if (config.fusedGateUp) {
+    add(R::GateUp, {2 * mlp, hidden});
+  } else {
+    add(R::Gate, {mlp, hidden});
+    add(R::Up, {mlp, hidden});
+  }
   add(R::Down, {hidden, mlp});
   if (config.mlpBias) {
     add(R::GateBias, {mlp});
     add(R::UpBias, {mlp});
     add(R::DownBias, {hidden});
   }
+  if (config.postNorms)
+    add(R::PostFeedForwardNorm, {hidden});
   add(R::FinalNorm, {hidden});
   if (!config.tiedHead)
     add(R::Head, {config.vocab, hidden});
@@ -164,6 +195,15 @@ static bool matches(StringRef name, StringRef pattern) {
   return !name.empty() && all_of(name, isDigit);
 }
 
+/// "q4_0, q4_1, ..."
+static std::string readableBlocks() {
+  std::string text;
+  for (unsigned value = 0; value <= getMaxEnumValForGgufBlock(); ++value)
+    if (auto block = symbolizeGgufBlock(value))
+      text += (text.empty() ? "" : ", ") + stringifyGgufBlock(*block).str();
+  return text;
+}
+
 static void checkTensor(const Checkpoint &checkpoint,
                         const CheckpointTensor &tensor, const TensorSpec &spec,
                         Diagnostics &diags) {
@@ -173,14 +213,18 @@ static void checkTensor(const Checkpoint &checkpoint,
                 "expected shape " + formatShape(spec.shape) + " for the " +
                     tensorRoleName(spec.role) + ", found " +
                     formatShape(tensor.shape));
-  if (!isFloatWeight(tensor.type))
-    diags.error(file, "tensor " + quoted(tensor.name),
-                "expected type f32, f16 or bf16, found " +
-                    dtypeName(tensor.type),
-                isBlocked(tensor.type)
-                    ? "quantized tensors cannot be imported: use an F32, F16 "
-                      "or BF16 file of the model"
-                    : "convert the tensor to one of them");
+  bool isVector = spec.shape.size() == 1;
+  if (isVector ? isFloatWeight(tensor.type) : isMatrixWeight(tensor.type))
+    return;
+  std::string known = "f32, f16 or bf16";
+  if (!isVector && isBlocked(tensor.type))
+    known = "f32, f16, bf16 or one of " + readableBlocks();
+  diags.error(file, "tensor " + quoted(tensor.name),
+              "expected type " + known + ", found " + dtypeName(tensor.type),
+              isBlocked(tensor.type)
+                  ? "quantize the model to one of them, or use a file in F16 "
+                    "or BF16"
+                  : "convert the tensor to one of them");
 }
 
 void validateTensors(const Checkpoint &checkpoint, const TensorTable &table,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===- llama.cpp - LlamaForCausalLM ---------------------------------------===//
 //
-// Llama 2, 3, 3.1 and later, and the many models of the same shape. GGUF files
+// Llama 2, 3, 3.1 and later, and the many models of the same shape (SmolLM,
+// SmolLM 2). GGUF files
 // keep the rows of q and k so that rotary pairs are adjacent.
 //
 //===----------------------------------------------------------------------===//
@@ -18,6 +19,10 @@ public:
     config.qkvBias = reader.boolean("attention_bias", false);
     config.outputBias = config.qkvBias;
     config.mlpBias = reader.boolean("mlp_bias", false);
+    // SmolLM's training tools write these.
+    reader.require("rope_interleaved", false);
+    reader.require("is_llama_config", true);
+    reader.ignore({"transformers.js_config"});
   }
 
   llvm::StringRef ggufName() const override { return "llama"; }

@@ -36,8 +36,11 @@ constexpr const char *kEndTokens[] = {"<|eot_id|>",
 
 class GgufVocabReader {
 public:
-  GgufVocabReader(const GgufVocab &vocab, StringRef name)
-      : vocab(vocab), name(name) {}
+  GgufVocabReader(const GgufVocab &vocab, StringRef name,
+                  std::vector<std::string> *warnings)
+      : vocab(vocab), name(name) {
+    builder.warnings = warnings;
+  }
 
   Expected<std::string> run() {
     if (vocab.model != "llama" && vocab.model != "gpt2")
@@ -52,7 +55,8 @@ public:
       return error;
     if (Error idError = readIds())
       return idError;
-    builder.chatTemplate = vocab.chatTemplate;
+    if (!vocab.chatTemplate.empty())
+      builder.chatTemplates.push_back({"default", vocab.chatTemplate});
     return builder.write(name);
   }
 
@@ -256,8 +260,9 @@ private:
 } // namespace
 
 Expected<std::string> buildTextTable(const GgufVocab &vocab,
-                                     StringRef fileName) {
-  return GgufVocabReader(vocab, fileName).run();
+                                     StringRef fileName,
+                                     std::vector<std::string> *warnings) {
+  return GgufVocabReader(vocab, fileName, warnings).run();
 }
 
 } // namespace adze

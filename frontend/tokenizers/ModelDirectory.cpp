@@ -28,7 +28,8 @@ bool hasTokenizerFiles(StringRef directory) {
          (has(directory, "vocab.json") && has(directory, "merges.txt"));
 }
 
-Expected<std::string> buildTextTable(StringRef directory) {
+Expected<std::string> buildTextTable(StringRef directory,
+                                     std::vector<std::string> *warnings) {
   if (!hasTokenizerFiles(directory))
     return tokenizerError(directory,
                           "no tokenizer: expected tokenizer.json, "
@@ -37,6 +38,7 @@ Expected<std::string> buildTextTable(StringRef directory) {
   Expected<TokenizerSettings> settings = readSettings(directory);
   if (!settings)
     return settings.takeError();
+  settings->warnings = warnings;
   auto read = [&](StringRef file) {
     return readTextFile(pathOf(directory, file));
   };

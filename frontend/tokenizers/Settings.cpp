@@ -5,7 +5,7 @@
 
 #include "Settings.h"
 
-#include "Json.h"
+#include "adze/Frontend/Json.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -82,7 +82,8 @@ Error applySettings(TextTableBuilder &builder,
       builder.stopIds.push_back(id);
   if (builder.eos >= 0)
     builder.stopIds.push_back(builder.eos);
-  builder.chatTemplate = settings.chatTemplate;
+  builder.chatTemplates = settings.chatTemplates;
+  builder.warnings = settings.warnings;
   return Error::success();
 }
 
@@ -107,7 +108,7 @@ public:
       return error;
     if (Error error = readEndTokens("config.json"))
       return error;
-    if (Error error = readChatTemplate())
+    if (Error error = readChatTemplates())
       return error;
     return std::move(settings);
   }
@@ -127,7 +128,7 @@ private:
     Expected<std::string> text = readTextFile(path);
     if (!text)
       return text.takeError();
-    Expected<json::Value> value = parseTokenizerJson(*text, path);
+    Expected<json::Value> value = parseJson(*text, path);
     if (value && !value->getAsObject())
       return tokenizerError(path, "expected a JSON object");
     return value;
@@ -180,20 +181,27 @@ private:
     if (Error error = readFlag(*config, "add_eos_token", file, settings.addEos))
       return error;
     if (auto text = config->getString("chat_template"))
-      settings.chatTemplate = text->str();
+      settings.chatTemplates = {{"default", text->str()}};
     else if (const json::Array *named = config->getArray("chat_template"))
-      readNamedTemplate(*named);
+      readNamedTemplates(*named);
     return readAddedTokens(*config, file);
   }
 
-  /// Several templates: the one called "default", else the first.
-  void readNamedTemplate(const json::Array &named) {
+  void readNamedTemplates(const json::Array &named) {
     for (const json::Value &value : named)
       if (const json::Object *entry = value.getAsObject())
         if (auto text = entry->getString("template"))
-          if (settings.chatTemplate.empty() ||
-              entry->getString("name") == StringRef("default"))
-            settings.chatTemplate = text->str();
+          setTemplate(entry->getString("name").value_or("default"),
+                      text->str());
+  }
+
+  void setTemplate(StringRef name, std::string source) {
+    for (NamedTemplate &entry : settings.chatTemplates)
+      if (entry.name == name) {
+        entry.source = std::move(source);
+        return;
+      }
+    settings.chatTemplates.push_back({name.str(), std::move(source)});
   }
 
   Error readAddedTokens(const json::Object &config, StringRef file) {
@@ -254,15 +262,33 @@ private:
     return Error::success();
   }
 
-  /// Newer checkpoints ship the template in a file of its own.
-  Error readChatTemplate() {
-    std::string path = pathOf("chat_template.jinja");
-    if (!settings.chatTemplate.empty() || !sys::fs::exists(path))
-      return Error::success();
+  /// Newer checkpoints ship templates in files of their own, which count more
+  /// than tokenizer_config.json.
+  Error readTemplateFile(StringRef path, StringRef name) {
     Expected<std::string> text = readTextFile(path);
     if (!text)
       return text.takeError();
-    settings.chatTemplate = std::move(*text);
+    setTemplate(name, std::move(*text));
+    return Error::success();
+  }
+
+  Error readChatTemplates() {
+    std::string path = pathOf("chat_template.jinja");
+    if (sys::fs::exists(path))
+      if (Error error = readTemplateFile(path, "default"))
+        return error;
+    std::error_code code;
+    std::vector<std::string> more;
+    for (sys::fs::directory_iterator
+             at(pathOf("additional_chat_templates"), code),
+         end;
+         !code && at != end; at.increment(code))
+      if (sys::path::extension(at->path()) == ".jinja")
+        more.push_back(at->path());
+    llvm::sort(more);
+    for (const std::string &file : more)
+      if (Error error = readTemplateFile(file, sys::path::stem(file)))
+        return error;
     return Error::success();
   }
 

@@ -69,11 +69,15 @@ class Writer {
 public:
   Writer(const TextTableBuilder &source, StringRef name)
       : source(source), name(name) {
-    static_assert(sizeof header % ADZE_TT_ALIGNMENT == 0);
+    static_assert(sizeof header % ADZE_TT_ALIGNMENT == 0 &&
+                  sizeof extension % ADZE_TT_ALIGNMENT == 0);
     std::memset(&header, 0, sizeof header);
     for (adze_tt_section &entry : header.sections)
       entry.offset = sizeof header; // what no writer fills in is empty
-    table.assign(sizeof header, '\0');
+    for (adze_tt_section &entry : extension.sections)
+      entry.offset = sizeof header;
+    extension.section_count = ADZE_TT_EXTENSION_COUNT;
+    table.assign(sizeof header + sizeof extension, '\0');
   }
 
   Expected<std::string> run() {
@@ -89,15 +93,19 @@ public:
       return tokenizerError(name, "the text table would exceed 4 GiB");
     header.size = table.size();
     std::memcpy(table.data(), &header, sizeof header);
+    std::memcpy(table.data() + sizeof header, &extension, sizeof extension);
     return std::move(table);
   }
 
 private:
   void section(uint32_t number, StringRef bytes) {
+    section(header.sections[number], bytes);
+  }
+  void section(adze_tt_section &entry, StringRef bytes) {
     table.resize((table.size() + ADZE_TT_ALIGNMENT - 1) / ADZE_TT_ALIGNMENT *
                  ADZE_TT_ALIGNMENT);
-    header.sections[number] = {static_cast<uint32_t>(table.size()),
-                               static_cast<uint32_t>(bytes.size())};
+    entry = {static_cast<uint32_t>(table.size()),
+             static_cast<uint32_t>(bytes.size())};
     table.append(bytes.begin(), bytes.end());
   }
 
@@ -121,7 +129,7 @@ private:
     header.magic = ADZE_TT_MAGIC;
     header.version = ADZE_TT_VERSION;
     header.model = source.model;
-    header.flags = source.flags;
+    header.flags = source.flags | ADZE_TT_EXTENDED;
     header.vocabulary_size = static_cast<uint32_t>(source.tokens.size());
     header.bos = source.bos;
     header.eos = source.eos;
@@ -342,15 +350,26 @@ private:
     std::sort(stops.begin(), stops.end());
     stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
     section(ADZE_TT_STOP_IDS, asBytes(stops));
-    section(ADZE_TT_CHAT_TEMPLATE, source.chatTemplate);
+    writeChatTemplates();
     section(ADZE_TT_CHARSMAP_TRIE, asBytes(source.charsmapTrie));
     section(ADZE_TT_CHARSMAP_TEXT, source.charsmapText);
     section(ADZE_TT_UNKNOWN_TEXT, source.unknownText);
   }
 
+  void writeChatTemplates() {
+    StringRef text;
+    for (const NamedTemplate &entry : source.chatTemplates)
+      if (text.empty() || entry.name == "default")
+        text = entry.source;
+    section(ADZE_TT_CHAT_TEMPLATE, text);
+    section(extension.sections[ADZE_TT_CHAT_PROGRAMS],
+            compileChatTemplates(source.chatTemplates, source.warnings));
+  }
+
   const TextTableBuilder &source;
   StringRef name;
   adze_tt_header header;
+  adze_tt_extension extension = {};
   std::string table, strings;
   StringMap<uint32_t> internedAt;
 };

@@ -6,6 +6,7 @@
 #ifndef ADZE_FRONTEND_TOKENIZERS_TEXTTABLEBUILDER_H
 #define ADZE_FRONTEND_TOKENIZERS_TEXTTABLEBUILDER_H
 
+#include "ChatTemplate.h"
 #include "PatternCompiler.h"
 
 #include "adze/Frontend/Tokenizer.h"
@@ -58,7 +59,10 @@ public:
   int32_t bos = -1, eos = -1, unk = -1, pad = -1;
   std::vector<int32_t> prefixIds, suffixIds, stopIds;
   uint32_t decodeStrip = 0;
-  std::string chatTemplate, unknownText, charsmapText;
+  std::string unknownText, charsmapText;
+  std::vector<NamedTemplate> chatTemplates;
+  /// Told of chat templates that cannot be compiled, where there is one.
+  std::vector<std::string> *warnings = nullptr;
   std::vector<uint32_t> charsmapTrie;
 
   /// Makes `tokens` long enough for `id`; false if the id is out of all

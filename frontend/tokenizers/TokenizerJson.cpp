@@ -7,9 +7,9 @@
 #include "TokenizerJson.h"
 
 #include "ByteLevel.h"
-#include "Json.h"
 #include "Merges.h"
 #include "Settings.h"
+#include "adze/Frontend/Json.h"
 
 #include <cstdlib>
 #include <utf8proc.h>
@@ -392,7 +392,7 @@ TokenizerJsonReader::run(const TokenizerSettings &settings) {
 Expected<std::string>
 buildTextTableFromTokenizerJson(StringRef text, StringRef name,
                                 const TokenizerSettings &settings) {
-  Expected<json::Value> value = parseTokenizerJson(text, name);
+  Expected<json::Value> value = parseJson(text, name);
   if (!value)
     return value.takeError();
   const json::Object *root = value->getAsObject();

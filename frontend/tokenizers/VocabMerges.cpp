@@ -4,10 +4,10 @@
 // per line behind a version line).
 
 #include "ByteLevel.h"
-#include "Json.h"
 #include "Merges.h"
 #include "Settings.h"
 #include "TextTableBuilder.h"
+#include "adze/Frontend/Json.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -18,7 +18,7 @@ namespace adze {
 static Error readVocabulary(StringRef text, StringRef name,
                             TextTableBuilder &builder,
                             StringMap<uint32_t> &vocabulary) {
-  Expected<json::Value> value = parseTokenizerJson(text, name);
+  Expected<json::Value> value = parseJson(text, name);
   if (!value)
     return value.takeError();
   const json::Object *entries = value->getAsObject();

@@ -69,14 +69,43 @@ static const struct {
                 {ADZE_X86_VBMI2, "avx512_vbmi2"},
                 {ADZE_X86_AMX, "amx"}};
 #else
-/* aarch64 variants beyond the base need HWCAP bits, which the ABI has yet to
- * number; until then only a variant that needs nothing fits. */
-void adze_cpu_features(uint64_t have[2]) { have[0] = have[1] = 0; }
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+
+/* Bits of AT_HWCAP and AT_HWCAP2, and the request for the vector length, as the
+ * kernel's interface for user space numbers them. */
+enum { HWCAP_DOTPROD = 1u << 20, HWCAP_HAS_SVE = 1u << 22 };
+enum { HWCAP2_HAS_I8MM = 1u << 13, HWCAP2_HAS_BF16 = 1u << 14 };
+enum { PRCTL_SVE_GET_VL = 51, SVE_LENGTH_BYTES = 0xffff };
+
+void adze_cpu_features(uint64_t have[2]) {
+  have[0] = have[1] = 0;
+  unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+  if (first & HWCAP_DOTPROD)
+    have[0] |= ADZE_ARM_DOTPROD;
+  if (second & HWCAP2_HAS_I8MM)
+    have[0] |= ADZE_ARM_I8MM;
+  if (second & HWCAP2_HAS_BF16)
+    have[0] |= ADZE_ARM_BF16;
+  if (first & HWCAP_HAS_SVE) {
+    have[0] |= ADZE_ARM_SVE;
+    int length = prctl(PRCTL_SVE_GET_VL);
+    if (length > 0 && (length & SVE_LENGTH_BYTES) == 32)
+      have[0] |= ADZE_ARM_SVE_256;
+    if (length > 0 && (length & SVE_LENGTH_BYTES) == 64)
+      have[0] |= ADZE_ARM_SVE_512;
+  }
+}
 
 static const struct {
   uint64_t bit;
   const char *name;
-} features[] = {{0, ""}};
+} features[] = {{ADZE_ARM_DOTPROD, "dotprod"},
+                {ADZE_ARM_I8MM, "i8mm"},
+                {ADZE_ARM_BF16, "bf16"},
+                {ADZE_ARM_SVE, "sve"},
+                {ADZE_ARM_SVE_256, "sve vectors of 256 bits"},
+                {ADZE_ARM_SVE_512, "sve vectors of 512 bits"}};
 #endif
 
 void adze_cpu_feature_names(const uint64_t bits[2], char *out,

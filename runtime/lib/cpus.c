@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "cgroup.h"
 #include "pool.h"
 
 uint32_t adze_affinity_cpus(void) {
@@ -29,89 +29,36 @@ uint32_t adze_affinity_cpus(void) {
   return 1;
 }
 
-static bool read_line(const char *path, char *line, size_t capacity) {
-  FILE *file = fopen(path, "re");
-  if (!file)
-    return false;
-  bool read = fgets(line, (int)capacity, file) != NULL;
-  fclose(file);
-  return read;
-}
-
 /* CPUs granted by one group's directory; 0: no limit there. */
-static double group_quota(const char *root, const char *mount,
-                          const char *group) {
-  char path[1024], line[128];
+static double group_quota(const char *directory) {
+  char path[1100], line[128];
   long long quota, period;
-  snprintf(path, sizeof path, "%s%s%s/cpu.max", root, mount, group);
-  if (read_line(path, line, sizeof line))
+  snprintf(path, sizeof path, "%s/cpu.max", directory);
+  if (adze_read_line(path, line, sizeof line))
     return sscanf(line, "%lld %lld", &quota, &period) == 2 && quota > 0 &&
                    period > 0
                ? (double)quota / (double)period
                : 0;
-  snprintf(path, sizeof path, "%s%s%s/cpu.cfs_quota_us", root, mount, group);
-  if (!read_line(path, line, sizeof line) ||
+  snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", directory);
+  if (!adze_read_line(path, line, sizeof line) ||
       sscanf(line, "%lld", &quota) != 1 || quota <= 0)
     return 0;
-  snprintf(path, sizeof path, "%s%s%s/cpu.cfs_period_us", root, mount, group);
-  if (!read_line(path, line, sizeof line) ||
+  snprintf(path, sizeof path, "%s/cpu.cfs_period_us", directory);
+  if (!adze_read_line(path, line, sizeof line) ||
       sscanf(line, "%lld", &period) != 1 || period <= 0)
     return 0;
   return (double)quota / (double)period;
 }
 
-/* The tightest quota from `group` up to the mount's root. */
-static double tightest_quota(const char *root, const char *mount,
-                             char *group) {
-  double tightest = 0;
-  for (;;) {
-    double quota = group_quota(root, mount, group);
-    if (quota > 0 && (tightest == 0 || quota < tightest))
-      tightest = quota;
-    char *slash = strrchr(group, '/');
-    if (!slash)
-      return tightest;
-    *slash = 0;
-  }
-}
-
-/* A line of /proc/self/cgroup: "0::/group" or "4:cpu,cpuacct:/group". */
-static double line_quota(const char *root, char *line) {
-  char *controllers = strchr(line, ':');
-  char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-  if (!group)
-    return 0;
-  *group++ = 0;
-  group[strcspn(group, "\n")] = 0;
-  ++controllers;
-  if (!*controllers)
-    return tightest_quota(root, "/sys/fs/cgroup", group);
-  bool has_cpu = false;
-  for (char *save = NULL, *word = strtok_r(controllers, ",", &save); word;
-       word = strtok_r(NULL, ",", &save))
-    has_cpu |= !strcmp(word, "cpu");
-  if (!has_cpu)
-    return 0;
-  char again[512];
-  snprintf(again, sizeof again, "%s", group);
-  double quota = tightest_quota(root, "/sys/fs/cgroup/cpu", group);
-  return quota > 0 ? quota
-                   : tightest_quota(root, "/sys/fs/cgroup/cpu,cpuacct", again);
+static void take_tightest(const char *directory, void *user) {
+  double *tightest = user, quota = group_quota(directory);
+  if (quota > 0 && (*tightest == 0 || quota < *tightest))
+    *tightest = quota;
 }
 
 uint32_t adze_cgroup_cpus(const char *root) {
-  char path[1024], line[512];
-  snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-  FILE *file = fopen(path, "re");
-  if (!file)
-    return 0;
   double tightest = 0;
-  while (fgets(line, sizeof line, file)) {
-    double quota = line_quota(root, line);
-    if (quota > 0 && (tightest == 0 || quota < tightest))
-      tightest = quota;
-  }
-  fclose(file);
+  adze_cgroup_visit(root, "cpu", take_tightest, &tightest);
   if (tightest == 0 || tightest >= 1e6)
     return 0;
   return tightest < 1 ? 1 : (uint32_t)tightest;

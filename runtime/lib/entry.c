@@ -14,11 +14,25 @@ typedef struct {
   const char *name;
   int64_t value[ADZE_MAX_SYMBOLS];
   int32_t bound_by[ADZE_MAX_SYMBOLS]; /* argument, or -1 */
+  adze_batch_args batch;
 } binding;
+
+/* The caller's tensor i is this argument: those of the batch are not his. */
+static uint32_t arg_of(const binding *b, uint32_t i) {
+  return i < b->batch.first ? i : i + b->batch.count;
+}
+static uint32_t n_tensors(const binding *b) {
+  return b->entry->n_args - b->batch.count;
+}
 
 static const char *arg_name(const binding *b, uint32_t i) {
   return adze_desc_string(
       b->desc, adze_desc_arg(b->desc, (uint64_t)b->entry->args0 + i)->name);
+}
+
+static const char *symbol_name(const binding *b, uint32_t k) {
+  return adze_desc_string(
+      b->desc, *adze_desc_symbol(b->desc, (uint64_t)b->entry->symbols0 + k));
 }
 
 static adze_status start_binding(const adze_model *m, const char *name,
@@ -43,7 +57,7 @@ static adze_status start_binding(const adze_model *m, const char *name,
   b->name = name;
   for (uint32_t i = 0; i < ADZE_MAX_SYMBOLS; ++i)
     b->bound_by[i] = -1;
-  return ADZE_OK;
+  return adze_batch_find(m, b->entry, &b->batch);
 }
 
 static void print_shape(const binding *b, const adze_arg *arg, char *out,
@@ -152,7 +166,7 @@ adze_status adze_entry_infer(const adze_model *m, const char *entry,
   adze_status status = start_binding(m, entry, &b);
   if (status)
     return status;
-  uint32_t expected = b.entry->n_args - b.entry->n_results;
+  uint32_t expected = n_tensors(&b) - b.entry->n_results;
   if (n_inputs != expected)
     return bad_count(&b, "inputs", n_inputs, expected);
   if (n_results != b.entry->n_results)
@@ -161,11 +175,11 @@ adze_status adze_entry_infer(const adze_model *m, const char *entry,
   if (!status)
     status = check_tensors(results, n_results);
   for (uint32_t i = 0; i < n_inputs && !status; ++i)
-    status = bind(&b, i, tensor_at(inputs, i));
+    status = bind(&b, arg_of(&b, i), tensor_at(inputs, i));
   for (uint32_t i = 0; i < n_results && !status; ++i) {
     adze_tensor *t = (adze_tensor *)(void *)tensor_at(results, i);
-    const adze_arg *arg =
-        adze_desc_arg(b.desc, (uint64_t)b.entry->args0 + expected + i);
+    uint32_t at = arg_of(&b, expected + i);
+    const adze_arg *arg = adze_desc_arg(b.desc, (uint64_t)b.entry->args0 + at);
     for (uint32_t k = 0; k < arg->rank; ++k) {
       int64_t dim = *adze_desc_dim(b.desc, (uint64_t)arg->dims0 + k);
       if (dim < 0 && b.bound_by[~dim] < 0) {
@@ -174,57 +188,106 @@ adze_status adze_entry_infer(const adze_model *m, const char *entry,
         return adze_fail(ADZE_INVALID_ARGUMENT,
                          "fill in dtype, rank and shape of the result",
                          "entry %s: no input gives dimension %u of result %s",
-                         b.name, k, arg_name(&b, expected + i));
+                         b.name, k, arg_name(&b, at));
       }
       t->shape[k] = dim < 0 ? b.value[~dim] : dim;
     }
     t->dtype = arg->dtype;
     t->rank = arg->rank;
-    status = bind(&b, expected + i, t);
+    status = bind(&b, at, t);
   }
   return status;
 }
 
-static adze_status call(adze_session *s, const char *name,
+/* The addresses of the caller's tensors, by argument. */
+static adze_status take_data(const binding *b, const adze_tensor *args,
+                             void **data) {
+  for (uint32_t i = 0; i < n_tensors(b); ++i) {
+    const adze_tensor *t = tensor_at(args, i);
+    uint32_t at = arg_of(b, i);
+    uint64_t bytes = adze_dtype_size(t->dtype);
+    for (uint32_t k = 0; k < t->rank; ++k)
+      if (adze_mul_overflows(bytes, (uint64_t)t->shape[k], &bytes))
+        return mismatch(b, at, t);
+    if (bytes && (!t->data || (uintptr_t)t->data % adze_dtype_size(t->dtype)))
+      return adze_fail(ADZE_INVALID_ARGUMENT, NULL,
+                       "entry %s, argument %s: its data is at %p; expected "
+                       "memory aligned to its type", b->name, arg_name(b, at),
+                       t->data);
+    data[at] = t->data;
+  }
+  return ADZE_OK;
+}
+
+static adze_status check_bound(const binding *b) {
+  for (uint32_t k = 0; k < b->entry->n_symbols; ++k)
+    if (b->bound_by[k] < 0 &&
+        !(b->batch.count &&
+          (k == b->batch.s || k == b->batch.s1 || k == b->batch.p)))
+      return adze_fail(ADZE_BAD_ARTEFACT, "compile the model again",
+                       "entry %s: no argument gives the symbol %s", b->name,
+                       symbol_name(b, k));
+  return ADZE_OK;
+}
+
+/* Rows that a call asks for (adze.take_rows): they index the T rows. */
+static adze_status check_rows(const binding *b, void *const *data) {
+  int64_t t = -1;
+  for (uint32_t k = 0; k < b->entry->n_symbols; ++k)
+    if (!strcmp(symbol_name(b, k), "T"))
+      t = b->value[k];
+  for (uint32_t i = 0; i < b->entry->n_args - b->entry->n_results; ++i) {
+    const adze_arg *arg = adze_desc_arg(b->desc, (uint64_t)b->entry->args0 + i);
+    int64_t dim = arg->rank == 1 ? *adze_desc_dim(b->desc, arg->dims0) : 0;
+    if (dim >= 0 || arg->dtype != ADZE_I32 ||
+        strcmp(symbol_name(b, (uint32_t)~dim), "R"))
+      continue;
+    const int32_t *rows = data[i];
+    for (int64_t r = 0; r < b->value[~dim]; ++r)
+      if (rows[r] < 0 || rows[r] >= t)
+        return adze_fail(ADZE_INVALID_ARGUMENT, "rows are indices into the rows",
+                         "entry %s, argument %s: row %lld is %d; there are "
+                         "%lld", b->name, arg_name(b, i), (long long)r, rows[r],
+                         (long long)t);
+  }
+  return ADZE_OK;
+}
+
+/* `keep`: the rows continue the session's sequences. */
+static adze_status call(adze_session *s, const char *name, bool keep,
+                        const adze_entry_rows *rows, size_t n_rows,
                         const adze_tensor *args, size_t n_args) {
   binding b;
   adze_status status = start_binding(s->model, name, &b);
   if (status)
     return status;
-  if (b.entry->n_states)
+  int64_t at = adze_desc_find_entry(b.desc, name);
+  if (at == s->plan.step_entry || at == s->plan.hidden_entry)
     return adze_fail(ADZE_INVALID_ARGUMENT, "use adze_step or adze_embed",
-                     "entry %s has state that belongs to sequences", name);
-  if (n_args != b.entry->n_args)
+                     "entry %s takes tokens of sequences", name);
+  if (keep && !b.batch.count)
+    return adze_fail(ADZE_INVALID_ARGUMENT, "use adze_entry_call",
+                     "entry %s reads no positions: its rows continue nothing",
+                     name);
+  if (n_args != n_tensors(&b))
     return bad_count(&b, "arguments (inputs, then results)", n_args,
-                     b.entry->n_args);
+                     n_tensors(&b));
   status = check_tensors(args, n_args);
   for (uint32_t i = 0; i < n_args && !status; ++i)
-    status = bind(&b, i, tensor_at(args, i));
+    status = bind(&b, arg_of(&b, i), tensor_at(args, i));
+  void *data[256]; /* the reader admits no entry with more */
+  if (!status)
+    status = take_data(&b, args, data);
+  if (!status)
+    status = check_bound(&b);
+  if (!status)
+    status = check_rows(&b, data);
   if (status)
     return status;
-  void *data[256]; /* the reader admits no entry with more */
-  for (uint32_t i = 0; i < n_args; ++i) {
-    const adze_tensor *t = tensor_at(args, i);
-    uint64_t bytes = adze_dtype_size(t->dtype);
-    for (uint32_t k = 0; k < t->rank; ++k)
-      if (adze_mul_overflows(bytes, (uint64_t)t->shape[k], &bytes))
-        return mismatch(&b, i, t);
-    if (bytes && (!t->data || (uintptr_t)t->data % adze_dtype_size(t->dtype)))
-      return adze_fail(ADZE_INVALID_ARGUMENT, NULL,
-                       "entry %s, argument %s: its data is at %p; expected "
-                       "memory aligned to its type", name, arg_name(&b, i),
-                       t->data);
-    data[i] = t->data;
-  }
-  for (uint32_t k = 0; k < b.entry->n_symbols; ++k)
-    if (b.bound_by[k] < 0)
-      return adze_fail(ADZE_BAD_ARTEFACT, "compile the model again",
-                       "entry %s: no argument gives the symbol %s", name,
-                       adze_desc_string(
-                           b.desc, *adze_desc_symbol(
-                                       b.desc, b.entry->symbols0 + k)));
-  int64_t at = adze_desc_find_entry(b.desc, name);
-  return adze_run_entry(s, (uint64_t)at, b.value, data, true);
+  if (!b.batch.count)
+    return adze_run_entry(s, (uint64_t)at, b.value, data, true);
+  return adze_batch_run(s, (uint64_t)at, &b.batch, keep ? rows : NULL, n_rows,
+                        b.value[b.batch.t], b.value, data);
 }
 
 adze_status adze_entry_call(adze_session *s, const char *entry,
@@ -235,5 +298,19 @@ adze_status adze_entry_call(adze_session *s, const char *entry,
   adze_status status = adze_session_enter(s);
   if (status)
     return status;
-  return adze_session_leave(s, call(s, entry, args, n_args));
+  return adze_session_leave(s, call(s, entry, false, NULL, 0, args, n_args));
+}
+
+adze_status adze_entry_append(adze_session *s, const char *entry,
+                              const adze_entry_rows *rows, size_t n_rows,
+                              const adze_tensor *args, size_t n_args) {
+  if (!rows || !n_rows || (n_args && !args))
+    return adze_fail(ADZE_INVALID_ARGUMENT, NULL,
+                     "adze_entry_append: the rows or arguments are null or "
+                     "none");
+  adze_status status = adze_session_enter(s);
+  if (status)
+    return status;
+  return adze_session_leave(s,
+                            call(s, entry, true, rows, n_rows, args, n_args));
 }

@@ -62,22 +62,21 @@ static void drop_page(adze_kv *kv, uint32_t page) {
     kv->free_pages[kv->n_free++] = page;
 }
 
-/* The page that the next position goes to, if it is there and shared. */
-static bool must_copy(const adze_kv *kv, const adze_sequence *s,
-                      uint32_t length) {
-  return length > s->length && s->length % ADZE_KV_PAGE_POSITIONS &&
-         kv->owners[s->pages[s->length / ADZE_KV_PAGE_POSITIONS]] > 1;
+int32_t adze_kv_page_to_copy(const adze_kv *kv, const adze_sequence *s,
+                             uint32_t length) {
+  if (length <= s->length || s->length % ADZE_KV_PAGE_POSITIONS == 0)
+    return -1;
+  int32_t page = s->pages[s->length / ADZE_KV_PAGE_POSITIONS];
+  return kv->owners[page] > 1 ? page : -1;
 }
 
-uint32_t adze_kv_pages_needed(const adze_kv *kv, const adze_sequence *s,
-                              uint32_t length) {
+uint32_t adze_kv_pages_needed(const adze_sequence *s, uint32_t length) {
   uint32_t pages = adze_kv_pages_of(length);
-  return (pages > s->n_pages ? pages - s->n_pages : 0) +
-         must_copy(kv, s, length);
+  return pages > s->n_pages ? pages - s->n_pages : 0;
 }
 
 void adze_kv_reserve(adze_kv *kv, adze_sequence *s, uint32_t length) {
-  if (must_copy(kv, s, length)) {
+  if (adze_kv_page_to_copy(kv, s, length) >= 0) {
     int32_t *slot = &s->pages[s->length / ADZE_KV_PAGE_POSITIONS];
     uint32_t old = (uint32_t)*slot, copy = take_page(kv, false);
     for (uint32_t i = 0; i < kv->n_states; ++i)

@@ -31,9 +31,12 @@ adze_status adze_kv_init(adze_kv *, const adze_memory_source *,
                          const adze_desc *, uint32_t pages);
 void adze_kv_destroy(adze_kv *, const adze_memory_source *);
 
-/* Pages to take before positions up to `length` can be written. */
-uint32_t adze_kv_pages_needed(const adze_kv *, const adze_sequence *,
-                              uint32_t length);
+/* New pages to take before positions up to `length` can be written. */
+uint32_t adze_kv_pages_needed(const adze_sequence *, uint32_t length);
+/* The page that has to be copied for that because others hold it too, or -1.
+ * Whoever is left as its only owner needs no copy. */
+int32_t adze_kv_page_to_copy(const adze_kv *, const adze_sequence *,
+                             uint32_t length);
 /* Takes them; there must be as many free. `sequence->length` stays. */
 void adze_kv_reserve(adze_kv *, adze_sequence *, uint32_t length);
 /* Keeps the first `length` positions and the pages they need. */

@@ -38,6 +38,15 @@ adze_status adze_model_choose_variant(adze_model *, const char *forced);
 void adze_variant_missing(const adze_model *, uint64_t index,
                           uint64_t missing[2]);
 
+/* The arguments of an entry that stand for its !adze.batch (entry_batch.c):
+ * positions, seqs, row_begin and pages, from `first` on. */
+typedef struct adze_batch_args {
+  uint32_t first, count; /* count: 4, or 0 where the entry has none */
+  uint32_t t, s, s1, p;  /* symbols of the entry */
+} adze_batch_args;
+adze_status adze_batch_find(const adze_model *, const adze_entry *,
+                            adze_batch_args *);
+
 void adze_model_log(const adze_model *, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -218,7 +218,13 @@ adze_status adze_model_entry_arg(const adze_model *m, const char *entry,
                      "%s: entry %s has %u arguments, no number %llu", m->name,
                      entry, e->n_args, (ull)index);
   const adze_arg *arg = adze_desc_arg(&m->desc, e->args0 + index);
+  adze_batch_args batch;
+  adze_status status = adze_batch_find(m, e, &batch);
+  if (status)
+    return status;
   adze_arg_info info = {.size = sizeof info,
+                        .is_batch = batch.count && index >= batch.first &&
+                                    index < batch.first + batch.count,
                         .dtype = arg->dtype,
                         .rank = arg->rank,
                         .is_result = index >= e->n_args - e->n_results,

@@ -9,7 +9,6 @@ typedef unsigned long long ull;
 
 #define DEFAULT_CONTEXT 4096u
 #define DEFAULT_CHUNK 512u
-#define MAX_CONTEXT (1u << 24)
 #define MAX_SEQUENCES 4096u
 #define MAX_CHUNK 65536u
 
@@ -96,16 +95,16 @@ static adze_status plan_context(const adze_model *m,
   if (meta->present &&
       adze_meta_find((const char *)meta->data, meta->bytes, "context", &value))
     adze_meta_integer(value, &most);
-  if (most < 0 || most > MAX_CONTEXT)
-    most = MAX_CONTEXT;
+  if (most < 0 || most > ADZE_MAX_CONTEXT)
+    most = ADZE_MAX_CONTEXT;
   p->context = o->context;
   if (!p->context)
     p->context = most && most < DEFAULT_CONTEXT ? (uint32_t)most
                                                 : DEFAULT_CONTEXT;
-  if (p->context > (most ? (uint32_t)most : MAX_CONTEXT))
+  if (p->context > (most ? (uint32_t)most : ADZE_MAX_CONTEXT))
     return adze_fail(ADZE_INVALID_ARGUMENT, "ask for a smaller context",
                      "%s: a context of %u positions; the model has %llu",
-                     m->name, p->context, (ull)(most ? most : MAX_CONTEXT));
+                     m->name, p->context, (ull)(most ? most : ADZE_MAX_CONTEXT));
   p->sequences = o->max_sequences ? o->max_sequences : 1;
   p->chunk = o->prefill_chunk ? o->prefill_chunk : DEFAULT_CHUNK;
   if (p->chunk < p->sequences)
@@ -159,6 +158,18 @@ static adze_status plan_arena(const adze_model *m, int64_t entry,
   return ADZE_OK;
 }
 
+/* Whether any entry reads positions, and that those that do are well formed. */
+static adze_status find_batches(const adze_model *m, adze_plan *p) {
+  adze_status status = ADZE_OK;
+  uint64_t count = adze_desc_count(&m->desc, ADZE_TABLE_ENTRIES);
+  for (uint64_t i = 0; i < count && !status; ++i) {
+    adze_batch_args batch;
+    status = adze_batch_find(m, adze_desc_entry(&m->desc, i), &batch);
+    p->holds_sequences |= !status && batch.count;
+  }
+  return status;
+}
+
 adze_status adze_plan_make(const adze_model *m, const adze_session_options *o,
                            uint32_t threads, adze_plan *p) {
   memset(p, 0, sizeof *p);
@@ -173,7 +184,9 @@ adze_status adze_plan_make(const adze_model *m, const adze_session_options *o,
   if (!status && p->hidden_entry >= 0 && p->step_entry < 0)
     status = adze_fail(ADZE_UNSUPPORTED, "compile the model as a decoder",
                        "%s: has an entry 'hidden' but no 'step'", m->name);
-  if (status || p->step_entry < 0)
+  if (!status)
+    status = find_batches(m, p);
+  if (status || !p->holds_sequences)
     return status;
   status = plan_context(m, o, p);
   if (!status)

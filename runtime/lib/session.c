@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Making and releasing sessions, their sequences, and cancelling. */
+#include <stdio.h>
+
 #include "session.h"
 
 typedef unsigned long long ull;
@@ -137,7 +139,7 @@ static uint64_t lay_out(adze_session *s, uint8_t *base) {
   return at;
 }
 
-static adze_status allocate_decoder(adze_session *s) {
+static adze_status allocate_sequences(adze_session *s) {
   adze_plan *p = &s->plan;
   s->block_bytes = lay_out(s, NULL);
   s->block = adze_alloc(&s->memory, s->block_bytes);
@@ -158,6 +160,11 @@ static adze_status allocate_decoder(adze_session *s) {
   if (!s->logits)
     return adze_out_of_memory("logits", s->logits_rows * p->vocabulary * 4);
   return ADZE_OK;
+}
+
+/* An allocator of the caller's knows its own limits. */
+static uint64_t available_to(const adze_model *m) {
+  return m->memory.hook.alloc ? UINT64_MAX : adze_memory_available("");
 }
 
 adze_status adze_memory_plan(const adze_model *m,
@@ -184,6 +191,12 @@ adze_status adze_memory_plan(const adze_model *m,
                         .kv_per_token = plan.kv_per_token,
                         .arena = plan.arena_bytes,
                         .other = plan.other_bytes};
+  uint64_t available = available_to(m);
+  if (available != UINT64_MAX && plan.step_entry >= 0) {
+    memory.available = available;
+    adze_plan_fit(m, &o, threads, available, &memory.fit_context,
+                  &memory.fit_pages);
+  }
   adze_give_struct(out, &memory, sizeof memory);
   return ADZE_OK;
 }
@@ -212,8 +225,10 @@ adze_status adze_session_create(adze_model *m,
   status = find_pool(m, &o, &s->pool);
   if (!status)
     status = adze_plan_make(m, &o, adze_pool_threads(s->pool), &s->plan);
-  if (!status && s->plan.step_entry >= 0)
-    status = allocate_decoder(s);
+  if (!status && s->plan.holds_sequences)
+    status = adze_plan_check(m, &o, &s->plan, available_to(m));
+  if (!status && s->plan.holds_sequences)
+    status = allocate_sequences(s);
   if (status)
     adze_session_release(s);
   else
@@ -240,6 +255,12 @@ uint32_t adze_session_context(const adze_session *s) {
 }
 uint32_t adze_session_vocabulary(const adze_session *s) {
   return s ? s->plan.vocabulary : 0;
+}
+uint32_t adze_session_pages(const adze_session *s) {
+  return s ? s->kv.pages : 0;
+}
+uint32_t adze_session_free_pages(const adze_session *s) {
+  return s ? s->kv.n_free : 0;
 }
 size_t adze_sequence_length(const adze_session *s, uint32_t sequence) {
   return s && sequence < s->plan.sequences ? s->sequence[sequence].length : 0;

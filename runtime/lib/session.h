@@ -12,12 +12,15 @@
 /* Symbols of the entries `step` and `hidden`, in the ABI's order. */
 enum { SYM_T, SYM_R, SYM_S, SYM_S1, SYM_P, N_SYMBOLS };
 
+#define ADZE_MAX_CONTEXT (1u << 24)
+
 /* What a session needs, worked out before anything is allocated. */
 typedef struct adze_plan {
   uint32_t context, sequences, chunk, threads;
   uint32_t pages, pages_per_sequence;
   uint32_t vocabulary, hidden;    /* widths of the two entries' results */
   int64_t step_entry, hidden_entry; /* -1: the model has none */
+  bool holds_sequences; /* some entry reads positions */
   uint64_t arena_bytes, kv_bytes, kv_per_token, other_bytes;
 } adze_plan;
 
@@ -64,6 +67,21 @@ struct adze_session {
 adze_status adze_plan_make(const adze_model *, const adze_session_options *,
                            uint32_t threads, adze_plan *);
 
+/* Bytes that can be taken: MemAvailable of /proc/meminfo and what the memory
+ * limits of the control groups leave, below `root` ("" for the system).
+ * UINT64_MAX: unknown (memory.c). */
+uint64_t adze_memory_available(const char *root);
+/* Bytes that a session takes beside the weights. */
+uint64_t adze_plan_bytes(const adze_plan *);
+/* The longest context, and the most pages, that `available` bytes have room
+ * for, other options as they are; 0: none. */
+void adze_plan_fit(const adze_model *, const adze_session_options *,
+                   uint32_t threads, uint64_t available, uint32_t *context,
+                   uint32_t *pages);
+/* ADZE_OUT_OF_MEMORY, with what would fit, where the plan needs more. */
+adze_status adze_plan_check(const adze_model *, const adze_session_options *,
+                            const adze_plan *, uint64_t available);
+
 /* A call on the session begins and ends; a second one at the same time is an
  * error. The end forgets a cancellation. */
 adze_status adze_session_enter(adze_session *);
@@ -87,6 +105,14 @@ adze_status adze_run_inputs(adze_session *, const adze_step_input *,
 adze_status adze_run_entry(adze_session *, uint64_t entry,
                            const int64_t *symbols, void *const *args,
                            bool stoppable);
+
+/* Runs `entry` over `total` rows, cut into `rows` (null: all of them one
+ * sequence from 0, forgotten afterwards). `args` and `symbols` lack only what
+ * belongs to the batch and get it here. */
+adze_status adze_batch_run(adze_session *, uint64_t entry,
+                           const adze_batch_args *, const adze_entry_rows *rows,
+                           size_t n_rows, int64_t total, int64_t *symbols,
+                           void **args);
 
 /* Sampling (sample.c). `draw` numbers the token. */
 adze_status adze_sampling_take(const adze_session *, const adze_sampling *,

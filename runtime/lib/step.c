@@ -36,12 +36,25 @@ static adze_status check_input(const adze_session *s,
   return ADZE_OK;
 }
 
+/* Page that input i must copy, or -1. */
+static int32_t copied_page(const adze_session *s, const adze_step_input *in) {
+  const adze_sequence *q = &s->sequence[in->sequence];
+  return adze_kv_page_to_copy(&s->kv, q, q->length + (uint32_t)in->count);
+}
+
+/* Exactly the pages that reserving for each input takes: where all owners of a
+ * page write to it, the last one keeps it. */
 static uint64_t pages_needed(const adze_session *s, const adze_step_input *in,
                              size_t count) {
   uint64_t pages = 0;
   for (size_t i = 0; i < count; ++i) {
     const adze_sequence *q = &s->sequence[in[i].sequence];
-    pages += adze_kv_pages_needed(&s->kv, q, q->length + (uint32_t)in[i].count);
+    pages += adze_kv_pages_needed(q, q->length + (uint32_t)in[i].count);
+    int32_t page = copied_page(s, &in[i]);
+    uint32_t before = 0;
+    for (size_t k = 0; page >= 0 && k < i; ++k)
+      before += copied_page(s, &in[k]) == page;
+    pages += page >= 0 && before + 1 < s->kv.owners[page];
   }
   return pages;
 }

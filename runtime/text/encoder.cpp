@@ -12,6 +12,10 @@ adze_text_status Tokenizer::open(const void *memory, size_t size,
   adze_text_status status = table.open(memory, size, error);
   if (status != ADZE_TEXT_OK)
     return status;
+  if (!table.chatPrograms.empty())
+    if (const char *problem = chat.open(table.chatPrograms))
+      return fail(error, ADZE_TEXT_CORRUPT_TABLE, 0, "corrupt text table: %s",
+                  problem);
   if (!buildAsciiSets(table, asciiSets))
     return failOutOfMemory(error);
   uint32_t raw = table.header().raw_added;

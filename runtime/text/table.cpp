@@ -76,7 +76,10 @@ private:
   }
 
   template <typename T> bool bind(uint32_t section, Span<T> &span) {
-    const adze_tt_section &entry = header.sections[section];
+    return bind(header.sections[section], section, span);
+  }
+  template <typename T>
+  bool bind(const adze_tt_section &entry, uint32_t section, Span<T> &span) {
     if (entry.offset % ADZE_TT_ALIGNMENT != 0 ||
         entry.offset < sizeof(adze_tt_header) || entry.offset > header.size ||
         entry.bytes > header.size - entry.offset)
@@ -113,7 +116,27 @@ private:
            bind(ADZE_TT_CHAT_TEMPLATE, table.chatTemplate) &&
            bind(ADZE_TT_CHARSMAP_TRIE, table.charsmapTrie) &&
            bind(ADZE_TT_CHARSMAP_TEXT, table.charsmapText) &&
-           bind(ADZE_TT_UNKNOWN_TEXT, table.unknownText);
+           bind(ADZE_TT_UNKNOWN_TEXT, table.unknownText) && bindExtension();
+  }
+
+  bool bindExtension() {
+    if (!(header.flags & ADZE_TT_EXTENDED))
+      return true;
+    adze_tt_extension extension = {};
+    size_t head = offsetof(adze_tt_extension, sections);
+    uint64_t rest = header.size - sizeof header;
+    if (rest < head)
+      return bad("truncated extension");
+    memcpy(&extension, memory + sizeof header, head);
+    if (extension.section_count > (rest - head) / sizeof(adze_tt_section))
+      return bad("truncated extension", extension.section_count);
+    if (extension.section_count <= ADZE_TT_CHAT_PROGRAMS)
+      return true;
+    memcpy(extension.sections, memory + sizeof header + head,
+           sizeof extension.sections);
+    return bind(extension.sections[ADZE_TT_CHAT_PROGRAMS],
+                uint32_t(ADZE_TT_SECTION_COUNT) + ADZE_TT_CHAT_PROGRAMS,
+                table.chatPrograms);
   }
 
   /// `offsets` must rise from 0 to `total` in vocabulary + 1 entries.

@@ -62,6 +62,7 @@ public:
   Bytes chatTemplate;
   Span<uint32_t> charsmapTrie;
   Bytes charsmapText, unknownText;
+  Bytes chatPrograms; ///< checked by ChatPrograms
 
 private:
   const adze_tt_header *head = nullptr;

@@ -7,6 +7,7 @@
 #define ADZE_RUNTIME_TEXT_TOKENIZER_H
 
 #include "added_tokens.h"
+#include "chat_program.h"
 #include "pattern.h"
 #include "table.h"
 
@@ -16,6 +17,7 @@ struct Tokenizer {
   Table table;
   Array<AsciiSet> asciiSets;
   AddedTokens rawAdded, normalizedAdded, userSymbols;
+  ChatPrograms chat;
 
   adze_text_status open(const void *memory, size_t size,
                         adze_text_error *error);

@@ -241,12 +241,13 @@ struct Bench {
     std::fill_n(step.pool->as<uint32_t>(), step.pool->size() / 4, 0x2c002c00u);
     Matrix q(rows, heads * d, in), out(rows, heads * d, Stored::F32);
     std::fill_n(q.memory.as<uint16_t>(), q.memory.size() / 2, 0x3c00);
-    int64_t items = kernel->items(&step.view);
+    Memory shared(kernel->shared.constant +
+                  kernel->shared.perPage * step.view.pagesPerSeq);
     auto run = [&] {
       for (int64_t l = 0; l < layers; ++l)
-        (*kernel)(0, items, &step.view,
-                  {word(q), word(out), word(*step.pool), uint64_t(l),
-                   uint64_t(rows)});
+        (*kernel)(0, 1, &step.view,
+                  {word(q), word(out), word(shared), word(*step.pool),
+                   uint64_t(l), uint64_t(rows)});
     };
     if (rows > 16) {
       double peak = peakOf(variant, dots), seconds = best(run);
@@ -296,7 +297,13 @@ int main(int argc, char **argv) {
       bench.attention(type, 32, 8, 128, 0, 2048);
       bench.attention(type, 32, 4, 64, 4095, 1);
       bench.attention(type, 32, 8, 128, 4095, 1);
+      bench.attention(type, 32, 4, 64, 8191, 1);
     }
+    bench.attention(Stored::I8, 32, 4, 64, 0, 2048);
+    bench.attention(Stored::I8, 32, 8, 128, 0, 2048);
+    bench.attention(Stored::I8, 32, 4, 64, 4095, 1);
+    bench.attention(Stored::I8, 32, 8, 128, 4095, 1);
+    bench.attention(Stored::I8, 32, 4, 64, 8191, 1);
   }
   return 0;
 }

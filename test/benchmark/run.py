@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Measures what docs/benchmarks.md says, and writes it.
+"""Measures what docs/benchmarks.md says, and writes it: a page for each kind of
+machine in docs/benchmarks/, all of them one after the other in the whole.
 
     ./dev build
     python3 test/benchmark/make_models.py tinyllama-1.1b smollm-135m qwen3-0.6b
@@ -10,13 +11,15 @@ Every figure is a ratio within one run where it can be: `adze bench` measures th
 plain-read roof and the register-only peak before, between and after the model,
 and a plain write of as many bytes stands beside each compilation. Repeats are
 interleaved over models, and the spread is in the table: memory bandwidth of
-shared machines comes in two states. The page is never edited by hand.
+shared machines comes in two states. No page is edited by hand. peers.py writes
+pages of its own into the same folder.
 """
 
 import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -57,14 +60,19 @@ def plain_write_seconds(folder, size):
     return seconds
 
 
+WEIGHTS = ["bf16", "int8", "int4:g128", "int4:g32"]
+
+
 def bench_models(adze, models, arguments):
     rows = {}
     for _ in range(arguments.repeats):
         for name, path in models.items():
-            figures = run_json(adze, "bench", path, "--json",
-                               "--threads", arguments.threads,
-                               "--prompt-tokens", 512, "--gen-tokens", 64)
-            rows.setdefault(name, []).append(figures)
+            for weights in arguments.weights:
+                figures = run_json(adze, "bench", path, "--json",
+                                   "--weights", weights,
+                                   "--threads", arguments.threads,
+                                   "--prompt-tokens", 512, "--gen-tokens", 64)
+                rows.setdefault(f"{name} {weights}", []).append(figures)
     lines = ["| model | decode tokens/s | GB/s | of the read roof | prefill "
              "tokens/s | GFLOP/s | of the dot peak |",
              "|---|---|---|---|---|---|---|"]
@@ -104,6 +112,30 @@ def compile_models(adze, models, arguments):
             f"{best['peak_anon_bytes'] / 1e6:.0f} MB | "
             f"{best['artefact_bytes'] / 1e9:.2f} GB |")
     return lines
+
+
+def mixed_layers(adze, arguments):
+    """Code generation where no two layers are alike, beside a uniform model."""
+    seconds = {"uniform": [], "mixed": []}
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
+        for kind in seconds:
+            subprocess.run(
+                [sys.executable, ROOT / "test/benchmark/make_mixed.py",
+                 Path(folder) / f"{kind}.mlir",
+                 *(["--uniform"] if kind == "uniform" else [])], check=True)
+        for _ in range(arguments.repeats):
+            for kind, list_ in seconds.items():
+                figures = run_json(adze, "compile",
+                                   Path(folder) / f"{kind}.mlir", "-o",
+                                   Path(folder) / "m.so", "--json")
+                list_.append(figures["codegen_seconds"])
+    ratio = (statistics.median(seconds["mixed"])
+             / statistics.median(seconds["uniform"]))
+    return ["| 32 layers | code generation s |", "|---|---|",
+            f"| alike, bf16 | {spread(seconds['uniform'], 2)} |",
+            "| each with its own intermediate size and format (bf16, f16, f32) "
+            f"| {spread(seconds['mixed'], 2)} |",
+            f"| ratio | {ratio:.2f} |"]
 
 
 def start_up(adze, adze_run, model, small, arguments):
@@ -150,6 +182,35 @@ def processor():
     return platform.machine()
 
 
+def features():
+    """Which of the instructions that variants differ in this CPU has."""
+    flags = next((line.split(":", 1)[1].split()
+                  for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("flags")), [])
+    known = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
+             "amx_int8"]
+    return ", ".join(f for f in known if f in flags) or "none of avx2 and up"
+
+
+def write(path, text):
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.rename(path)
+    print(f"wrote {path}")
+
+
+def join(pages):
+    whole = ["# Benchmarks", "",
+             "Put together by `python3 test/benchmark/run.py` from the pages in "
+             "`benchmarks/`, a kind of machine each; do not edit.", ""]
+    for page in sorted(pages.glob("*.md")):
+        # Headings go one level down.
+        whole += [("#" + line if line.startswith("#") else line)
+                  for line in page.read_text().splitlines()] + [""]
+    write(pages.parent / "benchmarks.md", "\n".join(whole))
+
+
 def main():
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -161,9 +222,14 @@ def main():
                         default=len(os.sched_getaffinity(0)))
     parser.add_argument("--scratch", default=None,
                         help="folder for artefacts (default: that of models)")
-    parser.add_argument("--out", type=Path,
-                        default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--weights", nargs="+", default=WEIGHTS)
+    parser.add_argument("--machine", help="name of the page (default: the CPU's)")
+    parser.add_argument("--join", action="store_true",
+                        help="only put the pages together")
     arguments = parser.parse_args()
+    pages = ROOT / "docs" / "benchmarks"
+    if arguments.join:
+        return join(pages)
     arguments.scratch = arguments.scratch or str(arguments.models)
     models = {name: arguments.models / f"{name}-bf16" for name in MODELS
               if (arguments.models / f"{name}-bf16").is_dir()}
@@ -172,11 +238,11 @@ def main():
                  "test/benchmark/make_models.py first")
     adze, adze_run = arguments.build / "bin/adze", arguments.build / "bin/adze-run"
     page = [
-        "# Benchmarks", "",
+        f"# {processor()}", "",
         "Written by `python3 test/benchmark/run.py`; do not edit. Random "
-        "weights in real shapes (bf16). Median (least - most) of "
-        f"{arguments.repeats} interleaved runs, {arguments.threads} threads, "
-        f"{processor()}.", "",
+        "weights in real shapes. Median (least - most) of "
+        f"{arguments.repeats} interleaved runs, {arguments.threads} threads; "
+        f"the CPU has: {features()}.", "",
         "## Running", "", *bench_models(adze, models, arguments), "",
         "Decode: 64 tokens of one sequence after a prompt of 512. GB/s are "
         "packed weight bytes and cache bytes read per token; the roof is a "
@@ -188,14 +254,14 @@ def main():
         *compile_models(adze, models, arguments), "",
         "Best of the runs, as the disk has good and bad moments; the plain "
         "write is the best of as many, interleaved.", "",
+        "Layers that differ:", "", *mixed_layers(adze, arguments), "",
         "## Starting", "",
         *start_up(adze, adze_run, next(iter(models.values())),
                   ROOT / "examples/models/bard", arguments), "",
         "## Sizes", "", *sizes(arguments.build), ""]
-    temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text("\n".join(page))
-    temporary.rename(arguments.out)
-    print(f"wrote {arguments.out}")
+    name = arguments.machine or re.sub(r"[^a-z0-9]+", "-", processor().lower())
+    write(pages / f"{name.strip('-')}.md", "\n".join(page))
+    join(pages)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 Environment: ADZE_PREFIX, the installed package; ADZE_EXAMPLES, the folder of
 the examples' builds; ADZE_LOGITS, the program of test/plugin; ADZE_MODEL, a
-model. Needs Python's standard library only.
+model; ADZE_OTHER_MODEL, one with another vocabulary. Needs Python's standard
+library only.
 """
 import array
 import json
@@ -22,6 +23,7 @@ PREFIX = pathlib.Path(os.environ["ADZE_PREFIX"])
 EXAMPLES = pathlib.Path(os.environ["ADZE_EXAMPLES"])
 LOGITS = os.environ["ADZE_LOGITS"]
 MODEL = os.environ["ADZE_MODEL"]
+OTHER_MODEL = os.environ["ADZE_OTHER_MODEL"]
 TOKENS = "1,17,30,5,44,260,9"
 
 
@@ -75,6 +77,18 @@ class Case(unittest.TestCase):
     def tool(self, name, *arguments, fails=False):
         return self.run_program(PREFIX / "bin" / name, *arguments, fails=fails)
 
+    _once = None  # a folder of all tests of this run
+
+    def compiled_once(self):
+        """MODEL for this machine, compiled by whichever test is the first."""
+        if not Case._once:
+            Case._once = tempfile.TemporaryDirectory(prefix="adze-example-")
+        artefact = pathlib.Path(Case._once.name) / "model.adze.so"
+        if not artefact.exists():
+            self.tool("adze", "compile", MODEL, "-o", artefact, "--target",
+                      "host")
+        return artefact
+
 
 class CompileAhead(Case):
 
@@ -104,6 +118,148 @@ class CompileAhead(Case):
         self.assertIn("/no/such.so", said)
 
 
+class Serve(Case):
+
+    def serve(self, *options, fails=False):
+        return self.run_program(EXAMPLES / "serve" / "serve",
+                                self.compiled_once(), *options, fails=fails)
+
+    def figures(self, *options, requests=48):
+        said = self.serve(*options)
+        self.assertIn(f"all {requests} outputs equal those of the request alone",
+                      said)
+        return {
+            name: int(re.search(pattern, said)[1])
+            for name, pattern in {
+                "tokens": r"^(\d+) tokens in",
+                "steps": r"(\d+) steps",
+                "together": r"steps of up to (\d+) sequences",
+                "shared": r"shared (\d+) of",
+                "preempted": r"preempted (\d+)",
+                "evicted": r"evicted (\d+)",
+                "cancelled": r"cancelled (\d+)"
+            }.items()
+        }
+
+    def test_requests_run_together_and_share_what_they_begin_with(self):
+        made = self.figures("--clients", 8, "--requests", 6)
+        self.assertGreater(made["tokens"], 1000)
+        self.assertGreater(made["together"], 4)
+        self.assertLess(made["steps"], made["tokens"] / 2)
+        self.assertGreater(made["shared"], 1000)
+        self.assertGreater(made["cancelled"], 0)
+        self.assertEqual(made["preempted"], 0)
+
+    def test_requests_wait_where_pages_run_out(self):
+        made = self.figures("--pages", 6)
+        self.assertGreater(made["preempted"], 0)
+        self.assertGreater(made["evicted"], 0)
+
+    def test_small_steps_cut_prompts(self):
+        made = self.figures("--budget", 5, "--running", 3, "--kept", 0,
+                            "--clients", 4, "--threads", 1, requests=24)
+        self.assertEqual(made["together"], 3)
+
+    def test_a_request_that_has_no_room_at_all_is_told(self):
+        said = self.serve("--pages", 1, "--clients", 1, fails=True)
+        self.assertIn("the prompt needs more than the 1 pages", said)
+
+    def test_another_output_would_be_noticed(self):
+        said = self.serve("--clients", 2, "--requests", 2, "--plant",
+                          fails=True)
+        self.assertRegex(said, "1 of 4 requests differ")
+
+    def test_the_program_contains_no_llvm(self):
+        needed = self.run_program("ldd", EXAMPLES / "serve" / "serve")
+        self.assertNotRegex(needed, "LLVM|MLIR|libAdze")
+
+
+class Speculative(Case):
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.compiled_once()
+
+    def compiled(self, name, model, *options):
+        artefact = self.folder / f"{name}.adze.so"
+        self.tool("adze", "compile", model, "-o", artefact, "--target", "host",
+                  *options)
+        return artefact
+
+    def damaged(self, name, tensors):
+        """The model with the rows of some of its weights in another order."""
+        copy = self.folder / name
+        shutil.copytree(MODEL, copy)
+        file = copy / "model.safetensors"
+        data = bytearray(file.read_bytes())
+        start = 8 + int.from_bytes(data[:8], "little")
+        changed = 0
+        for key, tensor in json.loads(data[8:start]).items():
+            if key != "__metadata__" and re.search(tensors, key):
+                begin, end = (start + at for at in tensor["data_offsets"])
+                half = (end - begin) // tensor["shape"][0] * (
+                    tensor["shape"][0] // 2)
+                data[begin:end] = (data[begin + half:end] +
+                                   data[begin:begin + half])
+                changed += 1
+        self.assertGreater(changed, 0)
+        file.write_bytes(data)
+        return self.compiled(name, copy)
+
+    def speculate(self, draft, *options, text="ROMEO:"):
+        """(tokens, steps, accepted, drafted); the program itself compares the
+        text with plain greedy decoding and would fail."""
+        said = self.run_program(EXAMPLES / "speculative" / "speculative",
+                                self.target, draft, text, *options)
+        self.assertIn("plain greedy decoding gives the same tokens", said)
+        found = re.search(
+            r"(\d+) tokens in (\d+) steps of the target, (\d+) saved; "
+            r"accepted (\d+) of (\d+) drafted", said)
+        tokens, steps, saved, accepted, drafted = map(int, found.groups())
+        self.assertEqual(saved, tokens - steps)
+        self.assertGreaterEqual(tokens, accepted)
+        return tokens, steps, accepted, drafted
+
+    def test_the_target_as_its_own_draft(self):
+        for ahead, steps in (0, 60), (1, 30), (4, 12), (7, 8):
+            with self.subTest(ahead):
+                tokens, done, accepted, drafted = self.speculate(
+                    self.target, "--draft", ahead)
+                self.assertEqual((tokens, done), (60, steps))
+                self.assertEqual(accepted, drafted)
+
+    def test_other_weights(self):
+        draft = self.compiled("f32", MODEL, "--weights", "f32")
+        tokens, steps, accepted, drafted = self.speculate(draft)
+        self.assertGreater(accepted, drafted * 0.8)
+        self.assertLess(steps, tokens / 2)
+
+    def test_a_draft_that_is_partly_right(self):
+        draft = self.damaged("worse", r"layers\.4\.mlp\.down_proj")
+        tokens, steps, accepted, drafted = self.speculate(
+            draft, text="Once upon a time")
+        self.assertTrue(0 < accepted < drafted, (accepted, drafted))
+
+    def test_a_draft_that_is_wrong_on_purpose(self):
+        draft = self.damaged("wrong", r"layers\.\d\.")
+        tokens, steps, accepted, drafted = self.speculate(draft, "--draft", 3)
+        self.assertLess(accepted, drafted * 0.2)
+        self.assertLessEqual(steps, tokens)
+
+    def test_up_to_the_end_of_the_context(self):
+        tokens, steps, _, _ = self.speculate(self.target, "--tokens", 2000,
+                                             text="ROMEO: " * 40)
+        self.assertGreater(tokens, 2 * steps)
+
+    def test_another_vocabulary_is_refused(self):
+        said = self.run_program(EXAMPLES / "speculative" / "speculative",
+                                self.target,
+                                self.compiled("other", OTHER_MODEL), "x",
+                                fails=True)
+        self.assertRegex(said, r"other\.adze\.so has a vocabulary of \d+, .*"
+                         r"of 1024: a draft needs the target's tokenizer")
+
+
 class Jit(Case):
 
     def test_model(self):
@@ -118,6 +274,10 @@ class Jit(Case):
     def test_function(self):
         self.assertIn("largest error",
                       self.run_program(EXAMPLES / "jit" / "jit-function"))
+
+    def test_attention(self):
+        self.assertIn("largest error",
+                      self.run_program(EXAMPLES / "jit" / "jit-attention"))
 
     def test_built(self):
         said = self.run_program(EXAMPLES / "jit" / "jit-built")

@@ -51,6 +51,21 @@ inline std::vector<Reference> references() {
   return list;
 }
 
+/// The references in GGUF's block types (make_block_references.py).
+inline std::vector<Reference> blockReferences() {
+  std::vector<Reference> list;
+  std::error_code error;
+  std::string root = referencesRoot() + "/blocks";
+  for (llvm::sys::fs::directory_iterator it(root, error), end;
+       !error && it != end; it.increment(error))
+    list.push_back({"blocks/" + llvm::sys::path::filename(it->path()).str(),
+                    it->path() + "/model.gguf", it->path()});
+  llvm::sort(list, [](const Reference &a, const Reference &b) {
+    return a.name < b.name;
+  });
+  return list;
+}
+
 /// A test's name from a reference's: letters, digits and underscores.
 inline std::string testName(const std::string &name) {
   std::string result = name;

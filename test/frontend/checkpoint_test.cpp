@@ -205,7 +205,14 @@ TEST(ReferenceModels, AreUnderstood) {
         continue;
       }
       EXPECT_EQ(failure(describeModel(*checkpoint, diags)), "") << path;
-      EXPECT_EQ(diags.str(), "") << path;
+      // What is compiled differs from transformers for short texts.
+      if (llvm::StringRef(path).contains("phi4-long"))
+        EXPECT_TRUE(llvm::StringRef(diags.str())
+                        .contains("compiled with the rotary factors for a "
+                                  "context of 128"))
+            << path << diags.str();
+      else
+        EXPECT_EQ(diags.str(), "") << path;
       ++seen;
     }
   }

@@ -7,6 +7,8 @@
 
 #include "gtest/gtest.h"
 
+#include <cmath>
+
 using namespace adze;
 using namespace adze::test;
 
@@ -187,10 +189,172 @@ TEST(Config, ReadsQwen3) {
   EXPECT_TRUE(qwen.config.qkvBias && qwen.config.outputBias);
 }
 
+TEST(Config, ReadsGemma3) {
+  Outcome gemma = read(decoder("Gemma3ForCausalLM", ""));
+  EXPECT_EQ(gemma.errors + gemma.warnings, "");
+  const ModelConfig &config = gemma.config;
+  EXPECT_EQ(config.headDim, 256);
+  EXPECT_EQ(config.context, 131072);
+  EXPECT_EQ(config.activation, Activation::GeluTanh);
+  EXPECT_TRUE(config.tiedHead && config.qkNorm && config.postNorms &&
+              config.normsAddOne && config.roundEmbeddingScale);
+  EXPECT_DOUBLE_EQ(*config.attentionScale, 1.0 / 16);
+  EXPECT_DOUBLE_EQ(config.embeddingScale, std::sqrt(96.0));
+  EXPECT_EQ(config.logitSoftcap, std::nullopt);
+  EXPECT_EQ(config.rope.theta, 1e6);
+  EXPECT_EQ(config.slidingRope->theta, 1e4);
+  EXPECT_EQ(config.slidingWindow, 4096);
+  EXPECT_EQ(config.slidingLayers, (std::vector<uint8_t>{1, 1, 1, 1}));
+
+  gemma = read(decoder("Gemma3ForCausalLM", R"(, "head_dim": 8,
+    "sliding_window": 12, "sliding_window_pattern": 3,
+    "query_pre_attn_scalar": 4, "final_logit_softcapping": 30.0,
+    "attn_logit_softcapping": null, "attention_bias": true,
+    "rope_theta": 5000, "rope_local_base_freq": 70,
+    "rope_scaling": {"rope_type": "linear", "factor": 8.0})"));
+  EXPECT_EQ(gemma.errors + gemma.warnings, "");
+  EXPECT_EQ(gemma.config.slidingLayers, (std::vector<uint8_t>{1, 1, 0, 1}));
+  EXPECT_EQ(gemma.config.attentionScale, 0.5);
+  EXPECT_EQ(gemma.config.logitSoftcap, 30.0);
+  EXPECT_TRUE(gemma.config.qkvBias && gemma.config.outputBias);
+  EXPECT_EQ(gemma.config.rope.theta, 5000);
+  EXPECT_EQ(gemma.config.rope.scaling, RopeConfig::Scaling::Linear);
+  EXPECT_EQ(gemma.config.rope.factor, 8);
+  EXPECT_EQ(gemma.config.slidingRope->theta, 70);
+  EXPECT_EQ(gemma.config.slidingRope->scaling, RopeConfig::Scaling::None);
+
+  // As transformers 5 writes it.
+  gemma = read(decoder("Gemma3ForCausalLM", R"(, "layer_types":
+    ["full_attention", "sliding_attention", "full_attention",
+     "sliding_attention"], "rope_parameters": {"full_attention":
+    {"rope_type": "linear", "factor": 4.0, "rope_theta": 900.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 80.0}})"));
+  EXPECT_EQ(gemma.errors + gemma.warnings, "");
+  EXPECT_EQ(gemma.config.slidingLayers, (std::vector<uint8_t>{0, 1, 0, 1}));
+  EXPECT_EQ(gemma.config.rope.theta, 900);
+  EXPECT_EQ(gemma.config.rope.factor, 4);
+  EXPECT_EQ(gemma.config.slidingRope->theta, 80);
+}
+
+TEST(Config, RefusesWhatGemma3CannotDo) {
+  EXPECT_EQ(read(decoder("Gemma3ForCausalLM",
+                         R"(, "attn_logit_softcapping": 50.0,
+    "use_bidirectional_attention": true, "hidden_activation": "gelu",
+    "final_logit_softcapping": -1)"))
+                .errors,
+            "c: \"hidden_activation\": expected a supported value, found "
+            "\"gelu\"; supported: \"gelu_pytorch_tanh\"\n"
+            "c: \"use_bidirectional_attention\": expected a supported value, "
+            "found true; supported: false\n"
+            "c: \"attn_logit_softcapping\": expected a supported value, found "
+            "50; supported: null\n"
+            "c: \"final_logit_softcapping\": expected a number above 0, found "
+            "-1");
+  EXPECT_EQ(
+      read(decoder("Gemma3ForCausalLM", ", \"sliding_window\": null")).errors,
+      "c: \"sliding_window\": expected a width for the layers with sliding "
+      "attention, found nothing");
+  EXPECT_EQ(read(decoder("Gemma3ForCausalLM",
+                         R"(, "rope_scaling": {"rope_type": "yarn"})"))
+                .errors,
+            "c: \"rope_scaling.rope_type\": expected a supported value, found "
+            "\"yarn\"; supported: \"default\", \"linear\" and \"llama3\"");
+}
+
+TEST(Config, RefusesACapThatIsNoFloat) {
+  for (llvm::StringRef cap : {"1e-60", "1e60"}) {
+    std::string errors =
+        read(decoder("Gemma3ForCausalLM",
+                     (", \"final_logit_softcapping\": " + cap).str()))
+            .errors;
+    EXPECT_TRUE(llvm::StringRef(errors).starts_with(
+        "c: \"final_logit_softcapping\": expected a number in the range of "
+        "f32, found "))
+        << errors;
+  }
+}
+
+TEST(Config, ReadsPhi3) {
+  Outcome phi = read(decoder("Phi3ForCausalLM", R"(, "sliding_window": 7)"));
+  EXPECT_EQ(phi.errors + phi.warnings, "");
+  EXPECT_EQ(phi.config.headDim, 24);
+  EXPECT_TRUE(phi.config.fusedQkv && phi.config.fusedGateUp);
+  EXPECT_EQ(phi.config.slidingWindow, 7);
+  EXPECT_EQ(phi.config.rope.rotatedOf(24), 24);
+  EXPECT_EQ(phi.config.rope.scale, 1.0);
+
+  auto withContext = [](llvm::StringRef context, llvm::StringRef type) {
+    return read(decoder("Phi3ForCausalLM",
+                        (R"(, "partial_rotary_factor": 0.25,
+    "original_max_position_embeddings": 64, "max_position_embeddings": )" +
+                         context + R"(, "rope_scaling": {"type": ")" + type +
+                         R"(", "short_factor": [1, 1.5, 2],
+    "long_factor": [3, 4, 5]})")
+                            .str()));
+  };
+  phi = withContext("64", "longrope");
+  EXPECT_EQ(phi.errors + phi.warnings, "");
+  EXPECT_EQ(phi.config.rope.rotated, 6);
+  EXPECT_EQ(phi.config.rope.factors, (std::vector<double>{1, 1.5, 2}));
+  EXPECT_EQ(phi.config.rope.scale, 1.0);
+  phi = withContext("256", "su");
+  EXPECT_EQ(phi.errors, "");
+  EXPECT_EQ(phi.warnings,
+            "warning: c: \"rope_scaling.long_factor\": compiled with the "
+            "rotary factors for a context of 256, also for texts of up to 64 "
+            "tokens, where transformers takes the short ones; for those, set "
+            "max_position_embeddings to 64 and factor to 4 in a copy of the "
+            "configuration\n");
+  EXPECT_EQ(phi.config.rope.factors, (std::vector<double>{3, 4, 5}));
+  EXPECT_DOUBLE_EQ(phi.config.rope.scale,
+                   std::sqrt(1 + std::log(4.0) / std::log(64.0)));
+}
+
+TEST(Config, RefusesWhatPhi3CannotDo) {
+  EXPECT_EQ(
+      read(decoder("Phi3ForCausalLM", R"(, "partial_rotary_factor": 0.3)"))
+          .errors,
+      "c: \"partial_rotary_factor\": expected a part of the head "
+      "dimension 24 that is an even number of channels, found 7");
+  EXPECT_EQ(
+      read(decoder("Phi3ForCausalLM", R"(, "partial_rotary_factor": 1.5)"))
+          .errors,
+      "c: \"partial_rotary_factor\": expected a part of the head "
+      "dimension, at most 1, found 1.5");
+  EXPECT_EQ(read(decoder("Phi3ForCausalLM",
+                         R"(, "rope_scaling": {"type": "longrope",
+    "short_factor": [1, -2], "long_factor": [1, 2]})"))
+                .errors,
+            "c: \"rope_scaling.short_factor\": expected a list of numbers "
+            "above 0, found [1,-2]\n"
+            "c: \"rope_scaling.short_factor\": expected a factor for each of "
+            "the 12 rotated pairs of a head, found 0\n"
+            "c: \"rope_scaling.long_factor\": expected a factor for each of "
+            "the 12 rotated pairs of a head, found 2");
+  EXPECT_EQ(read(decoder("Phi3ForCausalLM",
+                         R"(, "rope_scaling": {"type": "dynamic"},
+    "attention_bias": true)"))
+                .errors,
+            "c: \"rope_scaling.type\": expected a supported value, found "
+            "\"dynamic\"; supported: \"default\", \"longrope\", \"su\" and "
+            "\"yarn\"\n"
+            "c: \"attention_bias\": expected a supported value, found true; "
+            "supported: false");
+}
+
+TEST(Config, ReadsSmolLM) {
+  Outcome smol = readTiny(R"("is_llama_config": true, "rope_interleaved": false,
+    "transformers.js_config": {"dtype": "q4"})");
+  EXPECT_EQ(smol.errors + smol.warnings, "");
+  EXPECT_EQ(readTiny("\"rope_interleaved\": true").errors,
+            "c: \"rope_interleaved\": expected a supported value, found true; "
+            "supported: false");
+}
+
 TEST(Config, ListsTheArchitectures) {
   std::string supported =
-      "; supported: LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM and "
-      "Qwen3ForCausalLM";
+      "; supported: Gemma3ForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
+      "Phi3ForCausalLM, Qwen2ForCausalLM and Qwen3ForCausalLM";
   EXPECT_EQ(readChanged("LlamaForCausalLM", "BertModel").errors,
             "c: \"architectures\": expected a supported value, found "
             "[\"BertModel\"]" +

@@ -108,6 +108,13 @@ INSTANTIATE_TEST_SUITE_P(Import, ReferenceLogits,
                            return testName(info.param.name);
                          });
 
+/// Blocks are read as they are: the reference has exactly the same weights.
+INSTANTIATE_TEST_SUITE_P(Blocks, ReferenceLogits,
+                         testing::ValuesIn(blockReferences()),
+                         [](const auto &info) {
+                           return testName(info.param.name);
+                         });
+
 /// The values that come with stories260k: logits of 200 ids, of which each is
 /// the best continuation of those before.
 static void checkStories(const std::string &path, const std::string &values) {

@@ -244,8 +244,10 @@ TEST(Import, ChoosesTheTypeOfTheCache) {
   EXPECT_HAS(Imported(config, allBF16), "!adze.kv<2x6xbf16>");
   EXPECT_HAS(Imported(config, allBF16, {"f32"}), "!adze.kv<2x6xf32>");
   EXPECT_HAS(Imported(config, allF32, {"f16"}), "!adze.kv<2x6xf16>");
+  EXPECT_HAS(Imported(config, allF32, {"int8"}), "!adze.kv<2x6xi8>");
   EXPECT_EQ(Imported(config, allF32, {"i8"}).error,
-            "type of the KV cache: expected f32, bf16 or f16, found \"i8\"");
+            "type of the KV cache: expected f32, bf16, f16 or int8, found "
+            "\"i8\"");
 }
 
 TEST(Import, KeepsTheTypeOfEachTensor) {
@@ -346,17 +348,18 @@ TEST(ImportGguf, UsesItsOwnNamesAndPairs) {
   EXPECT_EQ(name.getName(), "blk.{}.attn");
 }
 
-TEST(ImportGguf, RefusesQuantizedTensors) {
+TEST(ImportGguf, RefusesBlocksThatNothingReads) {
   Diagnostics diags;
   GgufWriter file = tinyGguf();
-  file.tensor("output.weight", {3, 32}, 8, file.dataBytes); // Q8_0
-  file.dataBytes += 128;
+  file.tensor("output.weight", {3, 256}, 17, file.dataBytes); // IQ2_XS
+  file.dataBytes += 256;
   auto checkpoint = Checkpoint::fromGguf(buffer(file.write(), "m.gguf"), diags);
   ASSERT_TRUE(bool(checkpoint)) << failure(std::move(checkpoint));
   mlir::MLIRContext context;
   std::string error = failure(importModel(context, *checkpoint, {}, diags));
   EXPECT_TRUE(Imported::contains(
-      error, "m.gguf: tensor \"output.weight\": expected type f32, f16 or "
-             "bf16, found q8_0; quantized tensors cannot be imported"))
+      error, "m.gguf: tensor \"output.weight\": expected type f32, f16, bf16 "
+             "or one of q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, "
+             "q6_k, iq4_nl, iq4_xs, mxfp4, found iq2_xs"))
       << error;
 }

@@ -61,6 +61,25 @@ TEST(Json, ReadsOnlyRegularFiles) {
             "/: expected a file, found a directory");
 }
 
+TEST(Json, JoinsSurrogatePairs) {
+  // U+1F680, U+20000, U+10FFFF, and the first beyond the BMP, by hand in UTF-8.
+  auto value = llvm::cantFail(parseJson(
+      R"(["\ud83d\ude80", "\uD840\uDC00", "\udbff\udfff", "\ud800\udc00",)"
+      R"( "\\ud83d\\ude80", {"\ud840\udc00": 1, "\ud800\udc00": 2}])",
+      "f"));
+  const llvm::json::Array &all = *value.getAsArray();
+  EXPECT_EQ(*all[0].getAsString(), "\xf0\x9f\x9a\x80");
+  EXPECT_EQ(*all[1].getAsString(), "\xf0\xa0\x80\x80");
+  EXPECT_EQ(*all[2].getAsString(), "\xf4\x8f\xbf\xbf");
+  EXPECT_EQ(*all[3].getAsString(), "\xf0\x90\x80\x80");
+  EXPECT_EQ(*all[4].getAsString(), "\\ud83d\\ude80");
+  EXPECT_EQ(all[5].getAsObject()->size(), 2u);
+  EXPECT_NE(failure(parseJson(R"({"\ud840\udc00": 1, "\ud840\udc00": 2})",
+                              "f"))
+                .find("each key once"),
+            std::string::npos);
+}
+
 TEST(Json, SurvivesMutation) {
   Random random(1);
   size_t accepted = 0;

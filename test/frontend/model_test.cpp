@@ -24,6 +24,13 @@ TEST(Rope, IsAPowerOfTheta) {
   rope.scaling = RopeConfig::Scaling::Factors;
   rope.factors = {1, 2, 4, 8};
   EXPECT_DOUBLE_EQ(ropeInverseFrequencies(rope, 8)[3], 1e-3 / 8);
+  // Half of the head turns: its own powers, then pairs that stay.
+  rope.rotated = 4;
+  rope.factors = {1, 2};
+  table = ropeInverseFrequencies(rope, 8);
+  EXPECT_DOUBLE_EQ(table[1], 0.005); // 10000^(-2/4) / 2
+  EXPECT_EQ(table[2], 0.0);
+  EXPECT_EQ(table[3], 0.0);
 }
 
 /// The scaling of Llama 3.1 in the words of its reference: by wavelength.
@@ -125,12 +132,127 @@ TEST(GgufModel, ReadsBiasesHeadAndRopeFactorsFromTensors) {
   EXPECT_EQ(model->config.rope.factors, (std::vector<double>{1.0, 8.0}));
 }
 
+/// The metadata of tinyGguf() under another architecture's name.
+static GgufWriter tinyHeader(const std::string &arch) {
+  GgufWriter file;
+  file.str("general.architecture", arch);
+  file.u32(arch + ".embedding_length", 8).u32(arch + ".block_count", 1);
+  file.u32(arch + ".attention.head_count", 2);
+  file.u32(arch + ".attention.head_count_kv", 1);
+  file.u32(arch + ".feed_forward_length", 12);
+  file.u32(arch + ".context_length", 64);
+  file.f32(arch + ".attention.layer_norm_rms_epsilon", 1e-5f);
+  file.next("token_embd.weight", {3, 8}).next("output_norm.weight", {8});
+  file.next("blk.0.attn_norm.weight", {8}).next("blk.0.ffn_norm.weight", {8});
+  file.next("blk.0.attn_output.weight", {8, 8});
+  file.next("blk.0.ffn_down.weight", {8, 12});
+  return file;
+}
+
+TEST(GgufModel, ReadsPhi3) {
+  Diagnostics diags;
+  GgufWriter file = tinyHeader("phi3");
+  file.u32("phi3.rope.dimension_count", 2);
+  file.u32("phi3.attention.sliding_window", 5);
+  file.u32("phi3.rope.scaling.original_context_length", 16);
+  file.f32("phi3.rope.scaling.attn_factor", 1.5f);
+  file.next("blk.0.attn_qkv.weight", {16, 8});
+  file.next("blk.0.ffn_up.weight", {24, 8});
+  auto model = describe(file, diags);
+  ASSERT_TRUE(bool(model)) << failure(std::move(model));
+  EXPECT_EQ(diags.str(), "");
+  EXPECT_EQ(model->config.architecture, "Phi3ForCausalLM");
+  EXPECT_EQ(model->config.rope.rotated, 2);
+  EXPECT_EQ(model->config.rope.scale, 1.5);
+  EXPECT_EQ(model->config.slidingWindow, 5);
+  EXPECT_EQ(model->table.find(TensorRole::QueryKeyValue)->name(0),
+            "blk.0.attn_qkv.weight");
+  EXPECT_EQ(model->table.find(TensorRole::GateUp)->name(0),
+            "blk.0.ffn_up.weight");
+  EXPECT_EQ(model->table.find(TensorRole::Query), nullptr);
+
+  file.next("rope_factors_long.weight", {1});
+  EXPECT_EQ(describeFailure(file),
+            "m.gguf: tensor \"rope_factors_long.weight\": expected finite "
+            "factors above 0, found 0.000000");
+  std::string bytes = file.write();
+  float factor = 2.0f;
+  std::memcpy(bytes.data() + bytes.size() - 32, &factor, sizeof(factor));
+  auto checkpoint = Checkpoint::fromGguf(buffer(bytes, "m.gguf"), diags);
+  ASSERT_TRUE(bool(checkpoint));
+  EXPECT_EQ(
+      failure(describeModel(*checkpoint, diags)),
+      "m.gguf: \"phi3.rope.scaling.type\": expected short and long rotary "
+      "factors together, found one of the tensors "
+      "\"rope_factors_short.weight\" and \"rope_factors_long.weight\"");
+
+  file.next("rope_factors_short.weight", {1});
+  bytes = file.write();
+  for (int tensor : {1, 2})
+    std::memcpy(bytes.data() + bytes.size() - 32 * tensor, &factor,
+                sizeof(factor));
+  checkpoint = Checkpoint::fromGguf(buffer(bytes, "m.gguf"), diags);
+  ASSERT_TRUE(bool(checkpoint));
+  Diagnostics warnings;
+  model = describeModel(*checkpoint, warnings);
+  ASSERT_TRUE(bool(model)) << failure(std::move(model));
+  EXPECT_EQ(model->config.rope.factors, std::vector<double>{2.0});
+  EXPECT_EQ(
+      warnings.str(),
+      "warning: m.gguf: \"phi3.rope.scaling.attn_factor\": compiled with "
+      "the rotary factors for a context of 64, also for texts of up to 16 "
+      "tokens, where transformers takes the short ones; for those, set "
+      "phi3.context_length to 16 in a copy of the file\n");
+}
+
+TEST(GgufModel, ReadsGemma3) {
+  auto tiny = [] {
+    GgufWriter file = tinyHeader("gemma3");
+    file.next("blk.0.attn_q.weight", {8, 8});
+    file.next("blk.0.attn_k.weight", {4, 8});
+    file.next("blk.0.attn_v.weight", {4, 8});
+    file.next("blk.0.attn_q_norm.weight", {4});
+    file.next("blk.0.attn_k_norm.weight", {4});
+    file.next("blk.0.post_attention_norm.weight", {8});
+    file.next("blk.0.post_ffw_norm.weight", {8});
+    file.next("blk.0.ffn_gate.weight", {12, 8});
+    file.next("blk.0.ffn_up.weight", {12, 8});
+    return file;
+  };
+  EXPECT_EQ(describeFailure(tiny()),
+            "m.gguf: \"gemma3.attention.sliding_window\": expected a width for "
+            "the layers with sliding attention, found nothing");
+  auto window = [&] {
+    GgufWriter file = tiny();
+    file.u32("gemma3.attention.sliding_window", 7);
+    return file;
+  };
+  EXPECT_EQ(
+      describeFailure(window().f32("gemma3.attn_logit_softcapping", 50.0f)),
+      "m.gguf: \"gemma3.attn_logit_softcapping\": expected a supported value, "
+      "found 50; supported: null");
+  Diagnostics diags;
+  GgufWriter file = window();
+  file.f32("gemma3.rope.freq_base", 1e6f);
+  file.f32("gemma3.final_logit_softcapping", 30.0f);
+  auto model = describe(file, diags);
+  ASSERT_TRUE(bool(model)) << failure(std::move(model));
+  EXPECT_EQ(diags.str(), "");
+  EXPECT_EQ(model->config.rope.theta, 1e6);
+  EXPECT_EQ(model->config.slidingRope->theta, 1e4);
+  EXPECT_EQ(model->config.attentionScale, 0.5);
+  EXPECT_EQ(model->config.logitSoftcap, 30.0);
+  EXPECT_EQ(model->config.slidingLayers, std::vector<uint8_t>{1});
+  EXPECT_FALSE(model->config.normsAddOne); // the file's norms are 1 + w
+  EXPECT_FALSE(model->config.roundEmbeddingScale);
+}
+
 TEST(GgufModel, RefusesWhatItCannotRun) {
   GgufWriter other;
   other.str("general.architecture", "mamba");
   EXPECT_EQ(describeFailure(other),
             "m.gguf: \"general.architecture\": expected a supported value, "
-            "found \"mamba\"; supported: llama, qwen2 and qwen3");
+            "found \"mamba\"; supported: gemma3, llama, phi3, qwen2 and qwen3");
   EXPECT_EQ(describeFailure(tinyGguf().u32("llama.expert_count", 8)),
             "m.gguf: \"llama.expert_count\": expected a supported value, found "
             "8; supported: 0");
@@ -147,14 +269,15 @@ TEST(GgufModel, RefusesWhatItCannotRun) {
             "warning: m.gguf: \"llama.new_thing\": this key is not known and "
             "has no effect, found 2\n");
   GgufWriter quantized = tinyGguf();
-  quantized.tensor("output.weight", {3, 32}, 2, quantized.dataBytes);
-  quantized.dataBytes += 64;
+  quantized.tensor("output.weight", {3, 256}, 16, quantized.dataBytes);
+  quantized.dataBytes += 224;
   EXPECT_EQ(describeFailure(quantized),
             "m.gguf: tensor \"output.weight\": expected shape [3, 8] for the "
-            "head, found [3, 32]\n"
-            "m.gguf: tensor \"output.weight\": expected type f32, f16 or bf16, "
-            "found q4_0; quantized tensors cannot be imported: use an F32, F16 "
-            "or BF16 file of the model");
+            "head, found [3, 256]\n"
+            "m.gguf: tensor \"output.weight\": expected type f32, f16, bf16 or "
+            "one of q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, "
+            "q6_k, iq4_nl, iq4_xs, mxfp4, found iq2_xxs; quantize the model to "
+            "one of them, or use a file in F16 or BF16");
 }
 
 /// A safetensors file of I8 or F32 zeros with these tensors.
@@ -240,10 +363,12 @@ TEST(Tensors, RefusesTypesThatAreNoWeights) {
 
 TEST(Registry, FindsEachArchitecture) {
   EXPECT_EQ(architectureNames(),
-            (std::vector<std::string>{"LlamaForCausalLM", "MistralForCausalLM",
+            (std::vector<std::string>{"Gemma3ForCausalLM", "LlamaForCausalLM",
+                                      "MistralForCausalLM", "Phi3ForCausalLM",
                                       "Qwen2ForCausalLM", "Qwen3ForCausalLM"}));
-  EXPECT_EQ(ggufArchitectureNames(),
-            (std::vector<std::string>{"llama", "qwen2", "qwen3"}));
+  EXPECT_EQ(
+      ggufArchitectureNames(),
+      (std::vector<std::string>{"gemma3", "llama", "phi3", "qwen2", "qwen3"}));
   EXPECT_EQ(findArchitecture("NoSuch"), nullptr);
   EXPECT_EQ(findGgufArchitecture("qwen3")->name(), "Qwen3ForCausalLM");
   EXPECT_EQ(findGgufArchitecture(""), nullptr);

@@ -178,6 +178,13 @@ TEST(Decompose, RotaryTable) {
       return %t : tensor<?x6xf32>
     })",
              {}, &batch, 1e-10); // angles up to 1e5, reduced by 2 pi
+  expectSame(R"(
+    func.func @f(%b: !adze.batch) -> tensor<?x6xf32> {
+      %t = adze.rotary_table %b freqs [1.0, 0.1, 0.0] scale 1.25
+        : tensor<?x6xf32>
+      return %t : tensor<?x6xf32>
+    })",
+             {}, &batch, 1e-10);
 }
 
 TEST(Decompose, Rotary) {

@@ -254,6 +254,28 @@ TEST_F(FormatTest, ScalesAreNearlyTheBest) {
     }
 }
 
+/// The search has code for AVX-512, AVX2 and neither; on each machine it must
+/// give the bytes it gives on all others.
+TEST_F(FormatTest, BytesAreTheSameOnEveryMachine) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char *name : kNames) {
+    IntFormatAttr f = format(name);
+    std::mt19937 random(1);
+    for (int64_t cols = 1; cols < 400; cols += 7) {
+      std::vector<float> values(cols);
+      for (float &v : values) { // a product: more of them are small
+        float factor = float(random() >> 8);
+        v = float(int32_t(random())) * factor * 0x1p-60f;
+      }
+      std::vector<uint8_t> row(f.getRowBytes(cols));
+      f.encodeRow(values, row);
+      for (uint8_t byte : row)
+        hash = (hash ^ byte) * 0x100000001b3;
+    }
+  }
+  EXPECT_EQ(hash, 11475156731002548042u);
+}
+
 TEST_F(FormatTest, ExtremeValues) {
   for (const char *name : kNames) {
     IntFormatAttr f = format(name);
@@ -369,6 +391,43 @@ TEST_F(FormatTest, ValuesThatCannotBeStoredAreNamed) {
                        "finite in int8:g16:f16; keep this weight in f32"),
             std::string::npos)
       << error;
+}
+
+/// A module with weights of codes runs in the interpreter: what it computes is
+/// what float weights of the decoded values give.
+TEST_F(FormatTest, InterpreterReadsCodes) {
+  auto text = [](const std::string &format) {
+    return "adze.weight @t from \"t\" : !adze.weight<24x40, " + format +
+           ">\nadze.weight @w from \"w\" : !adze.weight<33x40, " + format +
+           R"mlir(>
+      func.func @f(%ids: tensor<?xi32>) -> tensor<?x33xf32> {
+        %x = adze.embed %ids, @t : tensor<?xi32> -> tensor<?x40xf32>
+        %y = adze.linear %x, @w : (tensor<?x40xf32>) -> tensor<?x33xf32>
+        return %y : tensor<?x33xf32>
+      })mlir";
+  };
+  std::vector<HostTensor> ids{HostTensor::ofInts({5}, {0, 23, 7, 7, 16})};
+  for (const char *name :
+       {"#adze.int<8, scale = f32>", "#adze.int<4, group = 16, scale = bf16>",
+        "#adze.int<4, group = 32, scale = f16, zeros>"}) {
+    TestModule codes(text(name)), floats(text("#adze.float<f32>"));
+    ASSERT_TRUE(codes && floats) << codes.diagnostics;
+    auto weight = codes.get().lookupSymbol<WeightOp>("w");
+    FormatAttrInterface f = weight.getWeightType().getFormat();
+    for (auto [tensor, rows] : {std::pair("t", 24), std::pair("w", 33)}) {
+      std::vector<uint8_t> bytes = encode(f, randomValues(rows * 40, rows), 40);
+      std::vector<float> decoded(rows * 40);
+      for (int64_t r = 0; r < rows; ++r)
+        f.decodeRow(llvm::ArrayRef(bytes).slice(r * f.getRowBytes(40),
+                                                f.getRowBytes(40)),
+                    llvm::MutableArrayRef(decoded).slice(r * 40, 40));
+      codes.weights.add(tensor, f.getFormatName(), {rows, 40}, bytes);
+      floats.add(tensor, {rows, 40}, decoded);
+    }
+    auto got = codes.run(ids), expected = floats.run(ids);
+    ASSERT_TRUE(got.size() == 1 && expected.size() == 1) << codes.diagnostics;
+    EXPECT_EQ(got[0].floats, expected[0].floats) << name;
+  }
 }
 
 } // namespace

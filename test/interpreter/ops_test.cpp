@@ -181,6 +181,20 @@ TEST(InterpreterOps, RotaryTableAndBothPairings) {
   EXPECT_EQ(r[3].ints, std::vector<int64_t>{3});
 }
 
+TEST(InterpreterOps, APairThatDoesNotTurnIsNotScaled) {
+  TestModule m(R"(
+    func.func @f(%b: !adze.batch) -> tensor<?x4xf32> {
+      %t = adze.rotary_table %b freqs [0.5, 0.0] scale 2.0 : tensor<?x4xf32>
+      return %t : tensor<?x4xf32>
+    })");
+  ASSERT_TRUE(m);
+  Batch batch;
+  batch.add(0, 3, {0});
+  auto r = m.run({}, &batch);
+  ASSERT_EQ(r.size(), 1u) << m.diagnostics;
+  expectNear(r[0], {2 * std::cos(1.5), 1.0, 2 * std::sin(1.5), 0.0});
+}
+
 constexpr const char *kAttention = R"(
     adze.state @kv : !adze.kv<1x1xf32>
     func.func @f(%q: tensor<?x2xf32>, %k: tensor<?x1xf32>, %v: tensor<?x1xf32>,

@@ -197,6 +197,80 @@ TEST_P(WeightExpressions, RotaryHalves) {
   expectStorageIsRows(w, "e");
 }
 
+TEST_P(WeightExpressions, RotarySpread) {
+  Shape s = GetParam();
+  if (s.rows % 6)
+    GTEST_SKIP() << "rows are no multiple of 2 * 3 heads";
+  int64_t size = s.rows / 3;
+  for (int64_t rotated = 2; rotated <= size; rotated += 2) {
+    Weights w(expression(s.format, s.rows, s.cols, s.rows,
+                         "adze.rotary_spread %a heads 3 rotated " +
+                             std::to_string(rotated) + " : $in -> $out",
+                         s.pack));
+    ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+    // Pairs that turn, then those that do not, in halves of the head.
+    Matrix a = w.rows("a"), expected(s.rows);
+    for (int64_t h = 0; h < 3; ++h) {
+      auto head = [&](int64_t i) { return a[h * size + i]; };
+      for (int64_t i = 0; i < size / 2; ++i) {
+        bool turns = i < rotated / 2;
+        int64_t still = rotated + (i - rotated / 2);
+        expected[h * size + i] = head(turns ? i : still);
+        expected[h * size + size / 2 + i] =
+            head(turns ? i + rotated / 2 : still + (size - rotated) / 2);
+      }
+    }
+    EXPECT_EQ(w.rows("e"), expected) << rotated;
+    expectStorageIsRows(w, "e");
+  }
+}
+
+TEST_P(WeightExpressions, Slice) {
+  Shape s = GetParam();
+  for (int64_t first : {int64_t(0), s.rows / 3, s.rows - 1}) {
+    int64_t rows = s.rows - first;
+    Weights w(expression(s.format, s.rows, s.cols, rows,
+                         "adze.slice %a from " + std::to_string(first) +
+                             " : $in -> $out",
+                         s.pack));
+    ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+    Matrix a = w.rows("a");
+    EXPECT_EQ(w.rows("e"), Matrix(a.begin() + first, a.end()));
+    expectStorageIsRows(w, "e");
+  }
+}
+
+TEST(WeightEvaluator, OffsetAddsAfterTheCastBeforeIt) {
+  // 1 + 2^-10 is a number of f32, not of bf16; the last cast rounds it.
+  Weights w(R"(
+    adze.weight @s from "a" : !adze.weight<3, #adze.float<f32>>
+    adze.weight @a : !adze.weight<3, #adze.float<bf16>> {
+      %s = adze.ref @s : !adze.weight<3, #adze.float<f32>>
+      %a = adze.cast %s : !adze.weight<3, #adze.float<f32>>
+        -> !adze.weight<3, #adze.float<bf16>>
+      adze.yield %a : !adze.weight<3, #adze.float<bf16>>
+    }
+    adze.weight @e : !adze.weight<3, #adze.float<f32>> {
+      %a = adze.ref @a : !adze.weight<3, #adze.float<bf16>>
+      %c = adze.cast %a : !adze.weight<3, #adze.float<bf16>>
+        -> !adze.weight<3, #adze.float<f32>>
+      %o = adze.offset %c by 1.0 : !adze.weight<3, #adze.float<f32>>
+      adze.yield %o : !adze.weight<3, #adze.float<f32>>
+    }
+    adze.weight @rounded : !adze.weight<3, #adze.float<bf16>> {
+      %e = adze.ref @e : !adze.weight<3, #adze.float<f32>>
+      %r = adze.cast %e : !adze.weight<3, #adze.float<f32>>
+        -> !adze.weight<3, #adze.float<bf16>>
+      adze.yield %r : !adze.weight<3, #adze.float<bf16>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("a", {3}, {0x1p-10f, -0.5f, 1.005f});
+  EXPECT_EQ(w.rows("e"), (Matrix{{1.0f + 0x1p-10f}, {0.5f}, {2.0078125f}}));
+  EXPECT_EQ(w.rows("rounded"), (Matrix{{1.0f}, {0.5f}, {2.0f}}));
+  expectStorageIsRows(w, "e");
+  expectStorageIsRows(w, "rounded");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, WeightExpressions,
     testing::Values(Shape{"f32", 6, 3, false}, Shape{"f32", 18, 5, true},

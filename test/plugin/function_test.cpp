@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -263,6 +264,192 @@ TEST(Function, FromAFile) {
             std::string::npos)
       << unbound.error().message;
   std::remove(path.c_str());
+}
+
+//===-- attention ---------------------------------------------------------===//
+
+/// Pre-norm attention with grouped heads: 4 query heads over 2 of keys, D 8.
+const char *kBlock = R"(
+  adze.state @kv : !adze.kv<2x8xf32>
+  func.func @block(%x: tensor<?x24xf32>, %b: !adze.batch)
+      -> tensor<?x24xf32> {
+    %r = adze.rotary_table %b freqs [1.0, 0.5, 0.25, 0.125] : tensor<?x8xf32>
+    %q = adze.linear %x, @q : (tensor<?x24xf32>) -> tensor<?x32xf32>
+    %k = adze.linear %x, @k : (tensor<?x24xf32>) -> tensor<?x16xf32>
+    %v = adze.linear %x, @v : (tensor<?x24xf32>) -> tensor<?x16xf32>
+    %qr = adze.rotary %q, %r heads 4 half : tensor<?x32xf32>, tensor<?x8xf32>
+    %kr = adze.rotary %k, %r heads 2 half : tensor<?x16xf32>, tensor<?x8xf32>
+    %a = adze.attention %qr, %kr, %v cache @kv at %b heads 4 kv_heads 2
+      scale 0.35 mask <causal>
+      : tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x16xf32>
+    %o = adze.linear %a, @o : (tensor<?x32xf32>) -> tensor<?x24xf32>
+    %y = arith.addf %x, %o : tensor<?x24xf32>
+    return %y : tensor<?x24xf32>
+  })";
+
+struct Block {
+  std::vector<float> q = randoms(32 * 24, 1), k = randoms(16 * 24, 2),
+                     v = randoms(16 * 24, 3), o = randoms(24 * 32, 4);
+
+  FunctionOptions options() {
+    FunctionOptions made;
+    made.bind("q", Tensor::view(q.data(), {32, 24}));
+    made.bind("k", Tensor::view(k.data(), {16, 24}));
+    made.bind("v", Tensor::view(v.data(), {16, 24}));
+    made.bind("o", Tensor::view(o.data(), {24, 32}));
+    return made;
+  }
+
+  static void rotate(std::vector<double> &x, int heads) {
+    for (size_t t = 0; t < x.size() / (heads * 8); ++t)
+      for (int h = 0; h < heads; ++h)
+        for (int i = 0; i < 4; ++i) {
+          double *a = &x[(t * heads + h) * 8 + i], angle = t / double(1 << i);
+          double first = a[0] * cos(angle) - a[4] * sin(angle);
+          a[4] = a[4] * cos(angle) + a[0] * sin(angle);
+          a[0] = first;
+        }
+  }
+
+  /// One whole sequence.
+  std::vector<double> expected(const std::vector<float> &x) {
+    auto qs = linear(doubles(x), q, 24), ks = linear(doubles(x), k, 24),
+         vs = linear(doubles(x), v, 24);
+    rotate(qs, 4);
+    rotate(ks, 2);
+    std::vector<double> a(qs.size());
+    for (size_t t = 0; t < qs.size() / 32; ++t)
+      for (int h = 0; h < 4; ++h) {
+        std::vector<double> p(t + 1);
+        double sum = 0;
+        for (size_t j = 0; j <= t; ++j) {
+          for (int d = 0; d < 8; ++d)
+            p[j] += qs[t * 32 + h * 8 + d] * ks[j * 16 + h / 2 * 8 + d];
+          sum += p[j] = std::exp(0.35 * p[j]);
+        }
+        for (size_t j = 0; j <= t; ++j)
+          for (int d = 0; d < 8; ++d)
+            a[t * 32 + h * 8 + d] += p[j] / sum * vs[j * 16 + h / 2 * 8 + d];
+      }
+    auto y = linear(a, o, 32);
+    for (size_t i = 0; i < y.size(); ++i)
+      y[i] += x[i];
+    return y;
+  }
+};
+
+TEST(FunctionAttention, ACallIsAWholeSequence) {
+  Block block;
+  auto model = compileFunction(kBlock, block.options()).or_throw();
+  auto entry = model.entry("block").or_throw();
+  for (int64_t rows : {1, 2, 65, 300}) { // one page and more, chunks and more
+    std::vector<float> x = randoms(rows * 24, 10 + rows);
+    expectNear(entry.call(Tensor::view(x.data(), {rows, 24})).or_throw()[0],
+               block.expected(x), 1e-5);
+    EXPECT_EQ(entry.length(), 0u);
+  }
+}
+
+TEST(FunctionAttention, OnTheGenericPath) {
+  Block block;
+  auto options = block.options();
+  options.generic = {"all"};
+  auto model = compileFunction(kBlock, options).or_throw();
+  std::vector<float> x = randoms(70 * 24, 11);
+  expectNear(call(model, "block", {Tensor::view(x.data(), {70, 24})}),
+             block.expected(x), 1e-5);
+}
+
+/// Rows [from, to) of x as a tensor of their own.
+Tensor slice(std::vector<float> &x, int64_t from, int64_t to) {
+  return Tensor::view(x.data() + from * 24, {to - from, 24});
+}
+
+TEST(FunctionAttention, AppendingContinues) {
+  Block block;
+  auto model = compileFunction(kBlock, block.options()).or_throw();
+  auto entry = model.entry("block").or_throw();
+  std::vector<float> x = randoms(140 * 24, 5);
+  Tensor whole = entry.call(slice(x, 0, 140)).or_throw()[0];
+  for (auto [from, to] : {std::pair<int64_t, int64_t>{0, 60}, {60, 61},
+                          {61, 130}, {130, 140}}) {
+    Tensor y = entry.append(slice(x, from, to)).or_throw()[0];
+    EXPECT_EQ(entry.length(), size_t(to));
+    // Bit for bit: a row does not depend on how its sequence was cut.
+    EXPECT_EQ(0, std::memcmp(y.data<float>(), whole.data<float>() + from * 24,
+                             (to - from) * 24 * sizeof(float)));
+  }
+  // A call between two appends is a sequence of its own.
+  EXPECT_TRUE(entry.rewind(61));
+  entry.call(slice(x, 3, 9)).or_throw();
+  Tensor again = entry.append(slice(x, 61, 130)).or_throw()[0];
+  EXPECT_EQ(0, std::memcmp(again.data<float>(), whole.data<float>() + 61 * 24,
+                           69 * 24 * sizeof(float)));
+}
+
+TEST(FunctionAttention, SeveralSequences) {
+  Block block;
+  auto model = compileFunction(kBlock, block.options()).or_throw();
+  SessionOptions session;
+  session.maxSequences = 2;
+  session.context = 100;
+  auto entry = model.entry("block", session).or_throw();
+  std::vector<float> a = randoms(30 * 24, 6), b = randoms(20 * 24, 7);
+  Tensor wantA = entry.call(slice(a, 0, 30)).or_throw()[0],
+         wantB = entry.call(slice(b, 0, 20)).or_throw()[0];
+  for (int64_t cut : {0, 10}) { // 15 rows of a, 10 of b, each time
+    int64_t fromA = cut * 3 / 2;
+    std::vector<float> x(a.begin() + fromA * 24, a.begin() + (fromA + 15) * 24);
+    x.insert(x.end(), b.begin() + cut * 24, b.begin() + (cut + 10) * 24);
+    Tensor y = entry.appendTo({{1, 15}, {0, 10}}, {slice(x, 0, 25)})
+                   .or_throw()[0];
+    EXPECT_EQ(0, std::memcmp(y.data<float>(),
+                             wantA.data<float>() + fromA * 24, 15 * 24 * 4));
+    EXPECT_EQ(0, std::memcmp(y.data<float>() + 15 * 24,
+                             wantB.data<float>() + cut * 24, 10 * 24 * 4));
+  }
+  EXPECT_EQ(entry.length(1), 30u);
+  EXPECT_EQ(entry.length(0), 20u);
+
+  auto message = [&](const std::vector<EntryRows> &parts, int64_t rows) {
+    auto made = entry.appendTo(parts, {slice(a, 0, rows)});
+    return made ? std::string() : made.error().message;
+  };
+  EXPECT_EQ(message({{0, 3}, {1, 3}}, 7),
+            "the counts add up to 6 rows; the tensors have 7");
+  EXPECT_EQ(message({{0, 3}, {0, 3}}, 6), "sequence 0 is given twice");
+  EXPECT_EQ(message({{2, 3}}, 3), "sequence 2 of a session that holds 2");
+  std::vector<float> longer = randoms(101 * 24, 8);
+  EXPECT_EQ(entry.call(slice(longer, 0, 101)).error().message,
+            "101 rows after 0 do not fit the session's context of 100 "
+            "positions");
+  EXPECT_EQ(entry.length(1), 30u); // as before
+  EXPECT_EQ(entry.call(slice(a, 0, 0)).or_throw()[0].elements(), 0u);
+}
+
+TEST(FunctionAttention, RowsAskedFor) {
+  auto model = compileFunction(R"(
+    func.func @f(%x: tensor<?x8xf32>, %rows: tensor<?xi32>)
+        -> tensor<?x8xf32> {
+      %y = adze.take_rows %x, %rows : tensor<?x8xf32>, tensor<?xi32>
+      return %y : tensor<?x8xf32>
+    })").or_throw();
+  std::vector<float> x = randoms(3 * 8, 1);
+  std::vector<int32_t> rows = {2, 0};
+  auto entry = model.entry("f").or_throw();
+  Tensor input = Tensor::view(x.data(), {3, 8});
+  Tensor y = entry.call(input, Tensor::view(rows.data(), {2})).or_throw()[0];
+  EXPECT_EQ(y.data<float>()[3], x[2 * 8 + 3]);
+  rows[1] = 3;
+  auto made = entry.call(input, Tensor::view(rows.data(), {2}));
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("row 1 is 3; there are 3"),
+            std::string::npos)
+      << made.error().message;
+  auto kept = entry.append(input, Tensor::view(rows.data(), {1}));
+  ASSERT_FALSE(kept);
+  EXPECT_NE(kept.error().message.find("reads no positions"), std::string::npos)
+      << kept.error().message;
 }
 
 //===-- what is refused ---------------------------------------------------===//

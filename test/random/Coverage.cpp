@@ -32,7 +32,7 @@ Coverage::Coverage(llvm::ArrayRef<std::string> passes) {
     counts[{"weight", std::string(format) + " rows"}] = 0;
     counts[{"weight", std::string(format) + " panels"}] = 0;
   }
-  for (const char *format : {"f32", "bf16", "f16"})
+  for (const char *format : {"f32", "bf16", "f16", "i8"})
     counts[{"kv", format}] = 0;
   for (const char *group : {"0", "16", "32", "128"})
     counts[{"rounded", group}] = 0;

@@ -30,9 +30,11 @@ Text anyFormat(Random &r) {
        "#adze.int<4, group = 32, scale = f16, zeros>"});
 }
 
-/// One layer kind: what its function holds.
+/// One layer kind: what its function holds. Layers that differ in sizes and
+/// formats only are a kind each, with one layer, and share the cache.
 struct Kind {
-  Text prefix;
+  Text prefix, cache;
+  int64_t only = -1; // the layer of a kind with one layer of several
   int64_t layers, groups, perGroup, headDim, hidden, window;
   bool rotary, interleaved, headNorm, bias, parallel;
   Text format, kvFormat;
@@ -54,7 +56,7 @@ public:
     Text calls, x = "%x";
     std::vector<Kind> kinds;
     for (int64_t i = 0, n = r.chance(0.3) ? 2 : 1; i < n; ++i)
-      kinds.push_back(makeKind(i));
+      addKind(kinds, i);
     Text emb = weight("emb", vocabulary, width, 0);
     body = "";
     body += formatv("    %x = adze.embed %tokens, @{0} : tensor<?xi32> -> {1}\n",
@@ -71,8 +73,13 @@ public:
         "      attributes {{adze.entry} {{\n{1}  }\n",
         rows(vocabulary), body);
     Text layersText;
-    for (const Kind &kind : kinds)
+    Random begin = r;
+    for (const Kind &kind : kinds) {
+      if (kind.only > 0)
+        r = begin; // the same choices as for layer 0
+      begin = r;
       layersText += layerText(kind);
+    }
     return {"module attributes {adze.level = #adze.level<model>} {\n" +
                 declarations + layersText + entry + "}\n",
             vocabulary};
@@ -81,14 +88,33 @@ public:
 private:
   //===-- pieces ----------------------------------------------------------===//
 
+  /// One kind, or one for each of some layers.
+  void addKind(std::vector<Kind> &kinds, int64_t index) {
+    Kind kind = makeKind(index);
+    kinds.push_back(kind);
+    if (!r.chance(0.25))
+      return;
+    kinds.pop_back();
+    kind.layers = r.between(2, 4);
+    for (kind.only = 0; kind.only < kind.layers; ++kind.only) {
+      kind.prefix = formatv("{0}{1}", kind.cache, kind.only);
+      kind.hidden = anyHidden();
+      kind.format = anyFormat(r);
+      kinds.push_back(kind);
+    }
+  }
+  int64_t anyHidden() {
+    return r.pick<int64_t>({1, 3, 11, 16, 17, 31, 33, 48, 53});
+  }
+
   Kind makeKind(int64_t index) {
     Kind kind;
-    kind.prefix = index ? "b" : "a";
+    kind.prefix = kind.cache = index ? "b" : "a";
     kind.layers = r.between(1, 3);
     kind.groups = r.pick<int64_t>({1, 1, 2, 3});
     kind.perGroup = r.pick<int64_t>({1, 1, 2, 3, 4, 7});
     kind.headDim = r.pick<int64_t>({1, 2, 3, 4, 6, 8, 10, 15, 16, 17, 18, 32});
-    kind.hidden = r.pick<int64_t>({1, 3, 11, 16, 17, 31, 33, 48, 53});
+    kind.hidden = anyHidden();
     kind.window = r.chance(0.3) ? r.between(1, 6) : 0;
     kind.rotary = kind.headDim % 2 == 0 && r.chance(0.85);
     kind.interleaved = kind.rotary && r.chance(0.3);
@@ -96,10 +122,14 @@ private:
     kind.bias = r.chance(0.3);
     kind.parallel = r.chance(0.2);
     kind.format = r.chance(0.8) ? format : anyFormat(r);
-    kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16"});
+    kind.kvFormat = r.pick<const char *>({"f32", "bf16", "f16", "i8"});
     return kind;
   }
 
+  Text layersOf(int64_t layers) {
+    return only < 0 ? Text(formatv(" x {0}", layers))
+                    : Text(formatv(" layers [{0}]", only));
+  }
   Text declare(const Text &name, const Text &shape, const Text &type,
                int64_t layers) {
     Text attribute =
@@ -107,7 +137,7 @@ private:
     declarations += formatv("  adze.weight @{0} from \"{0}{1}\"{2} : "
                             "!adze.weight<{3}, {4}>\n",
                             name, layers ? ".{}" : "",
-                            layers ? Text(formatv(" x {0}", layers)) : Text(),
+                            layers ? layersOf(layers) : Text(),
                             shape, attribute);
     return name;
   }
@@ -218,15 +248,16 @@ private:
       q = rotate(q, qn, heads);
       k = rotate(k, kn, kind.groups);
     }
-    declarations += formatv("  adze.state @{0}.kv x {1} : !adze.kv<{2}x{3}x{4}>\n",
-                            kind.prefix, kind.layers, kind.groups, kind.headDim,
-                            kind.kvFormat);
+    if (kind.only <= 0)
+      declarations += formatv(
+          "  adze.state @{0}.kv x {1} : !adze.kv<{2}x{3}x{4}>\n", kind.cache,
+          kind.layers, kind.groups, kind.headDim, kind.kvFormat);
     Text mask = kind.window ? Text(formatv("<causal, window = {0}>", kind.window))
                             : Text("<causal>");
     Text a = op(formatv(
         "adze.attention {0}, {1}, {2} cache @{3}.kv[%l] at %b heads {4} "
         "kv_heads {5} scale {6} mask {7} : {8}, {9}, {9}",
-        q, k, v, kind.prefix, heads, kind.groups,
+        q, k, v, kind.cache, heads, kind.groups,
         r.pick<const char *>({"0.5", "0.25", "1.0"}), mask, rows(qn),
         rows(kn)));
     if (r.chance(0.15)) // a second use of the projection
@@ -258,6 +289,7 @@ private:
   Text layerText(const Kind &kind) {
     body = "";
     next = 0;
+    only = kind.only;
     Text x = "%x";
     Text n = norm(kind, "n1", x, width);
     Text a = attention(kind, n);
@@ -284,7 +316,10 @@ private:
   /// One or two adze.repeat over the layers of a kind.
   Text repeat(const Kind &kind, Text x) {
     Text rope, types = rows(width);
-    if (kind.rotary) {
+    if (kind.only > 0 && kind.rotary) { // the table of layer 0
+      rope = ", " + lastTable;
+      types += ", " + rows(kind.headDim);
+    } else if (kind.rotary) {
       Text freqs;
       double freq = 1.0;
       for (int64_t i = 0; i < kind.headDim / 2; ++i, freq *= 0.6)
@@ -293,15 +328,20 @@ private:
       Text table = op(formatv("adze.rotary_table %b freqs [{0}]{1} : {2}",
                               freqs, scale, rows(kind.headDim)));
       rope = ", " + table;
+      lastTable = table;
       types += ", " + rows(kind.headDim);
     }
-    int64_t split = r.chance(0.3) ? r.between(0, kind.layers) : kind.layers;
+    int64_t split = kind.only < 0 && r.chance(0.3) ? r.between(0, kind.layers) : kind.layers;
     auto call = [&](int64_t first, int64_t count) {
       Text from = first ? Text(formatv(" from {0}", first)) : Text();
       x = op(formatv("adze.repeat {0}{1} @{2}({3}{4}, %b) : ({5}, !adze.batch) "
                      "-> {6}",
                      count, from, kind.prefix, x, rope, types, rows(width)));
     };
+    if (kind.only >= 0) {
+      call(kind.only, 1);
+      return x;
+    }
     if (split)
       call(0, split);
     if (split < kind.layers)
@@ -342,7 +382,8 @@ private:
 
   Random &r;
   int64_t width, vocabulary;
-  Text floats, format, declarations, body;
+  Text floats, format, declarations, body, lastTable;
+  int64_t only = -1; // the kind whose function is written
   int next = 0;
 };
 

@@ -49,6 +49,19 @@ def read_npy(path):
 
 
 class AdzeRun(unittest.TestCase):
+    def test_chat(self):
+        # The pretend decoder has no tokenizer, so it has no template.
+        done = run(ARTEFACT, "--chat", "--message", "Hi")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("compiled without a tokenizer", done.stderr)
+        for arguments, message in (
+                (["--message", "Hi"], "go with --chat"),
+                (["--chat", "--prompt", "x"], "--chat takes --message"),
+                (["--chat", "--json"], "--json answers once")):
+            done = run(ARTEFACT, *arguments)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(message, done.stderr)
+
     def greedy(self, tokens, count):
         tokens = list(tokens)
         for _ in range(count):

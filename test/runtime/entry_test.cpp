@@ -74,4 +74,27 @@ TEST(Entry, ArgumentsAreDescribed) {
   EXPECT_EQ(info.shape[0], -1);
   EXPECT_STREQ(info.symbol[0], "N");
   EXPECT_EQ(info.shape[1], 4);
+  EXPECT_EQ(info.is_batch, 0u);
+  // positions, seqs, row_begin, pages of the decoder are the runtime's.
+  for (size_t i = 0; i < 7; ++i) {
+    ASSERT_EQ(adze_model_entry_arg(model.c(), "step", i, &info), ADZE_OK);
+    EXPECT_EQ(info.is_batch, i >= 1 && i <= 4 ? 1u : 0u) << info.name;
+  }
+}
+
+TEST(Entry, AppendNeedsPositions) {
+  adze::Model model = openFake();
+  adze::Entry scale = model.entry("scale").or_throw();
+  std::vector<float> x(8), w(4);
+  auto made = scale.append(Tensor::view(x.data(), {2, 4}),
+                           Tensor::view(w.data(), {4}));
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().message,
+            "entry scale reads no positions: its rows continue nothing");
+  adze::Session session = model.session().or_throw();
+  EXPECT_EQ(adze_entry_append(session.c(), "scale", nullptr, 0, nullptr, 0),
+            ADZE_INVALID_ARGUMENT);
+  adze_entry_rows rows = {sizeof rows, 0, 1};
+  EXPECT_EQ(adze_entry_append(session.c(), "step", &rows, 1, nullptr, 0),
+            ADZE_INVALID_ARGUMENT);
 }

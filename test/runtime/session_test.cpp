@@ -4,6 +4,7 @@
 // threads, each row's logits are those of its sequence alone.
 #include "fake.h"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -162,6 +163,170 @@ TEST(Session, FullContextIsAStatusAndPagesAreGivenBack) {
     ASSERT_EQ(adze_eval(raw.s, tokens.data(), 128, &last, 1, &logits), ADZE_OK);
     expectRow(logits, tokens, 127);
   }
+}
+
+TEST(Session, AForkInTheMiddleOfAPageIsCopiedByWhoeverWritesFirst) {
+  adze::Model model = openFake();
+  for (bool forkWritesFirst : {false, true}) {
+    SessionOptions o;
+    o.context = 256;
+    o.maxSequences = 3;
+    o.kvPages = 8;
+    o.threads = 2;
+    adze::Session session = model.session(o).or_throw();
+    std::vector<int32_t> common = someTokens(100);
+    ASSERT_TRUE(session.step({{0, common, {}}}).ok());
+    EXPECT_EQ(session.freePages(), 6u);
+    ASSERT_TRUE(session.fork(0, 1).ok());
+    ASSERT_TRUE(session.fork(1, 2).ok());
+    EXPECT_EQ(session.freePages(), 6u); // all three share two pages
+    std::vector<std::vector<int32_t>> held(3, common);
+    for (uint32_t round = 0; round < 40; ++round)
+      for (uint32_t k = 0; k < 3; ++k) {
+        uint32_t q = forkWritesFirst ? 2 - k : k;
+        held[q].push_back(int32_t(3 + (round * 3 + q * 7) % 50));
+        adze::Logits logits =
+            session.step({{q, {held[q].back()}, {0}}}).or_throw();
+        expectRow(logits.row(0), held[q], held[q].size() - 1);
+        // the last one left with the old page writes where it is
+        if (round == 0)
+          EXPECT_EQ(session.freePages(), 6 - std::min(k + 1, 2u));
+      }
+    // 140 positions each: page 0 shared, pages 1 and 2 of their own
+    EXPECT_EQ(session.freePages(), 8u - 1 - 3 * 2);
+    for (uint32_t q = 0; q < 3; ++q)
+      ASSERT_TRUE(session.rewindSequence(q, 0).ok());
+    EXPECT_EQ(session.freePages(), session.pages());
+  }
+}
+
+TEST(Session, ASharedPageIsNotWrittenAfterARewindIntoIt) {
+  adze::Model model = openFake();
+  for (size_t length : {0u, 1u, 63u, 64u, 65u, 90u, 127u, 128u}) {
+    SessionOptions o;
+    o.context = 256;
+    o.maxSequences = 2;
+    o.threads = 2;
+    adze::Session session = model.session(o).or_throw();
+    std::vector<int32_t> first = someTokens(130), second = first;
+    ASSERT_TRUE(session.eval(first).ok());
+    ASSERT_TRUE(session.fork(0, 1).ok());
+    ASSERT_TRUE(session.rewindSequence(1, length).ok());
+    EXPECT_EQ(session.length(1), length);
+    second.resize(length);
+    std::vector<int32_t> other = someTokens(90, 8);
+    second.insert(second.end(), other.begin(), other.end());
+    std::vector<uint32_t> rows = allRows(90);
+    adze::Logits logits = session.step({{1, other, rows}}).or_throw();
+    for (size_t i = 0; i < 90; ++i)
+      expectRow(logits.row(i), second, length + i);
+    // what the other one wrote is nowhere in the first
+    for (int round = 0; round < 2; ++round) {
+      first.push_back(9 + round);
+      logits = session.step({{0, {first.back()}, {0}}, {1, {4}, {0}}})
+                   .or_throw();
+      second.push_back(4);
+      expectRow(logits.row(0), first, first.size() - 1);
+      expectRow(logits.row(1), second, second.size() - 1);
+    }
+  }
+}
+
+TEST(Session, AStepThatFindsNoPageForACopyChangesNothing) {
+  adze::Model model = openFake();
+  Raw raw(model, options(128, 3, 32, 1, 2));
+  std::vector<int32_t> tokens = someTokens(70);
+  const float *logits;
+  ASSERT_EQ(adze_eval(raw.s, tokens.data(), 70, nullptr, 0, &logits), ADZE_OK);
+  ASSERT_EQ(adze_sequence_fork(raw.s, 0, 1), ADZE_OK);
+  uint32_t row = 0;
+  int32_t token = 5;
+  adze_step_input in = {sizeof in, 1, &token, 1, &row, 1};
+  EXPECT_EQ(adze_step(raw.s, &in, 1, &logits), ADZE_CONTEXT_FULL);
+  EXPECT_NE(lastMessage().find("0 of 2 pages free; 1 are needed"),
+            std::string::npos)
+      << lastMessage();
+  EXPECT_EQ(adze_sequence_length(raw.s, 1), 70u);
+  ASSERT_EQ(adze_session_rewind(raw.s, 0), ADZE_OK); // leaves it to sequence 1
+  EXPECT_EQ(adze_session_free_pages(raw.s), 0u);
+  ASSERT_EQ(adze_step(raw.s, &in, 1, &logits), ADZE_OK) << lastMessage();
+  tokens.push_back(token);
+  expectRow(logits, tokens, 70);
+}
+
+TEST(Session, ThePagesOfAStepAreCountedExactly) {
+  adze::Model model = openFake();
+  // Three owners of one page write to it in one step: two copies are made.
+  for (uint32_t spare : {1u, 2u}) {
+    SessionOptions o;
+    o.context = 128;
+    o.maxSequences = 3;
+    o.kvPages = 1 + spare;
+    o.threads = 1;
+    adze::Session session = model.session(o).or_throw();
+    std::vector<int32_t> tokens = someTokens(40);
+    ASSERT_TRUE(session.eval(tokens).ok());
+    ASSERT_TRUE(session.fork(0, 1).ok() && session.fork(0, 2).ok());
+    auto logits = session.step({{1, {4}, {0}}, {0, {5}, {0}}, {2, {6}, {0}}});
+    ASSERT_EQ(logits.ok(), spare == 2);
+    if (!logits)
+      continue;
+    EXPECT_EQ(session.freePages(), 0u);
+    for (int32_t i = 0; i < 3; ++i) {
+      tokens.push_back(4 + i);
+      expectRow(logits->row(size_t(i)), tokens, 40);
+      tokens.pop_back();
+    }
+  }
+}
+
+TEST(Session, StepAndSampleMakeWhatGenerateMakes) {
+  adze::Model model = openFake();
+  SessionOptions o;
+  o.context = 200;
+  o.maxSequences = 3;
+  o.threads = 2;
+  adze::Session alone = model.session(o).or_throw(),
+                together = model.session(o).or_throw();
+  std::vector<adze::Sampling> sampling(3);
+  sampling[1].temperature = 0.9f;
+  sampling[1].seed = 5;
+  sampling[2].temperature = 1.2f;
+  sampling[2].topK = 9;
+  sampling[2].repetitionPenalty = 1.3f;
+  std::vector<std::vector<int32_t>> prompts, tokens;
+  for (uint32_t q = 0; q < 3; ++q)
+    prompts.push_back(someTokens(20 + 13 * q, q + 1));
+  tokens = prompts;
+  std::vector<adze::StepInput> inputs(3);
+  for (uint32_t q = 0; q < 3; ++q)
+    inputs[q] = {q, tokens[q], {uint32_t(tokens[q].size() - 1)}};
+  for (uint64_t draw = 0; draw < 25; ++draw) {
+    adze::Logits logits = together.step(inputs).or_throw();
+    ASSERT_EQ(logits.rows, 3u);
+    for (uint32_t q = 0; q < 3; ++q) {
+      int32_t next =
+          together.sample(logits.row(q), sampling[q], tokens[q], draw)
+              .or_throw();
+      tokens[q].push_back(next);
+      inputs[q] = {q, {next}, {0}};
+    }
+  }
+  for (uint32_t q = 0; q < 3; ++q) {
+    sampling[q].maxTokens = 25;
+    sampling[q].ignoreEos = true;
+    adze::Generated made = alone.generate(prompts[q], sampling[q]).or_throw();
+    EXPECT_EQ(std::vector<int32_t>(tokens[q].end() - 25, tokens[q].end()),
+              made.tokens)
+        << q;
+  }
+  EXPECT_EQ(together.step({{7, {1}, {0}}}).error().code, ADZE_NOT_FOUND);
+  EXPECT_EQ(together.fork(0, 3).error().code, ADZE_NOT_FOUND);
+  EXPECT_EQ(together.rewindSequence(1, 500).error().code,
+            ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(model.integers("nothing").error().code, ADZE_NOT_FOUND);
+  EXPECT_EQ(model.integers("context").or_throw(),
+            std::vector<int64_t>{FAKE_CONTEXT});
 }
 
 TEST(Session, CancelLeavesTheSessionAsItWas) {

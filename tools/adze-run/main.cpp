@@ -11,6 +11,7 @@
 #include <cstring>
 #include <getopt.h>
 
+#include "chat_model.h"
 #include "run_model.h"
 
 using namespace adze;
@@ -20,6 +21,7 @@ static const char help[] =
     R"(adze-run runs a model that `adze compile` has written.
 
 usage: adze-run ARTEFACT --prompt TEXT | --tokens 1,2,3 [options]
+       adze-run ARTEFACT --chat [options]
 
 what to run
   --prompt TEXT            the text to continue
@@ -28,6 +30,15 @@ what to run
   --stop TEXT              end before this text; may be given several times
   --ignore-eos             go on after the model's own end token
   --context N              positions of the session (what the run needs)
+a conversation by the model's own chat template
+  --chat                   talk with the model; with --message or --messages it
+                           answers once
+  --system TEXT            the system message
+  --message TEXT           the user's message
+  --messages FILE.json     a JSON array of messages ("-": standard input)
+  --tools FILE.json        a JSON array of tools that the model may call
+  --variables JSON         variables of the template: {"enable_thinking": false}
+  --show-prompt            print what the template makes, and nothing else
 how tokens are chosen
   --temperature X          0 takes the most likely one (0)
   --top-k N  --top-p X  --min-p X
@@ -47,6 +58,7 @@ environment
 
 examples
   adze-run stories.adze.so --prompt "Once upon a time" --max-tokens 200
+  adze-run model.adze.so --chat --system "Answer in one sentence."
   adze-run model.adze.so --tokens 1,15043 --max-tokens 0 --logits out.npy
 )";
 
@@ -54,6 +66,8 @@ namespace {
 struct Arguments {
   std::string artefact;
   RunOptions run;
+  bool isChat = false, setsMaxTokens = false;
+  ChatOptions chat;
 };
 
 [[noreturn]] void usage(const std::string &message) {
@@ -96,7 +110,7 @@ void take(Arguments &a, const option &o, const char *value) {
     run.tokens = *tokens;
     break;
   }
-  case 'n': run.maxTokens = small(); break;
+  case 'n': run.maxTokens = small(); a.setsMaxTokens = true; break;
   case 's':
     if (!*value)
       usage("--stop: the text is empty");
@@ -113,6 +127,13 @@ void take(Arguments &a, const option &o, const char *value) {
   case 'j': run.threads = small(); break;
   case 'l': run.logitsPath = value; break;
   case 'J': run.json = true; break;
+  case 'C': a.isChat = true; break;
+  case 'y': a.chat.system = value; break;
+  case 'M': a.chat.hasMessage = true; a.chat.message = value; break;
+  case 'F': a.chat.messagesPath = value; break;
+  case 'O': a.chat.toolsPath = value; break;
+  case 'V': a.chat.variables = value; break;
+  case 'w': a.chat.showPrompt = true; break;
   case 'h': std::fputs(help, stdout); std::exit(0);
   case 'v': std::printf("adze-run %s\n", adze_version()); std::exit(0);
   }
@@ -135,6 +156,13 @@ Arguments parse(int argc, char **argv) {
       {"threads", required_argument, nullptr, 'j'},
       {"logits", required_argument, nullptr, 'l'},
       {"json", no_argument, nullptr, 'J'},
+      {"chat", no_argument, nullptr, 'C'},
+      {"system", required_argument, nullptr, 'y'},
+      {"message", required_argument, nullptr, 'M'},
+      {"messages", required_argument, nullptr, 'F'},
+      {"tools", required_argument, nullptr, 'O'},
+      {"variables", required_argument, nullptr, 'V'},
+      {"show-prompt", no_argument, nullptr, 'w'},
       {"help", no_argument, nullptr, 'h'},
       {"version", no_argument, nullptr, 'v'},
       {nullptr, 0, nullptr, 0}};
@@ -152,8 +180,25 @@ Arguments parse(int argc, char **argv) {
                          : std::string("expected one artefact, found also '") +
                                argv[optind + 1] + "'");
   a.artefact = argv[optind];
-  if (a.run.hasPrompt == a.run.hasTokens)
+  bool asks = !a.chat.system.empty() || a.chat.hasMessage ||
+              a.chat.showPrompt || !a.chat.messagesPath.empty() ||
+              !a.chat.toolsPath.empty() || !a.chat.variables.empty();
+  if (asks && !a.isChat)
+    usage("messages, tools and the chat template go with --chat");
+  if (a.isChat && (a.run.hasPrompt || a.run.hasTokens ||
+                   !a.run.logitsPath.empty()))
+    usage("--chat takes --message or --messages, not --prompt, --tokens or "
+          "--logits");
+  if (!a.isChat && a.run.hasPrompt == a.run.hasTokens)
     usage("expected either --prompt or --tokens");
+  if (a.isChat && a.run.json && !isOneShot(a.chat))
+    usage("--json answers once: give --message or --messages");
+  a.chat.json = a.run.json;
+  a.chat.maxTokens = a.setsMaxTokens ? a.run.maxTokens : 0;
+  a.chat.sampling = a.run.sampling;
+  a.chat.stopStrings = a.run.stopStrings;
+  a.chat.threads = a.run.threads;
+  a.chat.context = a.run.context;
   return a;
 }
 } // namespace
@@ -165,7 +210,9 @@ int main(int argc, char **argv) {
   a.run.loadSeconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
-  Result<void> done = model ? runModel(*model, a.run) : model.error();
+  Result<void> done = !model      ? model.error()
+                      : a.isChat ? chatWithModel(*model, a.chat)
+                                 : runModel(*model, a.run);
   if (done)
     return 0;
   std::fflush(stdout);

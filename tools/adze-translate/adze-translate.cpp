@@ -31,7 +31,7 @@ static llvm::cl::opt<std::string> weightTable(
 
 static llvm::cl::opt<std::string> kvType(
     "kv", llvm::cl::desc("With --import-checkpoint: element type of the cache"),
-    llvm::cl::value_desc("f32|bf16|f16"));
+    llvm::cl::value_desc("f32|bf16|f16|int8"));
 
 /// Errors go to the context, one by one.
 static OwningOpRef<Operation *> report(llvm::Error error,

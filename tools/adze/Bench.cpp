@@ -5,7 +5,9 @@
 //   bytes_per_token  packed weight bytes that a step reads, by the batch (a
 //                    tied head once, rows of an embedding table not counted),
 //                    and keys and values at the mean context
-//   operations       2MNK of the linears that run, and causal attention
+//   operations       2MNK of the linears that run, and causal attention; of a
+//                    decoded token that of its one row. A batch of a few reads
+//                    memory at the roof, a large one computes at the peak
 //   roof, peak       a plain read of as many bytes and a dot loop in registers,
 //                    by as many threads: before, between and after; the median
 
@@ -28,7 +30,8 @@ namespace json = llvm::json;
 
 namespace {
 struct BenchArguments : ModelArguments {
-  uint32_t promptTokens = 512, genTokens = 64, batch = 1, repeat = 3;
+  uint32_t promptTokens = 512, genTokens = 64, repeat = 3;
+  std::vector<uint32_t> batches = {1};
   bool givenPrompt = false, cached = false;
 };
 
@@ -46,7 +49,7 @@ struct Sizes {
   double headOperations = 0;   // for one row of logits
   double attentionPerPair = 0; // for one query and one position, all layers
   uint64_t kvPerToken = 0;
-  bool bf16Weights = false;
+  bool bf16Weights = false, integerWeights = false;
 };
 
 int64_t integer(const Model &model, const char *key) {
@@ -66,6 +69,9 @@ Sizes sizesOf(const Model &model) {
       continue; // an embedding: a step reads a row of it
     s.weightBytes += w.bytes;
     s.bf16Weights |= linear && !std::strncmp(w.format, "bf16", 4);
+    s.integerWeights |= linear && std::strncmp(w.format, "bf16", 4) &&
+                        std::strncmp(w.format, "f16", 3) &&
+                        std::strncmp(w.format, "f32", 3);
     if (linear)
       (w.layer == ~0u ? s.headOperations : s.layerOperations) +=
           2.0 * double(w.rows) * double(w.cols);
@@ -92,7 +98,12 @@ Sizes sizesOf(const Model &model) {
 Dot dotOf(const Model &model, const Sizes &sizes) {
   auto variant = model.info("variant");
   std::string name = variant ? *variant : "";
-  if (name.find("v4") == std::string::npos)
+  bool avx512 = name.find("v4") != std::string::npos;
+  if (sizes.integerWeights)
+    return !avx512 ? Dot::I8Avx2
+           : name.find("vnni") != std::string::npos ? Dot::I8Vnni
+                                                    : Dot::I8Avx512;
+  if (!avx512)
     return Dot::F32Avx2;
   return sizes.bf16Weights && name.find("bf16") != std::string::npos
              ? Dot::BF16Avx512
@@ -107,15 +118,17 @@ double secondsOf(const std::function<adze_status()> &work,
       .count();
 }
 
+/// Prefill and decode of one batch.
 class Bench {
 public:
-  Bench(const Model &model, const BenchArguments &a) : model(model), a(a) {}
+  Bench(const Model &model, const BenchArguments &a, uint32_t batch)
+      : model(model), a(a), batch(batch) {}
 
-  Result<void> run() {
+  /// `done` counts on through all batches of a run.
+  Result<void> run(Progress &bar, uint64_t &done) {
     if (auto ready = prepare(); !ready)
       return ready;
-    Progress bar(a.json);
-    uint64_t steps = 2 * a.repeat + 4, done = 0;
+    uint64_t steps = a.batches.size() * stepsOf(a);
     auto tick = [&](const char *what) {
       return bar.show(what, done++, steps)
                  ? Error{ADZE_CANCELLED, "stopped", ""}
@@ -144,11 +157,13 @@ public:
     return {};
   }
 
+  static uint64_t stepsOf(const BenchArguments &a) { return 2 * a.repeat + 1; }
+
   json::Object prefillJson() const {
-    double tokens = double(a.batch) * prompt;
+    double tokens = double(batch) * prompt;
     double operations =
-        tokens * sizes.layerOperations + a.batch * sizes.headOperations +
-        a.batch * sizes.attentionPerPair * prompt * (prompt + 1.0) / 2;
+        tokens * sizes.layerOperations + batch * sizes.headOperations +
+        batch * sizes.attentionPerPair * prompt * (prompt + 1.0) / 2;
     double rate = median(prefillRates),
            gflops = rate / tokens * operations / 1e9;
     double peak = median(peaks) / 1e9;
@@ -160,15 +175,21 @@ public:
   }
   json::Object decodeJson() const {
     double context = prompt + (a.genTokens + 1) / 2.0;
-    double bytes = double(sizes.weightBytes) / a.batch +
+    double bytes = double(sizes.weightBytes) / batch +
                    double(sizes.kvPerToken) * context;
     double rate = median(decodeRates), speed = rate * bytes / 1e9;
-    double roof = median(roofs) / 1e9;
+    double roof = median(roofs) / 1e9, peak = median(peaks) / 1e9;
+    double gflops = rate / 1e9 *
+                    (sizes.layerOperations + sizes.headOperations +
+                     sizes.attentionPerPair * context);
     return json::Object{{"tokens_per_second", rate},
                         {"bytes_per_token", bytes},
                         {"gb_per_second", speed},
                         {"roof_gb_per_second", roof},
                         {"fraction_of_roof", speed / roof},
+                        {"gflops", gflops},
+                        {"peak_gflops", peak},
+                        {"fraction_of_peak", gflops / peak},
                         {"samples", json::Array(decodeRates)}};
   }
   json::Object machineJson() const {
@@ -200,8 +221,8 @@ private:
     adze_session_options o = {};
     o.size = sizeof o;
     o.context = prompt + a.genTokens;
-    o.max_sequences = a.batch;
-    o.prefill_chunk = std::max<uint32_t>(512, a.batch);
+    o.max_sequences = batch;
+    o.prefill_chunk = std::max<uint32_t>(512, batch);
     o.pool = pool->c();
     adze_memory memory = {};
     memory.size = sizeof memory;
@@ -230,10 +251,10 @@ private:
   }
 
   Result<void> prefill(bool counted) {
-    std::vector<std::vector<int32_t>> tokens(a.batch);
-    std::vector<adze_step_input> inputs(a.batch);
+    std::vector<std::vector<int32_t>> tokens(batch);
+    std::vector<adze_step_input> inputs(batch);
     uint32_t last = prompt - 1;
-    for (uint32_t b = 0; b < a.batch; ++b) {
+    for (uint32_t b = 0; b < batch; ++b) {
       if (adze_sequence_rewind(session.get(), b, 0))
         return lastError();
       for (uint32_t i = 0; i < prompt; ++i)
@@ -251,7 +272,7 @@ private:
     if (status)
       return lastError();
     if (counted)
-      prefillRates.push_back(double(a.batch) * prompt / seconds);
+      prefillRates.push_back(double(batch) * prompt / seconds);
     return {};
   }
 
@@ -260,14 +281,14 @@ private:
     size_t vocabulary = adze_session_vocabulary(session.get());
     adze_sampling greedy = {};
     greedy.size = sizeof greedy;
-    std::vector<int32_t> next(a.batch);
-    std::vector<adze_step_input> inputs(a.batch);
+    std::vector<int32_t> next(batch);
+    std::vector<adze_step_input> inputs(batch);
     uint32_t row = 0;
     adze_status status;
     double seconds = secondsOf(
         [&] {
           for (uint32_t i = 0; i < a.genTokens; ++i) {
-            for (uint32_t b = 0; b < a.batch; ++b) {
+            for (uint32_t b = 0; b < batch; ++b) {
               if (adze_status failed =
                       adze_sample(session.get(), logits + b * vocabulary,
                                   &greedy, nullptr, 0, i, &next[b]))
@@ -283,12 +304,13 @@ private:
         status);
     if (status)
       return lastError();
-    decodeRates.push_back(double(a.batch) * a.genTokens / seconds);
+    decodeRates.push_back(double(batch) * a.genTokens / seconds);
     return {};
   }
 
   const Model &model;
   const BenchArguments &a;
+  const uint32_t batch;
   Sizes sizes;
   uint32_t prompt = 0;
   std::unique_ptr<Pool> pool;
@@ -323,33 +345,63 @@ int64_t settle(const Model &model) {
   return int64_t(status.st_size);
 }
 
+double number(const json::Object &o, const char *part, const char *key) {
+  return o.getObject(part)->getNumber(key).value_or(0);
+}
+
+void printMachine(const json::Object &machine) {
+  std::printf("%s, %lld threads\n", machine.getString("variant")->str().c_str(),
+              (long long)machine.getInteger("threads").value_or(0));
+}
+
 void print(const json::Object &o) {
-  auto number = [&](const char *part, const char *key) {
-    return o.getObject(part)->getNumber(key).value_or(0);
-  };
-  const json::Object *machine = o.getObject("machine");
-  std::printf("%s, %lld threads\n",
-              machine->getString("variant")->str().c_str(),
-              (long long)machine->getInteger("threads").value_or(0));
   std::printf("prefill  %9.1f tokens/s  %7.1f GFLOP/s of %7.1f (%.0f %%)\n",
-              number("prefill", "tokens_per_second"),
-              number("prefill", "gflops"), number("prefill", "peak_gflops"),
-              100 * number("prefill", "fraction_of_peak"));
+              number(o, "prefill", "tokens_per_second"),
+              number(o, "prefill", "gflops"),
+              number(o, "prefill", "peak_gflops"),
+              100 * number(o, "prefill", "fraction_of_peak"));
   std::printf("decode   %9.1f tokens/s  %7.1f GB/s of %7.1f (%.0f %%), %s a "
-              "token\n",
-              number("decode", "tokens_per_second"),
-              number("decode", "gb_per_second"),
-              number("decode", "roof_gb_per_second"),
-              100 * number("decode", "fraction_of_roof"),
-              bytesText(uint64_t(number("decode", "bytes_per_token"))).c_str());
-  if (o.getObject("compile"))
+              "token, %.1f GFLOP/s (%.0f %%)\n",
+              number(o, "decode", "tokens_per_second"),
+              number(o, "decode", "gb_per_second"),
+              number(o, "decode", "roof_gb_per_second"),
+              100 * number(o, "decode", "fraction_of_roof"),
+              bytesText(uint64_t(number(o, "decode", "bytes_per_token"))).c_str(),
+              number(o, "decode", "gflops"),
+              100 * number(o, "decode", "fraction_of_peak"));
+}
+
+/// A row per batch: what decoding together gains, and which limit it nears.
+void printTable(const json::Array &batches) {
+  std::printf("batch  prefill tokens/s  of peak  decode tokens/s     gain  "
+              "of roof  of peak  a token\n");
+  double first = 0;
+  for (const json::Value &value : batches) {
+    const json::Object &o = *value.getAsObject();
+    double rate = number(o, "decode", "tokens_per_second");
+    first = first ? first : rate;
     std::printf(
-        "compile  %9.2f s  (code %.2f s, weights %.2f s)  %s, at most "
-        "%s of memory beside the files\n",
-        number("compile", "seconds"), number("compile", "codegen_seconds"),
-        number("compile", "pack_seconds"),
-        bytesText(uint64_t(*o.getInteger("artefact_bytes"))).c_str(),
-        bytesText(uint64_t(number("compile", "peak_anon_bytes"))).c_str());
+        "%5lld  %16.1f  %5.0f %%  %15.1f  %6.2f x  %5.0f %%  %5.0f %%  %s\n",
+        (long long)o.getInteger("batch").value_or(0),
+        number(o, "prefill", "tokens_per_second"),
+        100 * number(o, "prefill", "fraction_of_peak"), rate, rate / first,
+        100 * number(o, "decode", "fraction_of_roof"),
+        100 * number(o, "decode", "fraction_of_peak"),
+        bytesText(uint64_t(number(o, "decode", "bytes_per_token"))).c_str());
+  }
+}
+
+void printCompile(const json::Object &o) {
+  if (!o.getObject("compile"))
+    return;
+  std::printf("compile  %9.2f s  (code %.2f s, weights %.2f s)  %s, at most "
+              "%s of memory beside the files\n",
+              number(o, "compile", "seconds"),
+              number(o, "compile", "codegen_seconds"),
+              number(o, "compile", "pack_seconds"),
+              bytesText(uint64_t(*o.getInteger("artefact_bytes"))).c_str(),
+              bytesText(uint64_t(number(o, "compile", "peak_anon_bytes")))
+                  .c_str());
 }
 
 int run(BenchArguments &a) {
@@ -359,21 +411,43 @@ int run(BenchArguments &a) {
   int64_t artefactBytes = settle(opened->model);
   if (!opened->isArtefact && !opened->compile.fromCache)
     artefactBytes = int64_t(opened->compile.artefactBytes);
-  Bench bench(opened->model, a);
-  if (auto ran = bench.run(); !ran)
-    return fail(ran.error());
+  json::Array batches;
   json::Object object{{"model", a.model},
-                      {"prompt_tokens", int64_t(bench.promptTokens())},
                       {"gen_tokens", int64_t(a.genTokens)},
-                      {"batch", int64_t(a.batch)},
-                      {"machine", bench.machineJson()},
-                      {"prefill", bench.prefillJson()},
-                      {"decode", bench.decodeJson()},
                       {"compile", compileJson(*opened)},
                       {"artefact_bytes", artefactBytes}};
+  {
+    Progress bar(a.json);
+    uint64_t done = 0;
+    for (uint32_t batch : a.batches) {
+      Bench bench(opened->model, a, batch);
+      if (auto ran = bench.run(bar, done); !ran)
+        return fail(ran.error());
+      batches.push_back(json::Object{{"batch", int64_t(batch)},
+                                     {"machine", bench.machineJson()},
+                                     {"prefill", bench.prefillJson()},
+                                     {"decode", bench.decodeJson()}});
+      object["prompt_tokens"] = int64_t(bench.promptTokens());
+    }
+  }
+  // One batch is the object itself, several are rows of a list.
+  if (batches.size() == 1)
+    for (auto &entry : *batches[0].getAsObject())
+      object[entry.first] = entry.second;
+  else
+    object["batches"] = std::move(batches);
   if (a.json)
     return printJson(std::move(object));
-  print(object);
+  const json::Object &first =
+      object.get("batches")
+          ? *(*object.getArray("batches"))[0].getAsObject()
+          : object;
+  printMachine(*first.getObject("machine"));
+  if (const json::Array *rows = object.getArray("batches"))
+    printTable(*rows);
+  else
+    print(object);
+  printCompile(object);
   return ExitOk;
 }
 } // namespace
@@ -392,7 +466,15 @@ void adze::tools::addBench(CLI::App &app, int &status) {
                        "tokens of a prefill (default: 512, or what the\n"
                        "context has room for)");
   count("--gen-tokens", a->genTokens, "tokens to make (default: 64)");
-  count("--batch", a->batch, "sequences at once (default: 1)");
+  command
+      .add_option("--batch", a->batches,
+                  "sequences that are decoded together, or several numbers\n"
+                  "with commas between for a table (default: 1)")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all()
+      ->check(CLI::Range(1u, 4096u).description(""))
+      ->type_name("B,...");
   count("--repeat", a->repeat,
         "rounds, of which the median counts (default: 3)");
   command
@@ -409,7 +491,8 @@ number of threads before, between and after, and the median counts.
 examples
   adze bench model/
   adze bench model/ --weights bf16 --threads 2 --json
-  adze bench model.adze.so --prompt-tokens 2048 --gen-tokens 128 --batch 4)");
+  adze bench model.adze.so --prompt-tokens 2048 --gen-tokens 128
+  adze bench model.adze.so --prompt-tokens 128 --batch 1,2,4,8,16)");
   command.callback([a, prompt, &status] {
     a->givenPrompt = prompt->count() > 0;
     a->refresh = !a->cached;

@@ -88,6 +88,72 @@ __attribute__((target("avx512f,avx512bf16"))) float dotBF16(long rounds) {
   return _mm512_cvtss_f32(sum[0]);
 }
 
+// u8 x s8 in quads, as the kernels do it.
+__attribute__((target("avx2"))) float dotI8Avx2(long rounds) {
+  __m256i sum[kChains256] = {}, a = _mm256_set1_epi8(1),
+          b = _mm256_set1_epi8(2), ones = _mm256_set1_epi16(1);
+  for (long i = 0; i < rounds; ++i)
+#pragma GCC unroll 32
+    for (int j = 0; j < kChains256; ++j) {
+      asm volatile("" : "+x"(a)); // or the product would be made once
+      sum[j] = _mm256_add_epi32(
+          sum[j], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
+    }
+  for (int j = 1; j < kChains256; ++j)
+    sum[0] = _mm256_add_epi32(sum[0], sum[j]);
+  return float(_mm256_extract_epi32(sum[0], 0));
+}
+
+__attribute__((target("avx512f,avx512bw"))) float dotI8Avx512(long rounds) {
+  __m512i sum[kChains512] = {}, a = _mm512_set1_epi8(1),
+          b = _mm512_set1_epi8(2), ones = _mm512_set1_epi16(1);
+  for (long i = 0; i < rounds; ++i)
+#pragma GCC unroll 32
+    for (int j = 0; j < kChains512; ++j) {
+      asm volatile("" : "+v"(a));
+      sum[j] = _mm512_add_epi32(
+          sum[j], _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), ones));
+    }
+  for (int j = 1; j < kChains512; ++j)
+    sum[0] = _mm512_add_epi32(sum[0], sum[j]);
+  return float(_mm512_reduce_add_epi32(sum[0]));
+}
+
+__attribute__((target("avx512f,avx512vnni"))) float dotVnni(long rounds) {
+  __m512i sum[kChains512] = {}, a = _mm512_set1_epi8(1),
+          b = _mm512_set1_epi8(2);
+  for (long i = 0; i < rounds; ++i)
+#pragma GCC unroll 32
+    for (int j = 0; j < kChains512; ++j)
+      sum[j] = _mm512_dpbusd_epi32(sum[j], a, b);
+  for (int j = 1; j < kChains512; ++j)
+    sum[0] = _mm512_add_epi32(sum[0], sum[j]);
+  return float(_mm512_reduce_add_epi32(sum[0]));
+}
+
+/// What measures a dot: its loop and the operations of one round of it.
+struct DotLoop {
+  float (*run)(long rounds);
+  double operations;
+};
+DotLoop loopOf(Dot dot) {
+  switch (dot) {
+  case Dot::F32Avx2:
+    return {dotAvx2, kChains256 * 8 * 2};
+  case Dot::F32Avx512:
+    return {dotAvx512, kChains512 * 16 * 2};
+  case Dot::BF16Avx512:
+    return {dotBF16, kChains512 * 32 * 2};
+  case Dot::I8Avx2:
+    return {dotI8Avx2, kChains256 * 32 * 2};
+  case Dot::I8Avx512:
+    return {dotI8Avx512, kChains512 * 64 * 2};
+  case Dot::I8Vnni:
+    break;
+  }
+  return {dotVnni, kChains512 * 64 * 2};
+}
+
 /// Keeps a result that nothing else uses.
 template <typename T> void keep(T value) {
   asm volatile("" : : "g"(value) : "memory");
@@ -158,7 +224,8 @@ Measure::~Measure() {
 }
 
 double Measure::readRate() {
-  auto *read = dot == Dot::F32Avx2 ? readAvx2 : readAvx512;
+  bool avx2 = dot == Dot::F32Avx2 || dot == Dot::I8Avx2;
+  auto *read = avx2 ? readAvx2 : readAvx512;
   return rateOf(threads, 0.35, [&](unsigned t) {
     keep(read(memory + t * part, part));
     return double(part);
@@ -167,14 +234,9 @@ double Measure::readRate() {
 
 double Measure::dotRate() {
   constexpr long rounds = 100000;
-  auto *run = dot == Dot::F32Avx2     ? dotAvx2
-              : dot == Dot::F32Avx512 ? dotAvx512
-                                      : dotBF16;
-  double operations = dot == Dot::F32Avx2     ? kChains256 * 8 * 2
-                      : dot == Dot::F32Avx512 ? kChains512 * 16 * 2
-                                              : kChains512 * 32 * 2;
+  DotLoop loop = loopOf(dot);
   return rateOf(threads, 0.2, [&](unsigned) {
-    keep(run(rounds));
-    return operations * double(rounds);
+    keep(loop.run(rounds));
+    return loop.operations * double(rounds);
   });
 }

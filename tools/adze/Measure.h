@@ -11,8 +11,9 @@
 
 namespace adze::tools {
 
-/// The instruction that the peak is measured with.
-enum class Dot { F32Avx2, F32Avx512, BF16Avx512 };
+/// The instructions that the peak is measured with: for integers vpdpbusd, or
+/// where there is none the three that replace it.
+enum class Dot { F32Avx2, F32Avx512, BF16Avx512, I8Avx2, I8Avx512, I8Vnni };
 
 /// The fastest read and the fastest dot of this many threads.
 class Measure {

@@ -33,9 +33,9 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->group(group);
   command
       .add_option("--kv", options.kv,
-                  "type of keys and values (default: f32 for\n"
-                  "f32 weights, else bf16)")
-      ->check(floats)
+                  "type of keys and values: f32, bf16, f16 or int8\n"
+                  "(default: f32 for f32 weights, else bf16)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))
       ->type_name("TYPE")
       ->group(group);
   command

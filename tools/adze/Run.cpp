@@ -4,6 +4,7 @@
 
 #include "Console.h"
 #include "ModelArguments.h"
+#include "Sampling.h"
 #include "Subcommands.h"
 #include "run_model.h"
 #include <CLI/CLI.hpp>
@@ -16,46 +17,6 @@ struct RunArguments : ModelArguments {
   RunOptions run;
   std::string tokens;
 };
-
-void addSampling(CLI::App &command, RunOptions &run) {
-  const char *group = "Sampling";
-  Sampling &s = run.sampling;
-  auto positive = CLI::Range(0.0, 1e9).description("");
-  auto fraction = CLI::Range(0.0, 1.0).description("");
-  command
-      .add_option("--temperature", s.temperature,
-                  "0 takes the most likely token (default: 0)")
-      ->type_name("X")
-      ->check(positive)
-      ->group(group);
-  command.add_option("--top-k", s.topK, "sample among the N most likely (off)")
-      ->type_name("N")
-      ->group(group);
-  command
-      .add_option("--top-p", s.topP,
-                  "among those that make up X of the probability\n(off)")
-      ->type_name("X")
-      ->check(fraction)
-      ->group(group);
-  command
-      .add_option("--min-p", s.minP,
-                  "among those with at least X of the best one's\n"
-                  "probability (off)")
-      ->type_name("X")
-      ->check(fraction)
-      ->group(group);
-  command
-      .add_option("--repetition-penalty", s.repetitionPenalty,
-                  "makes what was said less likely (1: off)")
-      ->type_name("X")
-      ->check(positive)
-      ->group(group);
-  command
-      .add_option("--seed", s.seed,
-                  "the same seed gives the same text (default: 0)")
-      ->type_name("N")
-      ->group(group);
-}
 
 int run(RunArguments &a) {
   auto opened = openModel(a);
@@ -108,7 +69,7 @@ void adze::tools::addRun(CLI::App &app, int &status) {
                   "write float32 [positions, vocabulary], a row per\ntoken")
       ->type_name("FILE.npy");
   a->addOutputTo(command);
-  addSampling(command, a->run);
+  addSampling(command, a->run.sampling);
   command
       .add_flag("--no-cache", a->noCache,
                 "compile again and keep nothing on disk")

@@ -15,6 +15,7 @@ namespace adze::tools {
 enum ExitStatus : int { ExitOk = 0, ExitFailure = 1, ExitUsage = 2 };
 
 void addRun(CLI::App &app, int &status);
+void addChat(CLI::App &app, int &status);
 void addCompile(CLI::App &app, int &status);
 void addEval(CLI::App &app, int &status);
 void addBench(CLI::App &app, int &status);

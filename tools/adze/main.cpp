@@ -23,12 +23,13 @@ artefact that `adze compile` has written.
 
 examples
   adze run model/ --prompt "Once upon a time"
+  adze chat model/
   adze compile model/ -o model.adze.so
   adze bench model/
 
 `adze COMMAND --help` says more about each.)");
   int status = ExitOk;
-  for (auto add : {addRun, addCompile, addEval, addBench, addInspect,
+  for (auto add : {addRun, addChat, addCompile, addEval, addBench, addInspect,
                    addExplain, addVerify, addCache})
     add(app, status);
   try {

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "adze/text.h"
+#include "json_text.h"
 #include "npy_writer.h"
 
 using namespace adze;
@@ -309,26 +310,11 @@ private:
     return file.finish();
   }
 
-  static std::string quoted(const std::string &text) {
-    std::string result = "\"";
-    for (char c : text) {
-      char escape[8];
-      if (c == '"' || c == '\\')
-        (result += '\\') += c;
-      else if (static_cast<unsigned char>(c) < 0x20) {
-        std::snprintf(escape, sizeof escape, "\\u%04x", c);
-        result += escape;
-      } else
-        result += c;
-    }
-    return result + "\"";
-  }
-
   void printJson() const {
     auto rate = [](size_t count, double seconds) {
       return count && seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
     };
-    std::printf("{\"text\": %s, \"tokens\": [", quoted(out.text).c_str());
+    std::printf("{\"text\": %s, \"tokens\": [", quotedJson(out.text).c_str());
     for (size_t i = 0; i < out.tokens.size(); ++i)
       std::printf("%s%d", i ? ", " : "", out.tokens[i]);
     std::printf("], \"prompt_tokens\": %zu, \"finish\": \"%s\", "

@@ -34,7 +34,8 @@ struct CompileOptions {
   /// name ("lm_head=int8,*=int4:g128", first match); empty: as the checkpoint
   /// has them. checkWeights says what is wrong with one.
   std::string weights;
-  /// Keys and values: f32, bf16 or f16; empty: f32 for f32 weights, else bf16.
+  /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
+  /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;
   /// What linears with integer weights multiply: int8:gN (codes with a scale per
   /// N values; N a multiple of 16), int8:token (a scale per row), bf16 or f32 (no

@@ -19,6 +19,10 @@
 // does not declare as a weight becomes the weight of that name. The number of
 // rows (`?`) may differ from call to call. Weights may also be arguments, for
 // upstream's ops (linalg.matmul): that is the generic path, right but slow.
+//
+// A function with adze.attention declares its cache (adze.state) and has an
+// argument of type !adze.batch, which calls do not pass: call() takes the rows
+// as one whole sequence, append() continues the one that the entry keeps.
 #ifndef ADZE_FUNCTION_H
 #define ADZE_FUNCTION_H
 

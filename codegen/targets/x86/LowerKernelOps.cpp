@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze_kernel on x86: dots by AVX512_BF16, dots of codes by VNNI or multiplies
-// of 16 bits, conversions by F16C or integer arithmetic, exp2 by the shared
-// polynomial.
+// adze_kernel on x86: dots and conversions by AVX512_BF16, dots of codes by VNNI
+// or multiplies of 16 bits; the rest is common to all targets
+// (CommonLowering.cpp).
 
 #include "adze/Codegen/KernelLowering.h"
-#include "adze/Codegen/MathExpansion.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -14,13 +13,6 @@
 
 using namespace mlir;
 using namespace adze;
-
-/// `element`, or vectors of it shaped as `like`.
-static Type shapedLike(Type like, Type element) {
-  if (auto vector = dyn_cast<VectorType>(like))
-    return vector.clone(element);
-  return element;
-}
 
 static Value integer(OpBuilder &b, Location loc, Type type, int64_t value) {
   TypedAttr attr = b.getIntegerAttr(getElementTypeOrSelf(type), value);
@@ -135,86 +127,20 @@ private:
   KernelTarget target;
 };
 
-struct LowerToF32 : OpRewritePattern<kernel::ToF32Op> {
+/// Operands of a dot: subnormals may be flushed, as the instruction does.
+struct LowerFlushingFromF32 : OpRewritePattern<kernel::FromF32Op> {
   using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(kernel::ToF32Op op,
-                                PatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    Value x = op.getX();
-    Type element = getElementTypeOrSelf(x.getType());
-    if (element.isF32()) {
-      b.replaceOp(op, x);
-      return success();
-    }
-    if (element.isF16()) {
-      b.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), x);
-      return success();
-    }
-    Type i16 = shapedLike(x.getType(), b.getI16Type());
-    Type i32 = shapedLike(x.getType(), b.getI32Type());
-    Value bits = arith::BitcastOp::create(b, loc, i16, x);
-    Value wide = arith::ExtUIOp::create(b, loc, i32, bits);
-    Value high = arith::ShLIOp::create(b, loc, wide, integer(b, loc, i32, 16));
-    b.replaceOpWithNewOp<arith::BitcastOp>(op, op.getType(), high);
-    return success();
-  }
-};
-
-struct LowerFromF32 : OpRewritePattern<kernel::FromF32Op> {
-  LowerFromF32(MLIRContext *context, bool hasBF16)
-      : OpRewritePattern(context), hasBF16(hasBF16) {}
 
   LogicalResult matchAndRewrite(kernel::FromF32Op op,
                                 PatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    Value x = op.getX();
-    Type element = getElementTypeOrSelf(op.getType());
-    if (element.isF32()) {
-      b.replaceOp(op, x);
-      return success();
-    }
-    if (element.isF16()) {
-      b.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), x);
-      return success();
-    }
     auto vector = dyn_cast<VectorType>(op.getType());
-    if (op.getFlush() && hasBF16 && vector && vector.getNumElements() == 16) {
-      auto call = LLVM::CallIntrinsicOp::create(
-          b, loc, op.getType(),
-          b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), x);
-      b.replaceOp(op, call.getResult(0));
-      return success();
-    }
-    // Nearest even by integers, on every variant alike: vcvtneps2bf16 would
-    // flush subnormals. A NaN keeps its sign and becomes quiet.
-    Type i16 = shapedLike(x.getType(), b.getI16Type());
-    Type i32 = shapedLike(x.getType(), b.getI32Type());
-    auto constant = [&](int64_t value) { return integer(b, loc, i32, value); };
-    Value bits = arith::BitcastOp::create(b, loc, i32, x);
-    Value upper = arith::ShRUIOp::create(b, loc, bits, constant(16));
-    Value odd = arith::AndIOp::create(b, loc, upper, constant(1));
-    Value bias = arith::AddIOp::create(b, loc, odd, constant(0x7fff));
-    Value sum = arith::AddIOp::create(b, loc, bits, bias);
-    Value rounded = arith::ShRUIOp::create(b, loc, sum, constant(16));
-    Value quiet = arith::OrIOp::create(b, loc, upper, constant(0x40));
-    Value isNan =
-        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
-    Value chosen = arith::SelectOp::create(b, loc, isNan, quiet, rounded);
-    Value half = arith::TruncIOp::create(b, loc, i16, chosen);
-    b.replaceOpWithNewOp<arith::BitcastOp>(op, op.getType(), half);
-    return success();
-  }
-
-  bool hasBF16;
-};
-
-struct LowerExp2 : OpRewritePattern<kernel::Exp2Op> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(kernel::Exp2Op op,
-                                PatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, emitExp2(rewriter, op.getLoc(), op.getX()));
+    if (!op.getFlush() || !vector || !vector.getElementType().isBF16() ||
+        vector.getNumElements() != 16)
+      return failure();
+    auto call = LLVM::CallIntrinsicOp::create(
+        b, op.getLoc(), op.getType(),
+        b.getStringAttr("llvm.x86.avx512bf16.cvtneps2bf16.512"), op.getX());
+    b.replaceOp(op, call.getResult(0));
     return success();
   }
 };
@@ -223,8 +149,8 @@ struct LowerExp2 : OpRewritePattern<kernel::Exp2Op> {
 
 void adze::populateX86KernelPatterns(RewritePatternSet &patterns,
                                      const TargetVariant &variant) {
-  patterns.add<LowerToF32, LowerExp2>(patterns.getContext());
-  patterns.add<LowerDot, LowerFromF32>(patterns.getContext(),
-                                       variant.kernel.hasBF16Dot);
+  patterns.add<LowerDot>(patterns.getContext(), variant.kernel.hasBF16Dot);
   patterns.add<LowerDotCodes>(patterns.getContext(), variant.kernel);
+  if (variant.kernel.hasBF16Dot)
+    patterns.add<LowerFlushingFromF32>(patterns.getContext(), /*benefit=*/2);
 }

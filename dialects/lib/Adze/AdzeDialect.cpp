@@ -3,6 +3,7 @@
 // Registration of the adze dialect and its generated definitions.
 
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -27,6 +28,10 @@ void AdzeDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "adze/Dialect/Adze/AdzeOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "adze/Dialect/Adze/AdzeExpressionOps.cpp.inc"
       >();
   addTypes<
 #define GET_TYPEDEF_LIST

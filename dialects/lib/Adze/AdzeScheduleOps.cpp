@@ -31,6 +31,35 @@ static ParseResult parseExactReals(OpAsmParser &parser,
   return success();
 }
 
+//===-- custom<ExactParams> -----------------------------------------------===//
+
+/// A dictionary in its usual syntax, but for arrays of f64, of which it prints
+/// all digits.
+static void printExactParams(OpAsmPrinter &printer, Operation *,
+                             DictionaryAttr params) {
+  printer << '{';
+  llvm::interleaveComma(params, printer, [&](NamedAttribute param) {
+    printer.printKeywordOrString(param.getName());
+    if (isa<UnitAttr>(param.getValue()))
+      return;
+    printer << " = ";
+    auto reals = dyn_cast<DenseF64ArrayAttr>(param.getValue());
+    if (!reals || reals.empty())
+      return printer.printAttribute(param.getValue());
+    printer << "array<f64: ";
+    llvm::interleaveComma(reals.asArrayRef(), printer, [&](double real) {
+      printer.printFloat(llvm::APFloat(real));
+    });
+    printer << '>';
+  });
+  printer << '}';
+}
+
+static ParseResult parseExactParams(OpAsmParser &parser,
+                                    DictionaryAttr &params) {
+  return parser.parseAttribute(params);
+}
+
 //===-- generated definitions ---------------------------------------------===//
 
 #define GET_OP_CLASSES

@@ -2,6 +2,7 @@
 //
 // Custom syntax and verification of the adze types.
 
+#include "../Formats/GgufBlocks.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/Support/MathExtras.h"
@@ -66,6 +67,13 @@ WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
       isa<IntegerFormatAttrInterface>(Attribute(format)))
     return emitError() << "expects a matrix in the format "
                        << format.getFormatName() << ", got a vector";
+  if (auto gguf = dyn_cast<GgufFormatAttr>(Attribute(format))) {
+    int64_t elements = detail::infoOf(gguf.getBlock()).elements;
+    if (shape.back() % elements)
+      return emitError() << "expects rows of a multiple of " << elements
+                         << " elements in the format " << format.getFormatName()
+                         << ", got " << shape.back();
+  }
   if (layout == LayoutKind::Panels && shape.size() != 2)
     return emitError() << "expects a matrix in the layout panels, got a vector";
   return success();
@@ -108,8 +116,9 @@ LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (heads <= 0 || headDim <= 0)
     return emitError() << "expects positive heads and head size, got " << heads
                        << " and " << headDim;
-  if (!element.isF32() && !element.isF16() && !element.isBF16())
-    return emitError() << "expects f32, f16 or bf16 keys and values, got "
+  if (!element.isF32() && !element.isF16() && !element.isBF16() &&
+      !element.isSignlessInteger(8))
+    return emitError() << "expects f32, f16, bf16 or i8 keys and values, got "
                        << element;
   return success();
 }

@@ -70,8 +70,15 @@ Decomposed RotaryTableOp::decompose(OpBuilder &builder) {
                   Value sin = math::SinOp::create(at, d.loc, angle);
                   Value v =
                       arith::SelectOp::create(at, d.loc, isCos, cos, sin);
-                  v = arith::MulFOp::create(at, d.loc, v,
-                                            d.constant(at, compute, scale));
+                  Value factor = d.constant(at, compute, scale);
+                  if (scale != 1.0 && llvm::is_contained(getFreqs(), 0.0)) {
+                    Value still = arith::CmpFOp::create(
+                        at, d.loc, arith::CmpFPredicate::OEQ, args[1],
+                        d.constant(at, at.getF64Type(), 0.0));
+                    factor = arith::SelectOp::create(
+                        at, d.loc, still, d.constant(at, compute, 1.0), factor);
+                  }
+                  v = arith::MulFOp::create(at, d.loc, v, factor);
                   return {d.convert(at, v, element)};
                 })
           .front();

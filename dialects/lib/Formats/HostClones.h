@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
+// Code for the machine that the compiler runs on.
+//
 // ADZE_HOST_CLONES before a function: it is compiled for the x86 levels with
 // AVX-512, AVX2 and none, and the loader takes the one this machine can run.
 // Without contraction (the build's -ffp-contract=off) and with sums in a fixed
@@ -14,6 +16,16 @@
 #endif
 #elif defined(__SANITIZE_ADDRESS__)
 #define ADZE_NO_HOST_CLONES
+#endif
+
+/// Where a function is written for levels by hand: ADZE_X86_V3 and _V4 before
+/// it.
+#if defined(__x86_64__)
+#define ADZE_HAS_X86_LEVELS
+#define ADZE_X86_V3 __attribute__((target("avx2,fma,bmi,bmi2,f16c")))
+#define ADZE_X86_V4                                                            \
+  __attribute__((                                                              \
+      target("avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512vl,avx512dq")))
 #endif
 
 #if defined(__x86_64__) && defined(__gnu_linux__) &&                           \

@@ -16,34 +16,52 @@ using namespace adze::detail;
 
 namespace {
 
-constexpr int kLanes = 16;
+constexpr int kCandidates = 16;
 /// Below this a reciprocal is not safe; nothing that small is a weight.
 constexpr float kSmallestScale = 0x1p-120f;
 /// Adding and subtracting it rounds to the nearest integer, ties to even.
 constexpr float kRounder = 0x1.8p23f;
 
-using Lanes = float __attribute__((vector_size(4 * kLanes)));
-using Bits = uint32_t __attribute__((vector_size(4 * kLanes)));
-
 #define ADZE_INLINE __attribute__((always_inline)) inline
+
+/// Vectors of one register. Written for a width, since compilers split wider
+/// ones badly; candidates do not meet, so that any width gives the same bits.
+/// (Spelled out: GCC 12 takes no vector size from a template parameter.)
+template <int width> struct Vector;
+template <> struct Vector<4> {
+  using Floats = float __attribute__((vector_size(16)));
+  using Bits = uint32_t __attribute__((vector_size(16)));
+};
+template <> struct Vector<8> {
+  using Floats = float __attribute__((vector_size(32)));
+  using Bits = uint32_t __attribute__((vector_size(32)));
+};
+template <> struct Vector<16> {
+  using Floats = float __attribute__((vector_size(64)));
+  using Bits = uint32_t __attribute__((vector_size(64)));
+};
 
 struct Range {
   float min, max; // with 0 inside
 };
 
+template <int width>
 ADZE_INLINE Range findRange(const float *x, int64_t count) {
-  Lanes low = {}, high = {};
+  using V = Vector<width>;
+  typename V::Floats low = {}, high = {}, v;
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    Lanes v;
+  for (; i + width <= count; i += width) {
     __builtin_memcpy(&v, x + i, sizeof v);
     low = v < low ? v : low;
     high = v > high ? v : high;
   }
+  float lows[width], highs[width];
+  __builtin_memcpy(lows, &low, sizeof low);
+  __builtin_memcpy(highs, &high, sizeof high);
   Range range = {0, 0};
-  for (int l = 0; l < kLanes; ++l) {
-    range.min = std::min(range.min, low[l]);
-    range.max = std::max(range.max, high[l]);
+  for (int l = 0; l < width; ++l) {
+    range.min = std::min(range.min, lows[l]);
+    range.max = std::max(range.max, highs[l]);
   }
   for (; i < count; ++i) {
     range.min = std::min(range.min, x[i]);
@@ -53,75 +71,81 @@ ADZE_INLINE Range findRange(const float *x, int64_t count) {
 }
 
 /// Rounds numbers that are not NaN to bf16.
-ADZE_INLINE void roundToBF16(Lanes &values) {
-  Bits u = (Bits)values;
+template <int width>
+ADZE_INLINE void roundToBF16(typename Vector<width>::Floats &values) {
+  auto u = (typename Vector<width>::Bits)values;
   u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000u;
-  values = (Lanes)u;
+  values = (typename Vector<width>::Floats)u;
 }
 
-/// Likewise to f16; see roundToF16.
-ADZE_INLINE void roundToF16(Lanes &values) {
+/// Likewise to f16: subnormal ones by an addition that rounds at bit 2^-24.
+template <int width>
+ADZE_INLINE void roundToF16(typename Vector<width>::Floats &values) {
+  using Bits = typename Vector<width>::Bits;
+  using Floats = typename Vector<width>::Floats;
   Bits u = (Bits)values, sign = u & 0x80000000u, magnitude = u & 0x7fffffffu;
-  Lanes small = ((Lanes)magnitude + 0.5f) - 0.5f;
+  Floats small = ((Floats)magnitude + 0.5f) - 0.5f;
   Bits normal = (magnitude + 0xfff + (magnitude >> 13 & 1)) & ~0x1fffu;
   normal = magnitude >= 0x477ff000u ? Bits{} + 0x7f800000u : normal;
   Bits rounded = magnitude < 0x38800000u ? (Bits)small : normal;
-  values = (Lanes)(sign | rounded);
-}
-
-/// The number of the lane with the smallest value; values are not negative.
-/// Those that differ by less than 2^-19 of themselves are equal: the first.
-ADZE_INLINE int findSmallest(const Lanes &values) {
-  Bits key = ((Bits)values & ~15u) |
-             Bits{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  Bits other = __builtin_shufflevector(key, key, 8, 9, 10, 11, 12, 13, 14, 15,
-                                       0, 1, 2, 3, 4, 5, 6, 7);
-  key = key < other ? key : other;
-  other = __builtin_shufflevector(key, key, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14,
-                                  15, 8, 9, 10, 11);
-  key = key < other ? key : other;
-  other = __builtin_shufflevector(key, key, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8,
-                                  9, 14, 15, 12, 13);
-  key = key < other ? key : other;
-  other = __builtin_shufflevector(key, key, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11,
-                                  10, 13, 12, 15, 14);
-  key = key < other ? key : other;
-  return key[0] & 15;
+  values = (Floats)(sign | rounded);
 }
 
 /// 16 scales that are tried at once, and what they come to.
 struct Candidates {
-  Lanes scale, zero, error;
+  alignas(64) float scale[kCandidates];
+  alignas(64) float zero[kCandidates];
+  alignas(64) float error[kCandidates];
+
+  /// The one with the least error. Errors are not negative; those that differ
+  /// by less than 2^-19 of themselves are equal, and the first one wins.
+  ADZE_INLINE int best() const {
+    uint32_t least = ~0u;
+    for (uint32_t i = 0; i < kCandidates; ++i) {
+      uint32_t bits;
+      __builtin_memcpy(&bits, &error[i], 4);
+      least = std::min(least, (bits & ~15u) | i);
+    }
+    return least & 15;
+  }
 };
 
-/// Rounds the scales to their storage and sums the squared errors, in squares
-/// of `unit` (the order of the scales) so that nothing overflows. Scales that
-/// are too small or infinite get an infinite error.
+/// Rounds `width` scales from the `first` on to their storage and sums the
+/// squared errors, in squares of `unit` (the order of the scales) so that
+/// nothing overflows. Scales that are too small or infinite get an infinite
+/// error.
+template <int width>
 ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
-                           const QuantSpec &spec, float unit, Candidates &c) {
+                           const QuantSpec &spec, float unit, Candidates &c,
+                           int first) {
+  using V = Vector<width>;
+  using Bits = typename V::Bits;
+  using Floats = typename V::Floats;
+  Floats scale;
+  __builtin_memcpy(&scale, c.scale + first, sizeof scale);
   if (spec.storage == ScaleStorage::BF16)
-    roundToBF16(c.scale);
+    roundToBF16<width>(scale);
   else if (spec.storage == ScaleStorage::F16)
-    roundToF16(c.scale);
-  Bits magnitude = (Bits)c.scale & 0x7fffffffu;
+    roundToF16<width>(scale);
+  Bits magnitude = (Bits)scale & 0x7fffffffu;
   Bits usable = (Bits)(magnitude >= 0x03800000u) & // kSmallestScale
                 (Bits)(magnitude < 0x7f800000u);
-  Lanes inverse = 1.0f / c.scale;
-  inverse = (Lanes)((Bits)inverse & usable);
+  Floats inverse = 1.0f / scale;
+  inverse = (Floats)((Bits)inverse & usable);
   float most = float((1 << spec.bits) - 1);
-  c.zero = Lanes{} + float(1 << (spec.bits - 1));
+  Floats zero = Floats{} + float(1 << (spec.bits - 1));
   if (spec.zeros) { // the middle of the codes on the middle of the range
-    Lanes zero = 0.5f * most - (0.5f * range.min + 0.5f * range.max) * inverse;
+    zero = 0.5f * most - (0.5f * range.min + 0.5f * range.max) * inverse;
     zero = (zero + kRounder) - kRounder;
-    zero = zero > 0.0f ? zero : Lanes{};
-    c.zero = zero < most ? zero : Lanes{} + most;
+    zero = zero > 0.0f ? zero : Floats{};
+    zero = zero < most ? zero : Floats{} + most;
   }
-  Lanes low = -c.zero, high = most - c.zero;
+  Floats low = -zero, high = most - zero;
   // Two chains, so that an addition need not wait for the one before.
-  Lanes sums[2] = {};
-  auto add = [&](float value, Lanes &sum) {
-    Lanes v = value * inverse;
-    Lanes q = (v + kRounder) - kRounder;
+  Floats sums[2] = {};
+  auto add = [&](float value, Floats &sum) __attribute__((always_inline)) {
+    Floats v = value * inverse;
+    Floats q = (v + kRounder) - kRounder;
     q = q > low ? q : low;
     q = q < high ? q : high;
     v = v - q;
@@ -134,19 +158,20 @@ ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
   }
   if (i < count)
     add(x[i], sums[0]);
-  Lanes ratio = c.scale * (1.0f / unit);
-  Lanes error = (sums[0] + sums[1]) * (ratio * ratio);
+  Floats ratio = scale * (1.0f / unit);
+  Floats error = (sums[0] + sums[1]) * (ratio * ratio);
   Bits infinite = Bits{} + 0x7f800000u;
-  c.error = (Lanes)(((Bits)error & usable) | (infinite & ~usable));
+  error = (Floats)(((Bits)error & usable) | (infinite & ~usable));
+  __builtin_memcpy(c.scale + first, &scale, sizeof scale);
+  __builtin_memcpy(c.zero + first, &zero, sizeof zero);
+  __builtin_memcpy(c.error + first, &error, sizeof error);
 }
 
-} // namespace
-
-ADZE_HOST_CLONES GroupScale adze::detail::chooseScale(const float *x,
-                                                      int64_t count,
-                                                      const QuantSpec &spec) {
+template <int width>
+ADZE_INLINE GroupScale search(const float *x, int64_t count,
+                              const QuantSpec &spec) {
   int middle = 1 << (spec.bits - 1), most = (1 << spec.bits) - 1;
-  Range range = findRange(x, count);
+  Range range = findRange<width>(x, count);
   // The whole range at its finest is `extent / steps`. Without zero points the
   // larger side takes the side with one code more, whatever its sign.
   float extent = spec.zeros               ? range.max * 0.5f - range.min * 0.5f
@@ -156,20 +181,62 @@ ADZE_HOST_CLONES GroupScale adze::detail::chooseScale(const float *x,
   float finest = extent / steps;
   if (!(std::fabs(finest) >= kSmallestScale * 4))
     return {0, middle};
+  constexpr float kRatios[kCandidates] = {
+      1.12f, 1.07f, 1.02f, 1.00f, 0.96f, 0.92f, 0.88f, 0.84f,
+      0.80f, 0.76f, 0.72f, 0.68f, 0.63f, 0.58f, 0.52f, 0.46f};
+  constexpr float kSteps[kCandidates] = {0, -1, 1, -2, 2, -3, 3, -4,
+                                         4, -5, 5, -6, 6, -7, 7, -8};
   Candidates c;
-  c.scale =
-      finest * Lanes{1.12f, 1.07f, 1.02f, 1.00f, 0.96f, 0.92f, 0.88f, 0.84f,
-                     0.80f, 0.76f, 0.72f, 0.68f, 0.63f, 0.58f, 0.52f, 0.46f};
-  tryScales(x, count, range, spec, finest, c);
-  int best = findSmallest(c.error);
+  for (int i = 0; i < kCandidates; ++i)
+    c.scale[i] = finest * kRatios[i];
+  for (int i = 0; i < kCandidates; i += width)
+    tryScales<width>(x, count, range, spec, finest, c, i);
+  int best = c.best();
   if (std::isinf(c.error[best])) // too large for the storage, or too small
     return {std::isinf(c.scale[0]) ? c.scale[0] : 0.0f, middle};
   float center = c.scale[best];
-  c.scale = center + (center / 256) * Lanes{0, -1, 1, -2, 2, -3, 3, -4,
-                                            4, -5, 5, -6, 6, -7, 7, -8};
-  tryScales(x, count, range, spec, finest, c);
-  best = findSmallest(c.error); // the center is one of them
+  for (int i = 0; i < kCandidates; ++i)
+    c.scale[i] = center + (center / 256) * kSteps[i];
+  for (int i = 0; i < kCandidates; i += width)
+    tryScales<width>(x, count, range, spec, finest, c, i);
+  best = c.best(); // the center is one of them
   return {c.scale[best], int(c.zero[best])};
+}
+
+using Search = GroupScale (*)(const float *, int64_t, const QuantSpec &);
+
+GroupScale searchBase(const float *x, int64_t count, const QuantSpec &spec) {
+  return search<4>(x, count, spec);
+}
+
+#ifdef ADZE_HAS_X86_LEVELS
+ADZE_X86_V3 GroupScale searchV3(const float *x, int64_t count,
+                                const QuantSpec &spec) {
+  return search<8>(x, count, spec);
+}
+ADZE_X86_V4 GroupScale searchV4(const float *x, int64_t count,
+                                const QuantSpec &spec) {
+  return search<16>(x, count, spec);
+}
+
+Search chooseSearch() {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+    return searchV4;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return searchV3;
+  return searchBase;
+}
+#else
+Search chooseSearch() { return searchBase; }
+#endif
+
+} // namespace
+
+GroupScale adze::detail::chooseScale(const float *x, int64_t count,
+                                     const QuantSpec &spec) {
+  static const Search search = chooseSearch();
+  return search(x, count, spec);
 }
 
 ADZE_HOST_CLONES void adze::detail::roundToCodes(const float *x, int64_t count,

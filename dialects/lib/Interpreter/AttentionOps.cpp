@@ -22,8 +22,9 @@ LogicalResult Executor::append(Operation *op, StateOp state, int64_t layer,
   if (state.getCount() && (layer < 0 || layer >= state.getLayers()))
     return op->emitOpError() << "expects a layer below " << state.getLayers()
                              << ", got " << layer;
-  Rounding round = options.roundCache ? rounding(type.getElementType())
-                                      : Rounding();
+  Rounding round;
+  if (options.roundCache && !type.getElementType().isInteger(8))
+    round = rounding(type.getElementType());
   for (int64_t t = 0; t < values.shape[0]; ++t) {
     int32_t sequence = batch->sequences[t];
     int64_t position = batch->positions[t];
@@ -36,8 +37,16 @@ LogicalResult Executor::append(Operation *op, StateOp state, int64_t layer,
              << "expects position " << held << " of sequence " << sequence
              << " next, got " << position;
     side.resize(std::max(held, position + 1) * width);
+    ArrayRef<double> row = ArrayRef(values.floats).slice(t * width, width);
+    auto kept = MutableArrayRef(side).slice(position * width, width);
+    if (options.roundCache && type.getElementType().isInteger(8)) {
+      for (int64_t h = 0, dim = type.getHeadDim(); h < width; h += dim)
+        roundToCodes(row.slice(h, dim), kept.slice(h, dim),
+                     rounding(Float32Type::get(op->getContext())));
+      continue;
+    }
     for (int64_t i = 0; i < width; ++i)
-      side[position * width + i] = round(values.floats[t * width + i]);
+      kept[i] = round(row[i]);
   }
   return success();
 }

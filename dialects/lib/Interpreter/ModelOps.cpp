@@ -70,24 +70,12 @@ LogicalResult Executor::run(QuantizeOp op, Frame &frame) {
   auto result = allocate(op, op.getType(), x.shape);
   if (failed(result))
     return failure();
-  // Codes are decided in float, as kernels do, so that a value half way between
-  // two codes goes the same way in both.
-  Rounding step{Rounding::F32};
   Rounding round = rounding(op.getType());
   for (int64_t t = 0; t < x.shape[0]; ++t)
     for (int64_t first = 0; first < n; first += group) {
-      int64_t end = std::min(n, first + group);
-      const double *from = x.floats.data() + t * n;
-      double *to = result->floats.data() + t * n;
-      double largest = 0;
-      for (int64_t i = first; i < end; ++i)
-        largest = std::max(largest, std::fabs(step(from[i])));
-      double inverse = step(127 / largest), scale = step(largest / 127);
-      for (int64_t i = first; i < end; ++i)
-        to[i] = largest == 0
-                    ? 0
-                    : round(std::nearbyint(step(step(from[i]) * inverse)) *
-                            scale);
+      int64_t at = t * n + first, count = std::min(group, n - first);
+      roundToCodes(ArrayRef(x.floats).slice(at, count),
+                   MutableArrayRef(result->floats).slice(at, count), round);
     }
   frame.set(op.getResult(), std::move(*result));
   return success();
@@ -107,8 +95,9 @@ LogicalResult Executor::run(RotaryTableOp op, Frame &frame) {
     for (int64_t i = 0; i < half; ++i) {
       double angle = double(batch->positions[t]) * freqs[i];
       double *row = result->floats.data() + t * 2 * half;
-      row[i] = round(scale * std::cos(angle));
-      row[half + i] = round(scale * std::sin(angle));
+      double factor = freqs[i] == 0.0 ? 1.0 : scale;
+      row[i] = round(factor * std::cos(angle));
+      row[half + i] = round(factor * std::sin(angle));
     }
   frame.set(op.getResult(), std::move(*result));
   return success();

@@ -36,6 +36,21 @@ double Rounding::operator()(double value) const {
   }
 }
 
+void interpreter::roundToCodes(ArrayRef<double> x, MutableArrayRef<double> out,
+                               Rounding round) {
+  // Codes are decided in float, as kernels do, so that a value half way between
+  // two codes goes the same way in both.
+  Rounding step{Rounding::F32};
+  double largest = 0;
+  for (double v : x)
+    largest = std::max(largest, std::fabs(step(v)));
+  double inverse = step(127 / largest), scale = step(largest / 127);
+  for (auto [to, from] : llvm::zip_equal(out, x))
+    to = largest == 0
+             ? 0
+             : round(std::nearbyint(step(step(from) * inverse)) * scale);
+}
+
 int64_t Rounding::operator()(int64_t value) const {
   if (kind != Wrap || bits >= 64)
     return value;

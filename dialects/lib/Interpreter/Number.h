@@ -37,6 +37,10 @@ struct Rounding {
 /// rounded to. `precision` decides about f32.
 Rounding roundingOf(mlir::Type type, Precision precision);
 
+/// Rounds `x` as one group of adze.quantize: to int8 codes times a scale.
+void roundToCodes(llvm::ArrayRef<double> x, llvm::MutableArrayRef<double> out,
+                  Rounding round);
+
 /// True for float scalars and for tensors and vectors of them.
 bool isFloatLike(mlir::Type type);
 

@@ -5,6 +5,7 @@
 // own. Nothing larger than the rows of a panel is ever held.
 
 #include "adze/Weights/Evaluator.h"
+#include "../Formats/ScaleCheck.h"
 #include "Expression.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -126,21 +127,35 @@ public:
 
   RowSource resolve(int64_t row) const { return program.resolve(row); }
 
-  /// True if rows of the leaf need no change of format.
+  /// True if values of the leaf do not change.
   bool isRaw(RowSource at) const {
-    return program.leaves[at.leaf].formats.size() == 1;
+    return program.leaves[at.leaf].steps.empty();
   }
-  const uint8_t *rawRow(RowSource at) const {
+  /// The row as its source stores it. Its scales, where it has any, are
+  /// checked; its codes cannot be wrong.
+  Expected<ArrayRef<uint8_t>> rawRow(RowSource at) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    return data[at.leaf] + at.row * leaf.formats.front().getRowBytes(columns());
+    FormatAttrInterface format = leaf.format;
+    size_t bytes = format.getRowBytes(columns());
+    ArrayRef<uint8_t> row(data[at.leaf] + at.row * bytes, bytes);
+    if (auto column = findBadScale(format, row, columns()))
+      return llvm::createStringError(
+          place(leaf, at.row, *column) + "expects a finite scale in " +
+          format.getFormatName() +
+          ", got infinity or NaN; the file is damaged, or the model was "
+          "quantized from weights that are not finite");
+    return row;
   }
 
   /// The values of a row of a matrix in the result's format.
   Error readRow(RowSource at, MutableArrayRef<float> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    FormatAttrInterface format = leaf.formats.front();
-    format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))}, out);
-    return convert(at, ArrayRef(leaf.formats).drop_front(), out);
+    Expected<ArrayRef<uint8_t>> raw = rawRow(at);
+    if (!raw)
+      return raw.takeError();
+    FormatAttrInterface format = leaf.format;
+    format.decodeRow(*raw, out);
+    return convert(at, leaf.steps, out);
   }
 
   /// All values of a source vector in the result's format, read once.
@@ -153,10 +168,10 @@ public:
     WeightOp weight = leaf.weight;
     int64_t n = weight.getWeightType().getRows();
     values.resize(n);
-    FormatAttrInterface format = leaf.formats.front();
+    FormatAttrInterface format = leaf.format;
     format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
     if (Error error =
-            convert({index, 0}, ArrayRef(leaf.formats).drop_front(), values))
+            convert({index, 0}, leaf.steps, values))
       return error;
     return ArrayRef<float>(values);
   }
@@ -166,14 +181,18 @@ public:
   /// once more could choose another scale.
   Error encodeRow(RowSource at, MutableArrayRef<uint8_t> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
-    FormatAttrInterface format = leaf.formats.front();
+    Expected<ArrayRef<uint8_t>> raw = rawRow(at);
+    if (!raw)
+      return raw.takeError();
+    FormatAttrInterface format = leaf.format;
     values.resize(columns());
-    format.decodeRow({rawRow(at), size_t(format.getRowBytes(columns()))},
-                     values);
-    if (Error error = convert(
-            at, ArrayRef(leaf.formats).drop_front().drop_back(), values))
+    format.decodeRow(*raw, values);
+    ArrayRef<ExprStep> steps = leaf.steps;
+    if (steps.back().format)
+      steps = steps.drop_back();
+    if (Error error = convert(at, steps, values))
       return error;
-    return roundTo(leaf.formats.back(), at, values, out);
+    return roundTo(type().getFormat(), at, values, out);
   }
 
   WeightType type() const {
@@ -186,10 +205,16 @@ private:
   BoundWeight(const WeightProgram &program, int64_t layer)
       : program(program), layer(layer) {}
 
-  /// Rounds values to each of `formats` in turn.
-  Error convert(RowSource at, ArrayRef<FormatAttrInterface> formats,
+  /// Takes values through steps: each format rounds them.
+  Error convert(RowSource at, ArrayRef<ExprStep> steps,
                 MutableArrayRef<float> values) {
-    for (FormatAttrInterface format : formats) {
+    for (const ExprStep &step : steps) {
+      FormatAttrInterface format = step.format;
+      if (!format) {
+        for (float &value : values)
+          value += step.offset;
+        continue;
+      }
       encoded.resize(format.getRowBytes(values.size()));
       if (Error error = roundTo(format, at, values, encoded))
         return error;
@@ -233,7 +258,8 @@ private:
     return llvm::createStringError(
         place(leaf, row, column) + std::to_string(value) +
         " is not finite in " + format.getFormatName() +
-        "; keep this weight in " + leaf.formats.front().getFormatName() +
+        "; keep this weight in " +
+        FormatAttrInterface(leaf.format).getFormatName() +
         ", or use bf16 (or bf16 scales)");
   }
 
@@ -275,7 +301,10 @@ Error evaluateVector(const WeightProgram &program, BoundWeight &bound,
   WeightType type = bound.type();
   size_t bytes = type.getStorageBytes();
   if (program.nodes.size() == 1 && bound.isRaw({0, 0})) {
-    std::memcpy(out, bound.rawRow({0, 0}), bytes);
+    Expected<ArrayRef<uint8_t>> raw = bound.rawRow({0, 0});
+    if (!raw)
+      return raw.takeError();
+    std::memcpy(out, raw->data(), bytes);
     return Error::success();
   }
   std::vector<float> values(type.getRows());
@@ -293,9 +322,12 @@ Error evaluateRowBlock(BoundWeight &bound, int64_t first, uint8_t *out) {
     RowSource at = bound.resolve(row);
     if (at.leaf == RowSource::kZero)
       std::memset(out, 0, rowBytes);
-    else if (bound.isRaw(at))
-      std::memcpy(out, bound.rawRow(at), rowBytes);
-    else if (Error error = bound.encodeRow(at, {out, size_t(rowBytes)}))
+    else if (bound.isRaw(at)) {
+      Expected<ArrayRef<uint8_t>> raw = bound.rawRow(at);
+      if (!raw)
+        return raw.takeError();
+      std::memcpy(out, raw->data(), rowBytes);
+    } else if (Error error = bound.encodeRow(at, {out, size_t(rowBytes)}))
       return error;
   }
   return Error::success();
@@ -312,7 +344,10 @@ Error evaluatePanel(BoundWeight &bound, int64_t first,
     if (at.leaf == RowSource::kZero)
       continue;
     if (bound.isRaw(at)) {
-      rows[r] = bound.rawRow(at);
+      Expected<ArrayRef<uint8_t>> raw = bound.rawRow(at);
+      if (!raw)
+        return raw.takeError();
+      rows[r] = raw->data();
       continue;
     }
     converted.resize(kPanelRows * rowBytes);

@@ -4,6 +4,7 @@
 // to other weights are followed, so a program reads source tensors only.
 
 #include "Expression.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -25,23 +26,23 @@ class Compiler {
 public:
   explicit Compiler(WeightProgram &program) : program(program) {}
 
-  /// The node of a whole weight. `casts` are the formats that its rows become
-  /// on their way to the result, the last one first.
+  /// The node of a whole weight. `steps` are what its values go through on
+  /// their way to the result, the last one first.
   Expected<unsigned> weight(WeightOp op,
-                            ArrayRef<FormatAttrInterface> casts) {
+                            ArrayRef<ExprStep> steps) {
     if (active.size() >= kMaxDepth || !active.insert(op).second)
       return fail("weight @" + op.getSymName() + " depends on itself");
     Expected<unsigned> node =
-        op.isSource() ? source(op, casts)
+        op.isSource() ? source(op, steps)
                       : value(op.getBody().front().getTerminator()->getOperand(
                                   0),
-                              casts);
+                              steps);
     active.erase(op);
     return node;
   }
 
 private:
-  using Casts = SmallVector<FormatAttrInterface, 2>;
+  using Steps = SmallVector<ExprStep, 2>;
 
   Error fail(const Twine &message) {
     return llvm::createStringError("weight @" + program.weight.getSymName() +
@@ -56,13 +57,19 @@ private:
     return program.nodes.size() - 1;
   }
 
-  Expected<unsigned> source(WeightOp op, ArrayRef<FormatAttrInterface> casts) {
+  Expected<unsigned> source(WeightOp op, ArrayRef<ExprStep> steps) {
     ExprLeaf leaf;
     leaf.weight = op;
-    leaf.formats.push_back(op.getWeightType().getFormat());
-    for (FormatAttrInterface format : llvm::reverse(casts))
-      if (format != leaf.formats.back())
-        leaf.formats.push_back(format);
+    leaf.format = op.getWeightType().getFormat();
+    FormatAttrInterface held = leaf.format;
+    for (const ExprStep &step : llvm::reverse(steps)) {
+      // A cast to the format that the values have changes nothing.
+      if (step.format && step.format == held)
+        continue;
+      leaf.steps.push_back(step);
+      if (step.format)
+        held = step.format;
+    }
     ExprNode node;
     node.leaf = program.leaves.size();
     node.rows = op.getWeightType().getRows();
@@ -72,14 +79,14 @@ private:
 
   /// A node over the values `inputs`.
   Expected<unsigned> over(ExprKind kind, ValueRange inputs, int64_t heads,
-                          ArrayRef<FormatAttrInterface> casts) {
+                          ArrayRef<ExprStep> steps) {
     ExprNode node;
     node.kind = kind;
     node.heads = heads;
     node.rows = cast<WeightType>(inputs.front().getType()).getRows();
     int64_t end = 0;
     for (Value input : inputs) {
-      Expected<unsigned> child = value(input, casts);
+      Expected<unsigned> child = value(input, steps);
       if (!child)
         return child.takeError();
       node.children.push_back(*child);
@@ -89,7 +96,7 @@ private:
     return add(std::move(node));
   }
 
-  Expected<unsigned> value(Value v, ArrayRef<FormatAttrInterface> casts) {
+  Expected<unsigned> value(Value v, ArrayRef<ExprStep> steps) {
     Operation *op = v.getDefiningOp();
     assert(op && "a weight's body has no arguments");
     if (auto ref = dyn_cast<RefOp>(op)) {
@@ -98,24 +105,50 @@ private:
       if (!target)
         return fail("refers to @" + ref.getWeight() +
                     ", which is no weight of the module");
-      return weight(target, casts);
+      return weight(target, steps);
     }
     if (auto pack = dyn_cast<PackOp>(op))
-      return value(pack.getInput(), casts);
+      return value(pack.getInput(), steps);
     if (auto change = dyn_cast<CastOp>(op)) {
-      Casts inner(casts);
-      inner.push_back(change.getType().getFormat());
+      WeightType to = change.getType(),
+                 from = cast<WeightType>(change.getInput().getType());
+      if (isa<GgufFormatAttr>(Attribute(to.getFormat())) &&
+          to.getFormat() != from.getFormat())
+        return fail("nothing can be converted to " +
+                    to.getFormat().getFormatName() +
+                    ", a format of GGUF files that is only read");
+      Steps inner(steps);
+      inner.push_back({to.getFormat(), 0});
       return value(change.getInput(), inner);
     }
+    if (auto offset = dyn_cast<OffsetOp>(op)) {
+      Steps inner(steps);
+      inner.push_back({{}, float(offset.getBy().convertToDouble())});
+      return value(offset.getInput(), inner);
+    }
     if (auto concat = dyn_cast<ConcatOp>(op))
-      return over(ExprKind::Concat, concat.getInputs(), 0, casts);
+      return over(ExprKind::Concat, concat.getInputs(), 0, steps);
     if (auto interleave = dyn_cast<InterleaveOp>(op))
-      return over(ExprKind::Interleave, interleave->getOperands(), 0, casts);
+      return over(ExprKind::Interleave, interleave->getOperands(), 0, steps);
     if (auto pad = dyn_cast<PadHeadsOp>(op))
-      return over(ExprKind::PadHeads, pad.getInput(), pad.getHeads(), casts);
+      return over(ExprKind::PadHeads, pad.getInput(), pad.getHeads(), steps);
     if (auto halves = dyn_cast<RotaryHalvesOp>(op))
       return over(ExprKind::RotaryHalves, halves.getInput(), halves.getHeads(),
-                  casts);
+                  steps);
+    if (auto spread = dyn_cast<RotarySpreadOp>(op)) {
+      Expected<unsigned> node = over(ExprKind::RotarySpread, spread.getInput(),
+                                     spread.getHeads(), steps);
+      if (node)
+        program.nodes[*node].rotated = spread.getRotated();
+      return node;
+    }
+    if (auto slice = dyn_cast<SliceOp>(op)) {
+      Expected<unsigned> node =
+          over(ExprKind::Slice, slice.getInput(), 0, steps);
+      if (node)
+        program.nodes[*node].first = slice.getFirst();
+      return node;
+    }
     return fail("'" + op->getName().getStringRef() +
                 "' is not a weight expression that can be evaluated");
   }
@@ -173,6 +206,21 @@ RowSource WeightProgram::resolve(int64_t row) const {
       row = head * size + (i < half ? 2 * i : 2 * (i - half) + 1);
       break;
     }
+    case ExprKind::RotarySpread: {
+      // The second half of the channels that do not turn stays in place.
+      int64_t size = node->rows / node->heads, half = size / 2;
+      int64_t turning = node->rotated / 2;
+      int64_t head = row / size, i = row % size;
+      if (i < half)
+        i = i < turning ? i : i + turning;
+      else if (i - half < turning)
+        i = i - half + turning;
+      row = head * size + i;
+      break;
+    }
+    case ExprKind::Slice:
+      row += node->first;
+      break;
     }
     node = &nodes[node->children[child]];
   }

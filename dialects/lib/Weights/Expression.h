@@ -18,25 +18,37 @@ enum class ExprKind : uint8_t {
   Interleave,
   PadHeads,
   RotaryHalves,
+  RotarySpread,
+  Slice,
 };
 
-/// Casts and packs change no row's place, so they are no nodes: casts are kept
-/// with the leaf they apply to, a pack shows in the type of the weight.
+/// Casts, offsets and packs change no row's place, so they are no nodes: casts
+/// and offsets are kept with the leaf they apply to, a pack shows in the type
+/// of the weight.
 struct ExprNode {
   ExprKind kind = ExprKind::Source;
   llvm::SmallVector<unsigned, 2> children; ///< indices of nodes
   llvm::SmallVector<int64_t, 2> ends; ///< concat: rows up to each child's end
   int64_t rows = 0;                   ///< of the first child
-  int64_t heads = 0;                  ///< pad_heads, rotary_halves
-  unsigned leaf = 0;                  ///< source
+  int64_t heads = 0;   ///< pad_heads, rotary_halves, rotary_spread
+  int64_t rotated = 0; ///< rotary_spread
+  int64_t first = 0;   ///< slice
+  unsigned leaf = 0;   ///< source
+};
+
+/// What happens to the values of a row: they are stored in a format, or, where
+/// it is null, get a number added in f32.
+struct ExprStep {
+  FormatAttrInterface format;
+  float offset = 0;
 };
 
 /// One occurrence of a source tensor in an expression.
 struct ExprLeaf {
   WeightOp weight;
-  /// The formats its rows pass through, from the source's own to the result's;
-  /// one element when no cast changes the format.
-  llvm::SmallVector<FormatAttrInterface, 2> formats;
+  FormatAttrInterface format; ///< the source's own
+  /// On the way to the result; none when no value changes.
+  llvm::SmallVector<ExprStep, 2> steps;
 };
 
 /// Where a row of the result comes from.

@@ -57,6 +57,17 @@ enum adze_x86_feature {
   ADZE_X86_AMX = 1u << 6
 };
 
+/* The same for an aarch64 variant. Code for SVE is made for one vector length:
+ * its bit is set where the running thread's length is that one. */
+enum adze_arm_feature {
+  ADZE_ARM_DOTPROD = 1u << 0,
+  ADZE_ARM_I8MM = 1u << 1,
+  ADZE_ARM_BF16 = 1u << 2,
+  ADZE_ARM_SVE = 1u << 3,
+  ADZE_ARM_SVE_256 = 1u << 4, /* vectors of 256 bits */
+  ADZE_ARM_SVE_512 = 1u << 5
+};
+
 /* The descriptor: this header, then tables up to `size`. Each table starts on
  * an 8-byte boundary. */
 typedef struct adze_model_desc {

@@ -202,6 +202,9 @@ typedef struct adze_arg_info {
   const char *name;
   int64_t shape[ADZE_MAX_RANK];       /* -1 where the dimension is a symbol */
   const char *symbol[ADZE_MAX_RANK];  /* its name, or null */
+  /* 1: positions and KV pages, which the runtime fills in. Not among the
+   * tensors of adze_entry_infer, adze_entry_call and adze_entry_append. */
+  uint32_t is_batch, reserved;
 } adze_arg_info;
 ADZE_API size_t adze_model_entry_count(const adze_model *);
 ADZE_API const char *adze_model_entry_name(const adze_model *, size_t index);
@@ -247,22 +250,34 @@ typedef struct adze_session_options {
 } adze_session_options;
 
 /* Bytes, before anything is allocated. `kv` is the reserve; it is taken from
- * the system page by page as positions are used. */
+ * the system page by page as positions are used. `weights` are pages of the
+ * artefact's file where it was opened from one. */
 typedef struct adze_memory {
   uint32_t size, reserved;
   uint64_t weights, kv, kv_per_token, arena, other;
+  uint64_t available;   /* of this machine and its control groups now, files
+                           that can be read again not counted as used; 0:
+                           unknown, or an allocator of the caller's decides */
+  uint32_t fit_context; /* the longest context, other options as they are, at
+                           which kv, arena and other fit; 0: none does, or
+                           `available` is 0 */
+  uint32_t fit_pages;   /* the same for kv_pages, at the context asked for */
 } adze_memory;
 
 ADZE_API adze_status adze_memory_plan(const adze_model *,
                                       const adze_session_options *,
                                       adze_memory *);
+/* ADZE_OUT_OF_MEMORY where more is needed than there is (kv, arena and other
+ * against `available` of the plan): the message has the bytes, the hint the
+ * context and the pages that would fit. */
 ADZE_API adze_status adze_session_create(adze_model *,
                                          const adze_session_options *,
                                          adze_session **);
 ADZE_API void adze_session_release(adze_session *);
 ADZE_API uint32_t adze_session_context(const adze_session *);
 ADZE_API uint32_t adze_session_vocabulary(const adze_session *);
-/* Positions that sequence 0 holds. */
+/* Positions that sequence 0 holds: tokens of adze_step, rows of
+ * adze_entry_append. */
 ADZE_API size_t adze_session_length(const adze_session *);
 /* Keeps the first `length` positions of sequence 0. */
 ADZE_API adze_status adze_session_rewind(adze_session *, size_t length);
@@ -274,6 +289,9 @@ ADZE_API adze_status adze_sequence_rewind(adze_session *, uint32_t sequence,
 /* `to` becomes a copy of `from`; full pages are shared until one writes. */
 ADZE_API adze_status adze_sequence_fork(adze_session *, uint32_t from,
                                         uint32_t to);
+/* KV pages, and those of them that no sequence holds. */
+ADZE_API uint32_t adze_session_pages(const adze_session *);
+ADZE_API uint32_t adze_session_free_pages(const adze_session *);
 
 /* Appends `count` tokens to sequence 0. `rows` are indices into `tokens` whose
  * logits are wanted, ascending; *logits is then float [n_rows][vocabulary],
@@ -442,10 +460,32 @@ ADZE_API adze_status adze_entry_infer(const adze_model *, const char *entry,
                                       const adze_tensor *inputs,
                                       size_t n_inputs, adze_tensor *results,
                                       size_t n_results);
-/* Runs an entry over the caller's tensors: inputs first, then results. Entries
- * with state (such as `step`) have calls of their own. */
+/* Runs an entry over the caller's tensors: inputs first, then results, without
+ * those marked is_batch. An entry that reads positions or keeps keys and values
+ * (adze.attention) sees its T rows as one whole sequence from position 0, and
+ * nothing of it is kept: causal attention over the rows given. They must fit
+ * the session's context. `step` and `hidden` have calls of their own. */
 ADZE_API adze_status adze_entry_call(adze_session *, const char *entry,
                                      const adze_tensor *args, size_t n_args);
+
+/* `count` rows of a call that continue a sequence of the session. */
+typedef struct adze_entry_rows {
+  uint32_t size, sequence;
+  uint64_t count;
+} adze_entry_rows;
+
+/* The same, but the rows continue sequences that the session keeps: in the
+ * order of `rows`, each `count` of the T rows come at the positions from
+ * adze_sequence_length(sequence) on, see what the sequence holds, and lengthen
+ * it. Each sequence at most once; the counts add up to T. Rewind and fork as
+ * for adze_step. A sequence is one for all entries of the model: where two of
+ * them append in turn, their rows share its positions. On failure every
+ * sequence is as it was before. ADZE_INVALID_ARGUMENT for an entry that reads
+ * no positions. */
+ADZE_API adze_status adze_entry_append(adze_session *, const char *entry,
+                                       const adze_entry_rows *rows,
+                                       size_t n_rows, const adze_tensor *args,
+                                       size_t n_args);
 
 ADZE_API size_t adze_dtype_size(uint32_t dtype); /* bytes; 0: unknown */
 ADZE_API const char *adze_dtype_name(uint32_t dtype);

@@ -9,6 +9,12 @@
 //     use(t.id);
 //     return adze::Next::Continue;
 //   }).or_throw();
+//
+// Many sequences, each with tokens of its own in one step:
+//
+//   auto logits = session.step({{0, prompt, {last}}, {1, {token}, {0}}})
+//                     .or_throw();
+//   int32_t next = session.sample(logits.row(0)).or_throw();
 #ifndef ADZE_RUNTIME_HPP
 #define ADZE_RUNTIME_HPP
 
@@ -196,14 +202,65 @@ struct Logits {
   const float *row(size_t i) const { return data + i * vocabulary; }
 };
 
+/// What one sequence takes part in a step with.
+struct StepInput {
+  uint32_t sequence = 0;
+  std::vector<int32_t> tokens; ///< appended to it
+  std::vector<uint32_t> rows;  ///< of `tokens`, ascending: their logits
+};
+
+/// A caller's use of a model: sequences, each a list of evaluated tokens. Calls
+/// that name no sequence mean number 0.
 class Session {
 public:
-  size_t length() const { return adze_session_length(handle.get()); }
   uint32_t context() const { return adze_session_context(handle.get()); }
   uint32_t vocabulary() const { return adze_session_vocabulary(handle.get()); }
-  Result<void> rewind(size_t length) {
-    return detail::check(adze_session_rewind(handle.get(), length));
+  /// KV pages of 64 positions, and those that no sequence holds.
+  uint32_t pages() const { return adze_session_pages(handle.get()); }
+  uint32_t freePages() const { return adze_session_free_pages(handle.get()); }
+
+  /// Positions that a sequence holds.
+  size_t length(uint32_t sequence = 0) const {
+    return adze_sequence_length(handle.get(), sequence);
   }
+  /// Keeps the first `length` of them.
+  Result<void> rewind(size_t length) { return rewindSequence(0, length); }
+  Result<void> rewindSequence(uint32_t sequence, size_t length) {
+    return detail::check(adze_sequence_rewind(handle.get(), sequence, length));
+  }
+  /// `to` becomes a copy of `from`; a page is shared until one writes to it.
+  Result<void> fork(uint32_t from, uint32_t to) {
+    return detail::check(adze_sequence_fork(handle.get(), from, to));
+  }
+  /// Appends to several sequences at once, any mix of prompts and single
+  /// tokens, each sequence at most once. The rows of logits come in the order
+  /// of the inputs. On failure every sequence is as it was.
+  Result<Logits> step(const std::vector<StepInput> &inputs) {
+    std::vector<adze_step_input> raw(inputs.size());
+    Logits logits{nullptr, 0, vocabulary()};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const StepInput &in = inputs[i];
+      raw[i] = {sizeof raw[i],    in.sequence,    in.tokens.data(),
+                in.tokens.size(), in.rows.data(), in.rows.size()};
+      logits.rows += in.rows.size();
+    }
+    if (adze_step(handle.get(), raw.data(), raw.size(), &logits.data))
+      return lastError();
+    return logits;
+  }
+  /// The token that `generate` would choose from a row of logits. `history` are
+  /// the sequence's tokens so far, `draw` the number of tokens made before.
+  Result<int32_t> sample(const float *row, const Sampling &sampling = {},
+                         const std::vector<int32_t> &history = {},
+                         uint64_t draw = 0) {
+    adze_sampling o = view(sampling);
+    int32_t token = 0;
+    if (adze_sample(handle.get(), row, &o, history.data(), history.size(), draw,
+                    &token))
+      return lastError();
+    return token;
+  }
+
   /// Any thread.
   void cancel() { adze_cancel(handle.get()); }
 
@@ -228,27 +285,7 @@ public:
                              const OnToken &onToken = {}) {
     Generated made;
     Call call{&made.tokens, &onToken};
-    adze_sampling o = {};
-    o.size = sizeof o;
-    o.max_tokens = sampling.maxTokens;
-    o.temperature = sampling.temperature;
-    o.top_k = sampling.topK;
-    o.top_p = sampling.topP;
-    o.min_p = sampling.minP;
-    o.repetition_penalty = sampling.repetitionPenalty;
-    o.repetition_window = sampling.repetitionWindow;
-    o.seed = sampling.seed;
-    o.stop_tokens = sampling.stopTokens.data();
-    o.n_stop_tokens = sampling.stopTokens.size();
-    o.bias = sampling.bias.data();
-    o.n_bias = sampling.bias.size();
-    o.logprobs = sampling.logprobs;
-    o.flags = (sampling.ignoreEos ? ADZE_SAMPLING_IGNORE_EOS : 0) |
-              (sampling.evaluateOnly ? ADZE_SAMPLING_EVALUATE_ONLY : 0);
-    if (sampling.filter) {
-      o.filter = callFilter;
-      o.filter_user = const_cast<Sampling *>(&sampling);
-    }
+    adze_sampling o = view(sampling);
     adze_prompt p = {};
     p.size = sizeof p;
     p.ids = prompt.data();
@@ -284,6 +321,31 @@ private:
     }
 #endif
   }
+  /// A view of `sampling`, which must outlive it.
+  static adze_sampling view(const Sampling &sampling) {
+    adze_sampling o = {};
+    o.size = sizeof o;
+    o.max_tokens = sampling.maxTokens;
+    o.temperature = sampling.temperature;
+    o.top_k = sampling.topK;
+    o.top_p = sampling.topP;
+    o.min_p = sampling.minP;
+    o.repetition_penalty = sampling.repetitionPenalty;
+    o.repetition_window = sampling.repetitionWindow;
+    o.seed = sampling.seed;
+    o.stop_tokens = sampling.stopTokens.data();
+    o.n_stop_tokens = sampling.stopTokens.size();
+    o.bias = sampling.bias.data();
+    o.n_bias = sampling.bias.size();
+    o.logprobs = sampling.logprobs;
+    o.flags = (sampling.ignoreEos ? ADZE_SAMPLING_IGNORE_EOS : 0) |
+              (sampling.evaluateOnly ? ADZE_SAMPLING_EVALUATE_ONLY : 0);
+    if (sampling.filter) {
+      o.filter = callFilter;
+      o.filter_user = const_cast<Sampling *>(&sampling);
+    }
+    return o;
+  }
   static void callFilter(void *user, const int32_t *ids, size_t count,
                          float *logits, size_t vocabulary) {
     static_cast<const Sampling *>(user)->filter(ids, count, logits, vocabulary);
@@ -292,16 +354,56 @@ private:
   std::unique_ptr<adze_session, detail::SessionDeleter> handle;
 };
 
+/// `count` rows of a call that continue sequence `sequence`.
+struct EntryRows {
+  uint32_t sequence;
+  size_t count;
+};
+
 /// A named entry of a model, with a session of its own.
 class Entry {
 public:
-  /// Runs it over the inputs and returns new tensors for the results.
+  /// Runs it over the inputs and returns new tensors for the results. Where the
+  /// entry has attention, the rows are one whole sequence from position 0.
   template <typename... Inputs>
   Result<std::vector<Tensor>> call(const Inputs &...inputs) {
     return callWith({inputs...});
   }
   Result<std::vector<Tensor>> callWith(const std::vector<Tensor> &inputs) {
-    size_t results = resultCount();
+    return run(nullptr, 0, inputs);
+  }
+
+  /// The same, but the rows continue sequence 0, whose keys and values the
+  /// entry keeps: a prompt first, then a row at a time.
+  template <typename... Inputs>
+  Result<std::vector<Tensor>> append(const Inputs &...inputs) {
+    return appendTo({}, {inputs...});
+  }
+  /// The rows in parts, each of a sequence of its own (below
+  /// SessionOptions::maxSequences). No parts: all rows to sequence 0.
+  Result<std::vector<Tensor>> appendTo(const std::vector<EntryRows> &parts,
+                                       const std::vector<Tensor> &inputs) {
+    std::vector<adze_entry_rows> rows;
+    for (const EntryRows &part : parts)
+      rows.push_back({sizeof(adze_entry_rows), part.sequence, part.count});
+    if (rows.empty())
+      rows.push_back({sizeof(adze_entry_rows), 0, rowsOf(inputs)});
+    return run(rows.data(), rows.size(), inputs);
+  }
+  /// Positions that a sequence holds, and keeping the first `length` of them.
+  size_t length(uint32_t sequence = 0) const {
+    return adze_sequence_length(session.get(), sequence);
+  }
+  Result<void> rewind(size_t length, uint32_t sequence = 0) {
+    return detail::check(adze_sequence_rewind(session.get(), sequence, length));
+  }
+
+private:
+  friend class Model;
+  /// Calls, or with `rows` appends.
+  Result<std::vector<Tensor>> run(const adze_entry_rows *rows, size_t count,
+                                  const std::vector<Tensor> &inputs) {
+    size_t results = argumentsThat([](auto &info) { return info.is_result; });
     std::vector<adze_tensor> args;
     for (const Tensor &t : inputs)
       args.push_back(t.raw);
@@ -315,22 +417,40 @@ public:
       made[i].allocate();
       args.push_back(made[i].raw);
     }
-    if (adze_entry_call(session.get(), name.c_str(), args.data(), args.size()))
+    if (rows ? adze_entry_append(session.get(), name.c_str(), rows, count,
+                                 args.data(), args.size())
+             : adze_entry_call(session.get(), name.c_str(), args.data(),
+                               args.size()))
       return lastError();
     return made;
   }
-
-private:
-  friend class Model;
-  size_t resultCount() const {
+  template <typename Predicate> size_t argumentsThat(Predicate matches) const {
     size_t count = 0;
     adze_arg_info info = {};
     info.size = sizeof info;
     for (size_t i = 0;
          adze_model_entry_arg(model.get(), name.c_str(), i, &info) == ADZE_OK;
          ++i)
-      count += info.is_result;
+      count += matches(info) ? 1 : 0;
     return count;
+  }
+  /// T, by the first input that has it; the call itself checks the shapes.
+  size_t rowsOf(const std::vector<Tensor> &inputs) const {
+    size_t input = 0;
+    adze_arg_info info = {};
+    info.size = sizeof info;
+    for (size_t i = 0;
+         input < inputs.size() &&
+         adze_model_entry_arg(model.get(), name.c_str(), i, &info) == ADZE_OK;
+         ++i) {
+      if (info.is_batch)
+        continue;
+      const adze_tensor &t = inputs[input++].raw;
+      for (uint32_t k = 0; k < info.rank && k < t.rank; ++k)
+        if (info.symbol[k] && std::string_view(info.symbol[k]) == "T")
+          return static_cast<size_t>(t.shape[k]);
+    }
+    return 0;
   }
   std::unique_ptr<adze_model, detail::ModelDeleter> model;
   std::unique_ptr<adze_session, detail::SessionDeleter> session;
@@ -380,6 +500,20 @@ public:
     return lastError();
   }
 
+  /// A number, or an array of numbers, of the metadata: "context", "eos".
+  Result<std::vector<int64_t>> integers(const std::string &key) const {
+    std::vector<int64_t> values;
+    size_t count = 16;
+    do {
+      values.resize(count);
+      if (adze_model_integers(handle.get(), key.c_str(), values.data(),
+                              values.size(), &count))
+        return lastError();
+    } while (count > values.size());
+    values.resize(count);
+    return values;
+  }
+
   Result<Session> session(const SessionOptions &options = {}) const {
     adze_session_options o = {};
     o.size = sizeof o;
@@ -402,18 +536,13 @@ public:
     if (adze_model_entry_arg(handle.get(), name.c_str(), 0, &info) ==
         ADZE_NOT_FOUND)
       return lastError();
-    adze_session_options o = {};
-    o.size = sizeof o;
-    o.threads = options.threads;
-    o.pool = options.pool ? options.pool->c() : nullptr;
-    o.context = options.context ? options.context : 1;
-    adze_session *s = nullptr;
-    if (adze_session_create(handle.get(), &o, &s))
-      return lastError();
+    Result<Session> made = session(options);
+    if (!made)
+      return made.error();
     Entry entry;
     adze_model_retain(handle.get());
     entry.model.reset(handle.get());
-    entry.session.reset(s);
+    entry.session = std::move(made->handle);
     entry.name = name;
     return entry;
   }

@@ -39,7 +39,15 @@ enum {
   ADZE_TEXT_OUT_OF_MEMORY = 7,
   /// Text of 1 GiB or more, or a split pattern that needs more than linear
   /// time on this text.
-  ADZE_TEXT_LIMIT_EXCEEDED = 8
+  ADZE_TEXT_LIMIT_EXCEEDED = 8,
+  /// The model has no chat template, none of that name, or one that could not
+  /// be compiled; the message says which.
+  ADZE_TEXT_NO_CHAT_TEMPLATE = 9,
+  /// The chat template refuses the conversation (raise_exception), or fails on
+  /// it; the message has the line of the template.
+  ADZE_TEXT_TEMPLATE_ERROR = 10,
+  /// error->offset is the byte.
+  ADZE_TEXT_INVALID_JSON = 11
 };
 
 /// Filled by a failing call when the caller passes one; never needed for
@@ -76,8 +84,9 @@ typedef struct adze_text_info {
   /// End-of-generation tokens, ascending.
   const int32_t *stop_tokens;
   size_t stop_token_count;
-  /// The chat template as the checkpoint ships it; not zero terminated, length
-  /// 0 if there is none.
+  /// The chat template as the checkpoint ships it (of several, the default);
+  /// not zero terminated, length 0 if there is none. adze_chat_format renders
+  /// it.
   const char *chat_template;
   size_t chat_template_length;
 } adze_text_info;
@@ -129,6 +138,58 @@ void adze_text_free(void *memory);
 adze_text_status adze_text_token_bytes(const adze_text *text, int32_t id,
                                        char *buffer, size_t capacity,
                                        size_t *length, adze_text_error *error);
+
+/// A message of a conversation; zero terminated.
+typedef struct adze_chat_message {
+  const char *role; ///< "system", "user", "assistant", "tool"
+  const char *content;
+} adze_chat_message;
+
+/// End with what makes the model answer next.
+#define ADZE_CHAT_ADD_GENERATION_PROMPT 1u
+
+/// A conversation for the model's own chat template, with the meaning that
+/// apply_chat_template of transformers gives to it. Fields that are zero are
+/// left out.
+typedef struct adze_chat {
+  /// Set by the caller to sizeof(adze_chat).
+  size_t struct_size;
+  const adze_chat_message *messages;
+  size_t message_count;
+  /// Instead of `messages`: a JSON array of objects, as in
+  ///   [{"role": "user", "content": "Hi"}]
+  /// for tool calls, tool results, contents of several parts.
+  const char *messages_json;
+  /// A JSON array of tools ({"type": "function", "function": {...}}).
+  const char *tools_json;
+  /// A JSON object of further variables of the template, such as
+  ///   {"enable_thinking": false}
+  const char *variables_json;
+  /// One of several templates; null: "tool_use" where there are tools, else
+  /// "default".
+  const char *template_name;
+  uint32_t flags;
+  uint32_t reserved;
+  /// What strftime_now of the template shows: seconds since 1970 as the clock
+  /// on the wall has them; 0: the time now.
+  int64_t now;
+  /// Bounds on the work and on the memory of one rendering: nodes of the
+  /// template walked (0: 20 million) and bytes (0: 256 MiB).
+  uint64_t max_steps, max_bytes;
+} adze_chat;
+
+/// Renders the conversation into text, zero terminated after `*length` bytes;
+/// the caller frees it with adze_text_free.
+adze_text_status adze_chat_format(const adze_text *text, const adze_chat *chat,
+                                  char **utf8, size_t *length,
+                                  adze_text_error *error);
+/// Renders and encodes it. Control tokens in the rendered text are recognised,
+/// and nothing is put around it: a template writes bos itself. A message may
+/// hold the text of a control token, as in transformers; take such text out of
+/// messages from outside.
+adze_text_status adze_chat_encode(const adze_text *text, const adze_chat *chat,
+                                  int32_t **ids, size_t *count,
+                                  adze_text_error *error);
 
 /// What came of one step of a stream.
 typedef struct adze_text_chunk {

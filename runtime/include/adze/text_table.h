@@ -5,7 +5,11 @@
 // tokenizers), libadze_text reads it in place. This header is the only
 // definition of the format; change it together with ADZE_TT_VERSION.
 //
-//   header | section | section | ...      little endian, sections 8-aligned
+//   header | extension | section | section | ...
+//
+// all little endian, sections 8-aligned. Sections that came later are in the
+// extension, which readers from before it do not look for; a table from before
+// it lacks ADZE_TT_EXTENDED. So both kinds of reader read both kinds of table.
 //
 // How a text is encoded:
 //   1. added tokens of kind "raw" are cut out of the text;
@@ -18,6 +22,8 @@
 
 #ifndef ADZE_TEXT_TABLE_H
 #define ADZE_TEXT_TABLE_H
+
+#include "adze/chat_program.h"
 
 #include <stdint.h>
 
@@ -60,7 +66,9 @@ enum {
   ADZE_TT_REPLACEMENT_PER_BYTE = 1u << 5,
   /// In decoding, the decoder's replacements write nothing in the first token
   /// (the Metaspace decoder).
-  ADZE_TT_DROP_IN_FIRST_TOKEN = 1u << 6
+  ADZE_TT_DROP_IN_FIRST_TOKEN = 1u << 6,
+  /// An adze_tt_extension follows the header.
+  ADZE_TT_EXTENDED = 1u << 7
 };
 
 /// Kinds of token, one byte each in ADZE_TT_TOKEN_KINDS.
@@ -132,6 +140,18 @@ typedef struct adze_tt_header {
   float user_score;       ///< per byte of a USER token; unigram only
   adze_tt_section sections[ADZE_TT_SECTION_COUNT];
 } adze_tt_header;
+
+/// Sections of the extension. Readers take those that they know.
+enum {
+  ADZE_TT_CHAT_PROGRAMS, ///< adze_chat_header and what follows it
+  ADZE_TT_EXTENSION_COUNT
+};
+
+typedef struct adze_tt_extension {
+  uint32_t section_count;
+  uint32_t reserved;
+  adze_tt_section sections[ADZE_TT_EXTENSION_COUNT];
+} adze_tt_extension;
 
 /// Open addressing from `adze_tt_hash(text) & (slots - 1)`, linear probing.
 typedef struct adze_tt_slot {

@@ -40,9 +40,14 @@ Memory::~Memory() {
 }
 
 const char *test::nameOf(Stored type) {
-  return type == Stored::F32 ? "f32" : type == Stored::F16 ? "f16" : "bf16";
+  return type == Stored::F32   ? "f32"
+         : type == Stored::F16 ? "f16"
+         : type == Stored::I8  ? "i8"
+                               : "bf16";
 }
-size_t test::bytesOf(Stored type) { return type == Stored::F32 ? 4 : 2; }
+size_t test::bytesOf(Stored type) {
+  return type == Stored::F32 ? 4 : type == Stored::I8 ? 1 : 2;
+}
 double test::roundingOf(Stored type) {
   return type == Stored::F32 ? 6e-8 : type == Stored::F16 ? 4.9e-4 : 3.95e-3;
 }
@@ -112,12 +117,8 @@ void CompiledKernel::operator()(int64_t lo, int64_t hi, const void *batch,
   using W = uint64_t;
   reinterpret_cast<void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
                             W, W, W)>(function)(
-      lo, hi, word(*scratch), word(batch), a[0], a[1], a[2], a[3], a[4], a[5],
+      lo, hi, word(lent ? *lent : *scratch), word(batch), a[0], a[1], a[2], a[3], a[4], a[5],
       a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
-}
-
-int64_t CompiledKernel::items(const void *batch) {
-  return reinterpret_cast<int64_t (*)(const void *)>(itemsFunction)(batch);
 }
 
 KernelLab::KernelLab() {
@@ -140,11 +141,6 @@ KernelLab::compile(const std::string &text, const TargetVariant &variant) {
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
   if (failed(buildKernel(builder, kernel, variant.kernel)))
     return nullptr;
-  bool isAttention = kernel.getFamily() == KernelFamily::Attention;
-  if (isAttention) {
-    builder.setInsertionPointToEnd(module->getBody());
-    buildAttentionItems(builder, kernel, variant.kernel);
-  }
   if (failed(module->verify()) || failed(lowerKernelsToLLVM(*module, variant)))
     return nullptr;
   auto object = emitModule(*module, variant, {});
@@ -159,9 +155,7 @@ KernelLab::compile(const std::string &text, const TargetVariant &variant) {
   std::string name = kernel.getSymName().str();
   compiled->function =
       llvm::cantFail(compiled->jit->lookup(name)).toPtr<void *>();
-  if (isAttention)
-    compiled->itemsFunction =
-        llvm::cantFail(compiled->jit->lookup(name + ".items")).toPtr<void *>();
+  compiled->shared = kernelSharedBytes(kernel, variant.kernel);
   compiled->scratch =
       std::make_unique<Memory>(kernelScratchBytes(kernel, variant.kernel));
   return compiled;

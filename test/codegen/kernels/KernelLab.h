@@ -6,6 +6,7 @@
 #ifndef ADZE_TEST_CODEGEN_KERNELS_KERNELLAB_H
 #define ADZE_TEST_CODEGEN_KERNELS_KERNELLAB_H
 
+#include "adze/Codegen/KernelBuilder.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/IR/MLIRContext.h"
@@ -36,8 +37,8 @@ private:
   uint8_t *base, *begin;
 };
 
-/// How elements are stored.
-enum class Stored { F32, F16, BF16 };
+/// How elements are stored. I8: of a cache only.
+enum class Stored { F32, F16, BF16, I8 };
 inline constexpr Stored kAllStored[] = {Stored::F32, Stored::F16, Stored::BF16};
 const char *nameOf(Stored type);
 size_t bytesOf(Stored type);
@@ -73,7 +74,12 @@ public:
   /// Calls the kernel: pointers and sizes as 64-bit words after scratch.
   void operator()(int64_t lo, int64_t hi, const void *batch,
                   std::vector<uint64_t> arguments);
-  int64_t items(const void *batch);
+  /// Runs on the scratch that `other` has left, as a merge does.
+  void useScratchOf(const CompiledKernel &other) { lent = other.scratch.get(); }
+  /// The first word of scratch.
+  int64_t scratchWord() const { return *scratch->as<int64_t>(); }
+  /// What kernelSharedBytes says.
+  SharedBytes shared;
   llvm::StringRef object() const { return objectFile->getBuffer(); }
 
 private:
@@ -82,7 +88,8 @@ private:
   std::unique_ptr<llvm::orc::LLJIT> jit;
   std::unique_ptr<llvm::MemoryBuffer> objectFile;
   std::unique_ptr<Memory> scratch;
-  void *function = nullptr, *itemsFunction = nullptr;
+  const Memory *lent = nullptr;
+  void *function = nullptr;
 };
 
 inline uint64_t word(const void *p) { return reinterpret_cast<uint64_t>(p); }

@@ -24,6 +24,8 @@ public:
       : sequences(std::move(sequences)) {
     mlir::Type type = kv == Stored::F32
                           ? mlir::Type(mlir::Float32Type::get(&lab.context))
+                      : kv == Stored::I8
+                          ? mlir::Type(mlir::IntegerType::get(&lab.context, 8))
                       : kv == Stored::F16
                           ? mlir::Type(mlir::Float16Type::get(&lab.context))
                           : mlir::Type(mlir::BFloat16Type::get(&lab.context));

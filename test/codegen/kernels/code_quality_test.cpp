@@ -92,6 +92,9 @@ protected:
         texts.push_back(heads(weight, in, 6));
         texts.push_back(attention(weight, in));
       }
+    texts.push_back(attention(Stored::I8, Stored::F32));
+    texts.push_back("adze.kernel @k kv_append {heads = 2 : i64, head_dim = 80 "
+                    ": i64, kv = i8}");
     return texts;
   }
   /// Linears of codes, and what makes them.

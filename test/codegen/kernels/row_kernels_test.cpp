@@ -19,6 +19,9 @@ protected:
     EXPECT_TRUE(kernel) << text << "\n" << lab.errors;
     return kernel;
   }
+  void expectPairs(const std::string &body, double (*reference)(double, double),
+                   const std::vector<float> &as, const std::vector<float> &bs,
+                   double relative);
   KernelLab lab;
   std::mt19937 random{5};
 };
@@ -162,6 +165,24 @@ std::vector<double> turnsOf(int64_t headDim) {
     turns.push_back(std::pow(10000.0, -2.0 * i / headDim) /
                     6.283185307179586);
   return turns;
+}
+
+TEST_P(RowKernelTest, RotaryTableLeavesStillPairsUnscaled) {
+  auto kernel = compile("adze.kernel @k rotary_table {scale = 0.5 : f64, "
+                        "turns = array<f64: 0.25, 0.0, 0.0>}");
+  ASSERT_TRUE(kernel);
+  std::vector<int32_t> positions = {0, 1, 1000003};
+  BatchView view = {};
+  view.positions = positions.data();
+  Matrix y(3, 6, Stored::F32);
+  (*kernel)(0, 3, &view, {word(y)});
+  for (int64_t r = 0; r < 3; ++r)
+    for (int64_t i = 1; i < 3; ++i) {
+      EXPECT_EQ(y.at(r, i), 1.0) << r << " " << i;
+      EXPECT_EQ(y.at(r, 3 + i), 0.0) << r << " " << i;
+    }
+  EXPECT_NEAR(y.at(0, 0), 0.5, 2e-7);
+  EXPECT_NEAR(y.at(1, 3), 0.5, 2e-7); // a quarter of a turn
 }
 
 TEST_P(RowKernelTest, RotaryTable) {
@@ -327,6 +348,16 @@ TEST_P(RowKernelTest, ElementaryFunctions) {
       {"math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 1e-6, 100, 0,
        2e-7},
       {"math.sqrt", [](double x) { return std::sqrt(x); }, 0, 100, 0, 1e-7},
+      {"math.log2", [](double x) { return std::log2(x); }, 1e-30, 100, 2e-7,
+       4e-7},
+      {"math.log10", [](double x) { return std::log10(x); }, 1e-30, 100, 2e-7,
+       4e-7},
+      {"math.cbrt", [](double x) { return std::cbrt(x); }, -1000, 1000, 0,
+       1e-7},
+      {"math.cosh", [](double x) { return std::cosh(x); }, -87, 87, 0, 4e-7},
+      {"math.sinh", [](double x) { return std::sinh(x); }, -87, 87, 2e-7,
+       4e-7},
+      {"math.round", [](double x) { return std::round(x); }, -9.5, 9.5, 0, 0},
       {"math.absf", [](double x) { return std::fabs(x); }, -9, 9, 0, 0},
       {"adze.silu", [](double x) { return x / (1 + std::exp(-x)); }, -90, 90,
        1e-7, 4e-7},
@@ -355,6 +386,72 @@ TEST_P(RowKernelTest, ElementaryFunctions) {
           << f.op << " at " << x.at(0, i);
     }
   }
+}
+
+/// y = op(a, b), elementwise, over all pairs of `as` and `bs`.
+void RowKernelTest::expectPairs(const std::string &body,
+                                double (*reference)(double, double),
+                                const std::vector<float> &as,
+                                const std::vector<float> &bs,
+                                double relative) {
+  auto kernel = compile("adze.kernel @k map {in = [f32, f32], out = f32} {"
+                             "^bb0(%a: f32, %b: f32):" + body +
+                             " adze.yield %0 : f32 }");
+  ASSERT_TRUE(kernel);
+  int64_t n = as.size() * bs.size();
+  Matrix a(1, n, Stored::F32), b(1, n, Stored::F32), y(1, n, Stored::F32);
+  for (int64_t i = 0; i < n; ++i) {
+    a.put(0, i, as[i / bs.size()]);
+    b.put(0, i, bs[i % bs.size()]);
+  }
+  (*kernel)(0, 1, nullptr, {word(a), word(b), word(y), 1, uint64_t(n)});
+  for (int64_t i = 0; i < n; ++i) {
+    double expected = reference(a.at(0, i), b.at(0, i)), have = y.at(0, i);
+    float narrow = float(expected); // overflows and underflows like f32
+    if (std::isnan(narrow))
+      EXPECT_TRUE(std::isnan(have)) << a.at(0, i) << " " << b.at(0, i);
+    else if (std::isinf(narrow) || narrow == 0)
+      EXPECT_TRUE(have == narrow && std::signbit(have) == std::signbit(narrow))
+          << a.at(0, i) << " " << b.at(0, i) << ": " << have << ", expected "
+          << narrow;
+    else
+      ASSERT_NEAR(have, expected, 1.5e-45 + relative * std::fabs(expected))
+          << a.at(0, i) << " " << b.at(0, i);
+  }
+}
+
+TEST_P(RowKernelTest, Powers) {
+  auto power = [](double a, double b) { return std::pow(a, b); };
+  std::vector<float> bases, exponents;
+  for (int i = -60; i <= 60; ++i)
+    bases.push_back(std::exp2(float(i) * 2.03f));
+  for (int i = 1; i < 60; ++i)
+    bases.push_back(0.9f + 0.0033f * float(i)); // around 1
+  for (float e = -20; e < 20; e += 0.37f)
+    exponents.push_back(e);
+  for (float e : {0.5f, 1.f, 2.f, 3.f, 10.f, -1.f, 1000.f, -1000.f, 1e30f})
+    exponents.push_back(e);
+  const char *powf = " %0 = math.powf %a, %b : f32";
+  expectPairs(powf, power, bases, exponents, 1e-7);
+  // Every pair of what is special.
+  float inf = HUGE_VALF, nan = NAN;
+  std::vector<float> special = {
+      0.f, -0.f, 1.f,  -1.f,  2.f,   -2.f,  3.f,   -3.f, 0.5f,      -0.5f,
+      inf, -inf, nan,  1e-45f, -1e-45f, 3e38f, -3e38f, 2.5f, 16777215.f,
+      -16777215.f, 16777216.f, 1e-38f};
+  expectPairs(powf, power, special, special, 1e-7);
+  // Whole powers of small whole numbers are exact.
+  expectPairs(powf, power, {-7.f, -2.f, 2.f, 3.f, 5.f, 10.f},
+              {0.f, 1.f, 2.f, 3.f, 4.f, 7.f}, 0);
+  expectPairs(" %c = arith.constant -3 : i32"
+              " %p = math.fpowi %a, %c : f32, i32"
+              " %0 = arith.addf %p, %b : f32",
+              [](double a, double b) { return std::pow(a, -3) + b; },
+              {-2.f, 0.5f, 1.f, 4.f}, {0.f}, 1e-7);
+  expectPairs(" %c = arith.constant 2.0 : f32"
+              " %0 = math.clampf %a to [%b, %c] : f32",
+              [](double a, double b) { return std::min(std::max(a, b), 2.0); },
+              {-5.f, -1.f, 0.f, 1.f, 3.f}, {-1.f, 0.5f}, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, RowKernelTest,

@@ -66,6 +66,25 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
     adze.yield %c : !adze.weight<256x64, #adze.float<bf16>>
   }
 
+  // CHECK-LABEL: adze.weight @l.first x 22
+  adze.weight @l.first x 22 : !adze.weight<16x64, #adze.float<f16>> {
+    %q = adze.ref @l.q : !adze.weight<64x64, #adze.float<f16>>
+    // CHECK: adze.slice {{.*}} from 32 : <64x64, #adze.float<f16>> -> <16x64, #adze.float<f16>>
+    %s = adze.slice %q from 32 : !adze.weight<64x64, #adze.float<f16>>
+      -> !adze.weight<16x64, #adze.float<f16>>
+    // CHECK: adze.rotary_spread {{.*}} heads 2 rotated 4 : <16x64, #adze.float<f16>> -> <16x64, #adze.float<f16>>
+    %r = adze.rotary_spread %s heads 2 rotated 4
+      : !adze.weight<16x64, #adze.float<f16>> -> !adze.weight<16x64, #adze.float<f16>>
+    adze.yield %r : !adze.weight<16x64, #adze.float<f16>>
+  }
+  // CHECK-LABEL: adze.weight @l.qn1 x 22
+  adze.weight @l.qn1 x 22 : !adze.weight<8, #adze.float<f32>> {
+    %n = adze.ref @l.qn : !adze.weight<8, #adze.float<f32>>
+    // CHECK: adze.offset {{.*}} by 1.000000e+00 : <8, #adze.float<f32>>
+    %o = adze.offset %n by 1.0 : !adze.weight<8, #adze.float<f32>>
+    adze.yield %o : !adze.weight<8, #adze.float<f32>>
+  }
+
   // CHECK-LABEL: func.func private @layer
   func.func private @layer(%l: index, %x: tensor<?x64xf32>, %r: tensor<?x8xf32>,
                            %b: !adze.batch) -> tensor<?x64xf32> {

@@ -17,6 +17,11 @@ module attributes {adze.level = #adze.level<scheduled>} {
   }
   // CHECK: adze.kernel @k2 quantize {group = 32 : i64, in = f32, sums = 16 : i64}
   adze.kernel @k2 quantize {group = 32, in = f32, sums = 16}
+  // Arrays of reals read back as they were.
+  // CHECK: adze.kernel @k3 rotary_table {scale = 1.000000e+00 : f64, turns = array<f64: 0.15915494309189535, 0.0089499993041739622, 1.000000e+00>}
+  adze.kernel @k3 rotary_table {scale = 1.0, turns = array<f64: 0.15915494309189535, 0.0089499993041739622, 1.0>}
+  // CHECK: adze.kernel @k4 attention_merge {generic, heads = 2 : i64, "odd name" = array<f64>}
+  adze.kernel @k4 attention_merge {heads = 2, generic, "odd name" = array<f64>}
   // CHECK: func.func private @layer(%{{.*}}: index, %{{.*}}: !adze.frame)
   func.func private @layer(%l: index, %f: !adze.frame) {
     // CHECK: %[[N:.*]] = adze.arena %{{.*}} at #[[MAP]] : <64xf32>

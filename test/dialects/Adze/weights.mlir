@@ -191,6 +191,89 @@ adze.weight @rotary_halves_c1 : !adze.weight<6x3, #adze.float<f32>> {
 // -----
 
 adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @slice_c1 : !adze.weight<4x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects rows within 0 to 6, got 4 from 3 (C1)}}
+  %2 = adze.slice %0 from 3 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<4x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<4x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @slice_negative : !adze.weight<4x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects rows within 0 to 6, got 4 from -1 (C1)}}
+  %2 = adze.slice %0 from -1 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<4x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<4x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @slice_format : !adze.weight<4x3, #adze.float<bf16>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a result of type '!adze.weight<4x3, #adze.float<f32>>', got '!adze.weight<4x3, #adze.float<bf16>>' (C1)}}
+  %2 = adze.slice %0 from 0 : !adze.weight<6x3, #adze.float<f32>>
+    -> !adze.weight<4x3, #adze.float<bf16>>
+  adze.yield %2 : !adze.weight<4x3, #adze.float<bf16>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @spread_rows : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects rows that are a multiple of 2 * heads, got 6 rows and 2 heads (C1)}}
+  %2 = adze.rotary_spread %0 heads 2 rotated 2 : !adze.weight<6x3, #adze.float<f32>> -> !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @spread_odd : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects an even number of rotated rows of each head of 6, got 3 (C1)}}
+  %2 = adze.rotary_spread %0 heads 1 rotated 3 : !adze.weight<6x3, #adze.float<f32>> -> !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @spread_wide : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects an even number of rotated rows of each head of 6, got 8 (C1)}}
+  %2 = adze.rotary_spread %0 heads 1 rotated 8 : !adze.weight<6x3, #adze.float<f32>> -> !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+adze.weight @offset_infinite : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a finite number of f32, got}}
+  %2 = adze.offset %0 by 1.0e40 : !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<bf16>>
+adze.weight @offset_format : !adze.weight<6x3, #adze.float<bf16>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<bf16>>
+  // expected-error @below {{expects a weight in f32, got '!adze.weight<6x3, #adze.float<bf16>>' (C1)}}
+  %2 = adze.offset %0 by 1.0 : !adze.weight<6x3, #adze.float<bf16>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<bf16>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
 adze.weight @cast_c1 : !adze.weight<5x3, #adze.float<bf16>> {
   %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
   // expected-error @below {{expects a result of type '!adze.weight<6x3, #adze.float<bf16>>', got '!adze.weight<5x3, #adze.float<bf16>>' (C1)}}
@@ -255,5 +338,5 @@ adze.state @kv_heads : !adze.kv<0x4xf32>
 
 // -----
 
-// expected-error @below {{expects f32, f16 or bf16 keys and values, got 'i8'}}
-adze.state @kv_type : !adze.kv<1x4xi8>
+// expected-error @below {{expects f32, f16, bf16 or i8 keys and values, got 'i16'}}
+adze.state @kv_type : !adze.kv<1x4xi16>

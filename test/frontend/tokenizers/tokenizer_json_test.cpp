@@ -114,14 +114,14 @@ TEST(TokenizerJson, UnsupportedConstructsAreNamedWithTheirPath) {
 TEST(TokenizerJson, BrokenFilesAreErrors) {
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson("{", "t.json"))
-                .find("t.json: not JSON"));
+                .find("t.json: expected JSON"));
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson("[]", "t.json"))
                 .find("expected a JSON object"));
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson(std::string(100000, '['),
                                                       "t.json"))
-                .find("nested deeper than 64"));
+                .find("nested at most 64 deep"));
   Parts parts;
   parts.merges = R"(["a x"])";
   expectError(parts, "merge 0: token 'x' is not in the vocabulary");
@@ -222,6 +222,39 @@ TEST(ModelDirectory, FilesAndConfigurations) {
   EXPECT_EQ(Ids({4, 6}),
             Ids(info.stop_tokens, info.stop_tokens + info.stop_token_count));
 
+  // A file of its own counts more; further ones are chosen by name.
+  directory.write("chat_template.jinja", "{{ messages | length }}");
+  SmallString<128> more(directory.path);
+  sys::path::append(more, "additional_chat_templates");
+  ASSERT_FALSE(sys::fs::create_directory(more));
+  directory.write("additional_chat_templates/tool_use.jinja", "tools");
+  directory.write("additional_chat_templates/bad.jinja", "{% nope %}");
+  std::vector<std::string> warnings;
+  OpenTable templates(buildTextTable(directory.path.str(), &warnings));
+  ASSERT_EQ(1u, warnings.size());
+  EXPECT_EQ("chat template 'bad' is not available: the statement 'nope' is not "
+            "supported at line 1",
+            warnings[0]);
+  auto format = [&](const char *tools, const char *name) {
+    adze_chat chat = {};
+    chat.struct_size = sizeof chat;
+    chat.tools_json = tools;
+    chat.template_name = name;
+    char *utf8 = nullptr;
+    size_t length = 0;
+    adze_text_error error = {};
+    adze_chat_format(templates.get(), &chat, &utf8, &length, &error);
+    std::string made = utf8 ? utf8 : error.message;
+    adze_text_free(utf8);
+    return made;
+  };
+  EXPECT_EQ("0", format(nullptr, nullptr));
+  EXPECT_EQ("tools", format("[]", nullptr));
+  EXPECT_EQ("0", format("[]", "default"));
+  EXPECT_NE(std::string::npos, format(nullptr, "bad").find("'nope'"));
+  EXPECT_NE(std::string::npos,
+            format(nullptr, "other").find("no chat template named 'other'"));
+
   directory.write("generation_config.json", R"({"eos_token_id": "six"})");
   message = messageOf(buildTextTable(directory.path.str()));
   EXPECT_NE(std::string::npos,
@@ -229,7 +262,7 @@ TEST(ModelDirectory, FilesAndConfigurations) {
       << message;
   directory.write("generation_config.json", "{");
   message = messageOf(buildTextTable(directory.path.str()));
-  EXPECT_NE(std::string::npos, message.find("not JSON")) << message;
+  EXPECT_NE(std::string::npos, message.find("expected JSON")) << message;
 }
 
 TEST(ModelDirectory, StoriesAsItStands) {

@@ -51,23 +51,38 @@ def read_hugging_face(folder):
     for part in sorted(folder.glob("*.safetensors")):
         tensors.update(read_safetensors(part))
     heads = config["num_attention_heads"]
+    layers = config["num_hidden_layers"]
+    gemma = config["model_type"] == "gemma3_text"
+    windowed = config.get("use_sliding_window", True)
+    window = config.get("sliding_window") if windowed else None
+    dim = config.get("head_dim") or config["hidden_size"] // heads
     rope = config.get("rope_parameters") or {
         **(config.get("rope_scaling") or {}),
         "rope_theta": config["rope_theta"]}
-    windowed = config.get("use_sliding_window", True)
-    dim = config.get("head_dim") or config["hidden_size"] // heads
-    frequency = rope["rope_theta"] ** (-np.arange(0, dim, 2) / dim)
-    kind = rope.get("rope_type") or rope.get("type") or "default"
-    if kind == "linear":
-        frequency = frequency / rope["factor"]
-    elif kind == "llama3":
-        frequency = scale_like_llama31(frequency, rope)
+    ropes = [rope, rope]  # full and sliding layers
+    slides = [True] * layers
+    if gemma:
+        ropes[1] = {"rope_theta": config.get("rope_local_base_freq")}
+        if "full_attention" in rope:
+            ropes = [rope["full_attention"], rope["sliding_attention"]]
+        period = config.get("sliding_window_pattern")
+        slides = [kind == "sliding_attention"
+                  for kind in config.get("layer_types", ())] or [
+                      (layer + 1) % period != 0 for layer in range(layers)]
+    scale = config["hidden_size"] ** 0.5 if gemma else 1.0
+    if gemma and config["torch_dtype"] == "bfloat16":
+        scale = float(round_bfloat16(np.array(scale)))
+    tables = [rotary(r, dim, config) for r in ropes]
     settings = {
-        "layers": config["num_hidden_layers"], "heads": heads,
+        "layers": layers, "heads": heads,
         "kv_heads": config["num_key_value_heads"], "head_dim": dim,
-        "eps": config["rms_norm_eps"], "frequency": frequency,
-        "window": (config.get("sliding_window") if windowed else None),
-        "interleaved": False,
+        "eps": config["rms_norm_eps"],
+        "rotary": [tables[slide] for slide in slides],
+        "windows": [window if slide else None for slide in slides],
+        "interleaved": False, "gelu": gemma, "embedding_scale": scale,
+        "score_scale": (config["query_pre_attn_scalar"] if gemma
+                        else dim) ** -0.5,
+        "softcap": config.get("final_logit_softcapping"),
     }
     short = {"model.embed_tokens": "token_embd", "model.norm": "output_norm",
              "lm_head": "output", "input_layernorm": "attn_norm",
@@ -75,7 +90,14 @@ def read_hugging_face(folder):
              "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
              "q_norm": "attn_q_norm", "k_norm": "attn_k_norm",
              "gate_proj": "ffn_gate", "up_proj": "ffn_up",
-             "down_proj": "ffn_down"}
+             "down_proj": "ffn_down", "qkv_proj": "attn_qkv",
+             "gate_up_proj": "ffn_gate_up"}
+    if gemma:
+        short.update({"post_attention_layernorm": "post_attention_norm",
+                      "pre_feedforward_layernorm": "ffn_norm",
+                      "post_feedforward_layernorm": "post_ffw_norm"})
+        tensors = {name: value + 1 if "norm" in name else value
+                   for name, value in tensors.items()}
     renamed = {}
     for name, value in tensors.items():
         stem, last = name.rsplit(".", 1)
@@ -84,7 +106,55 @@ def read_hugging_face(folder):
         else:
             parts = stem.split(".")
             renamed[f"blk.{parts[2]}.{short[parts[-1]]}.{last}"] = value
-    return settings, renamed
+    return settings, split_fused(settings, renamed)
+
+
+def round_bfloat16(value):
+    bits = value.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 << 16
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+def rotary(rope, dim, config):
+    """Inverse frequencies of the pairs that turn, and the scale of cosines
+    and sines."""
+    part = rope.get("partial_rotary_factor",
+                    config.get("partial_rotary_factor", 1.0))
+    turning = int(dim * part)
+    frequency = rope["rope_theta"] ** (-np.arange(0, turning, 2) / turning)
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "linear":
+        return frequency / rope["factor"], 1.0
+    if kind == "llama3":
+        return scale_like_llama31(frequency, rope), 1.0
+    if kind == "longrope":
+        new = config["max_position_embeddings"]
+        old = config["original_max_position_embeddings"]
+        factors = rope["long_factor" if new > old else "short_factor"]
+        scale = math.sqrt(1 + math.log(new / old) / math.log(old))
+        return (frequency / np.array(factors),
+                rope.get("attention_factor", scale if new > old else 1.0))
+    return frequency, 1.0
+
+
+def split_fused(s, tensors):
+    """attn_qkv and ffn_gate_up as the tensors that they hold."""
+    query = s["heads"] * s["head_dim"]
+    kv = s["kv_heads"] * s["head_dim"]
+    result = {}
+    for name, value in tensors.items():
+        if ".attn_qkv." in name:
+            parts = np.split(value, [query, query + kv])
+            names = ["attn_q", "attn_k", "attn_v"]
+        elif ".ffn_gate_up." in name:
+            parts, names = np.split(value, 2), ["ffn_gate", "ffn_up"]
+        else:
+            result[name] = value
+            continue
+        prefix, _, last = name.rsplit(".", 2)
+        result.update({f"{prefix}.{n}.{last}": p
+                       for n, p in zip(names, parts)})
+    return result
 
 
 def scale_like_llama31(frequency, rope):
@@ -111,53 +181,88 @@ def read_gguf(path):
         if kind == "BF16":
             value = bfloat16_to_float64(
                 np.ascontiguousarray(tensor.data).view(np.uint16))
+        elif tensor.data.dtype == np.uint8:
+            value = gguf.quants.dequantize(
+                tensor.data, tensor.tensor_type).astype(np.float64)
         else:
             value = tensor.data.astype(np.float64)
         tensors[tensor.name] = value.reshape(tensor.shape[::-1])
     heads = key("attention.head_count")
     dim = key("attention.key_length", key("embedding_length") // heads)
-    frequency = key("rope.freq_base") ** (-np.arange(0, dim, 2) / dim)
+    turning = key("rope.dimension_count", dim)
+    exponent = -np.arange(0, turning, 2) / turning
+    frequency = key("rope.freq_base") ** exponent
     if key("rope.scaling.type") == "linear":
         frequency = frequency / key("rope.scaling.factor")
     if "rope_freqs.weight" in tensors:
         frequency = frequency / tensors["rope_freqs.weight"]
-    return {
-        "layers": key("block_count"), "heads": heads,
+    if "rope_factors_long.weight" in tensors:
+        long = (key("context_length")
+                > key("rope.scaling.original_context_length"))
+        frequency = frequency / tensors[
+            f"rope_factors_{'long' if long else 'short'}.weight"]
+    layers, gemma = key("block_count"), arch == "gemma3"
+    slides = [not gemma or (layer + 1) % 6 != 0 for layer in range(layers)]
+    scale = key("rope.scaling.attn_factor", 1.0)
+    tables = [(frequency, scale),
+              (10000.0 ** exponent if gemma else frequency, scale)]
+    if arch == "phi3":  # gate and up are one tensor under the name of up
+        tensors = {name.replace("ffn_up", "ffn_gate_up"): value
+                   for name, value in tensors.items()}
+    settings = {
+        "layers": layers, "heads": heads,
         "kv_heads": key("attention.head_count_kv"), "head_dim": dim,
         "eps": key("attention.layer_norm_rms_epsilon"),
-        "frequency": frequency, "window": None, "interleaved": arch == "llama",
-    }, tensors
+        "rotary": [tables[slide] for slide in slides],
+        "windows": [(key("attention.sliding_window") or None) if slide
+                    else None for slide in slides],
+        "interleaved": arch == "llama", "gelu": gemma,
+        "embedding_scale": key("embedding_length") ** 0.5 if gemma else 1.0,
+        "score_scale": dim ** -0.5, "softcap": None,
+    }
+    return settings, split_fused(settings, tensors)
 
 
 def forward(s, tensors, tokens):
     """Logits of every position, float64, one head at a time."""
-    angle = np.arange(len(tokens))[:, None] * s["frequency"]
-    cos, sin = np.cos(angle), np.sin(angle)
+    positions = np.arange(len(tokens))[:, None]
 
     def norm(x, weight):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + s["eps"]) * weight
 
-    def rotate(x):
-        y = np.empty_like(x)
-        half = x.shape[1] // 2
-        first, second = ((slice(0, None, 2), slice(1, None, 2))
+    def rotate(x, frequency, scale):
+        cos = scale * np.cos(positions * frequency)
+        sin = scale * np.sin(positions * frequency)
+        y = x.copy()
+        half = frequency.size
+        first, second = ((slice(0, 2 * half, 2), slice(1, 2 * half, 2))
                          if s["interleaved"]
-                         else (slice(0, half), slice(half, None)))
+                         else (slice(0, half), slice(half, 2 * half)))
         y[:, first] = x[:, first] * cos - x[:, second] * sin
         y[:, second] = x[:, second] * cos + x[:, first] * sin
         return y
 
     distance = np.subtract.outer(np.arange(len(tokens)),
                                  np.arange(len(tokens)))
-    visible = distance >= 0
-    if s["window"] is not None:
-        visible &= distance < s["window"]
 
-    x = tensors["token_embd.weight"][tokens]
+    def activation(x):
+        if s["gelu"]:
+            return 0.5 * x * (1 + np.tanh(
+                math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3)))
+        return x / (1 + np.exp(-x))
+
+    x = tensors["token_embd.weight"][tokens] * s["embedding_scale"]
     dim, group = s["head_dim"], s["heads"] // s["kv_heads"]
     for layer in range(s["layers"]):
         t = {name.split(".", 2)[2]: value for name, value in tensors.items()
              if name.startswith(f"blk.{layer}.")}
+
+        visible = distance >= 0
+        if s["windows"][layer] is not None:
+            visible &= distance < s["windows"][layer]
+
+        def added(y, name):
+            return norm(y, t[name]) if name in t else y
 
         def linear(y, name):
             return y @ t[name + ".weight"].T + t.get(name + ".bias", 0.0)
@@ -168,7 +273,7 @@ def forward(s, tensors, tokens):
                 return y
             if normed + ".weight" in t:
                 y = norm(y, t[normed + ".weight"])
-            return rotate(y)
+            return rotate(y, *s["rotary"][layer])
 
         h = norm(x, t["attn_norm.weight"])
         q, k, v = (linear(h, n) for n in ("attn_q", "attn_k", "attn_v"))
@@ -176,17 +281,20 @@ def forward(s, tensors, tokens):
         for index in range(s["heads"]):
             scores = (head(q, index, "attn_q_norm")
                       @ head(k, index // group, "attn_k_norm").T)
-            scores = np.where(visible, scores / math.sqrt(dim), -np.inf)
+            scores = np.where(visible, scores * s["score_scale"], -np.inf)
             p = np.exp(scores - scores.max(1, keepdims=True))
             mixed.append(p / p.sum(1, keepdims=True)
                          @ head(v, index // group))
-        x = x + linear(np.concatenate(mixed, 1), "attn_output")
+        x = x + added(linear(np.concatenate(mixed, 1), "attn_output"),
+                      "post_attention_norm.weight")
         h = norm(x, t["ffn_norm.weight"])
         gate = linear(h, "ffn_gate")
-        x = x + linear(gate / (1 + np.exp(-gate)) * linear(h, "ffn_up"),
-                       "ffn_down")
+        x = x + added(linear(activation(gate) * linear(h, "ffn_up"),
+                             "ffn_down"), "post_ffw_norm.weight")
     head_weight = tensors.get("output.weight", tensors["token_embd.weight"])
-    return norm(x, tensors["output_norm.weight"]) @ head_weight.T
+    logits = norm(x, tensors["output_norm.weight"]) @ head_weight.T
+    cap = s["softcap"]
+    return cap * np.tanh(logits / cap) if cap else logits
 
 
 def main():
@@ -195,9 +303,13 @@ def main():
                         default=HERE.parents[1] / "numerics" / "references")
     root = parser.parse_args().references
     manifest = json.loads((root / "manifest.json").read_text())
+    models = {name: record["model"]
+              for name, record in manifest["references"].items()}
+    for folder in sorted((root / "blocks").iterdir()):
+        models[f"blocks/{folder.name}"] = f"blocks/{folder.name}/model.gguf"
     failures = 0
-    for name, record in manifest["references"].items():
-        model = root / record["model"]
+    for name, model in models.items():
+        model = root / model
         settings, tensors = (read_gguf(model) if model.suffix == ".gguf"
                              else read_hugging_face(model))
         expected = np.load(root / name / "expected_logits.npy")
@@ -208,7 +320,7 @@ def main():
         good = logits.shape == expected.shape and worst < LIMIT
         failures += not good
         print(f"{'ok  ' if good else 'FAIL'} {worst:.1e}  {name}")
-    print(f"{len(manifest['references'])} references, {failures} failures")
+    print(f"{len(models)} references, {failures} failures")
     return 1 if failures else 0
 
 

@@ -61,11 +61,17 @@ def write_checkpoint(case, folder):
          "weight_map": dict(sorted(weight_map.items()))}, indent=2) + "\n")
 
 
-def evaluate(folder, tokens, dtype):
+def evaluate(folder, tokens, dtype, stored):
     model, info = AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype, attn_implementation="eager",
         output_loading_info=True)
     assert not any(info.values()), f"{folder}: {info}"
+    embedding = model.get_input_embeddings()
+    if hasattr(embedding, "embed_scale"):
+        # Gemma rounds its scale to the type that the model runs in, which is
+        # the stored one wherever it is not run as a reference.
+        scale = torch.tensor(embedding.scalar_embed_scale).to(stored)
+        embedding.embed_scale = scale.to(dtype)
     with torch.no_grad():
         logits = model.eval()(torch.from_numpy(tokens)[None].long()).logits
     return logits[0].double().numpy()
@@ -76,11 +82,12 @@ def error(a, b):
     return float((np.abs(a - b).max(1) / np.abs(b).max(1)).max())
 
 
-def store(folder, checkpoint, tokens):
-    """Evaluate `checkpoint`, store tokens and logits; what there is to say
-    about them."""
-    expected = evaluate(checkpoint, tokens, torch.float64)
-    in_float32 = evaluate(checkpoint, tokens, torch.float32)
+def store(folder, checkpoint, tokens, stored="float32"):
+    """Evaluate `checkpoint`, stored in the type `stored`; store tokens and
+    logits; what there is to say about them."""
+    stored = getattr(torch, stored)
+    expected = evaluate(checkpoint, tokens, torch.float64, stored)
+    in_float32 = evaluate(checkpoint, tokens, torch.float32, stored)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "tokens.npy", tokens)
     np.save(folder / "expected_logits.npy", expected.astype(np.float32))
@@ -90,7 +97,10 @@ def store(folder, checkpoint, tokens):
 
 
 def store_case(case, dtype, folder, checkpoint, model):
-    record = store(folder, checkpoint, reference_cases.make_tokens(case))
+    # GGUF files are read by programs that compute in float32.
+    stored = "float32" if model.endswith(".gguf") else dtype
+    record = store(folder, checkpoint, reference_cases.make_tokens(case),
+                   stored)
     assert 0.5 < record["logits_std"] < 5, f"{case.name}: {record}"
     return {"model": model, "architecture": case.config["architectures"][0],
             "seed": case.seed, "dtype": dtype, **record}
@@ -126,6 +136,8 @@ def main():
                         default=HERE.parents[1] / "numerics" / "references")
     parser.add_argument("--only-bard", action="store_true",
                         help="refresh the model that ships, keep the rest")
+    parser.add_argument("--missing", action="store_true",
+                        help="make what is not there, keep the rest")
     arguments = parser.parse_args()
     out = arguments.out
     torch.set_num_threads(1)
@@ -136,12 +148,20 @@ def main():
         manifest["references"]["bard"] = store_bard(out / "bard")
         write_manifest(out, manifest["references"])
         return
-    for name in ("hf", "gguf"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    kept = {}
+    if arguments.missing:
+        kept = json.loads((out / "manifest.json").read_text())["references"]
+    else:
+        for name in ("hf", "gguf"):
+            shutil.rmtree(out / name, ignore_errors=True)
 
     records = {}
     for case in reference_cases.CASES:
         name = f"hf/{case.name}"
+        if name in kept:
+            records[name] = kept[name]
+            continue
+        shutil.rmtree(out / name, ignore_errors=True)
         write_checkpoint(case, out / name)
         records[name] = store_case(case, case.dtype, out / name, out / name,
                                    name)
@@ -153,6 +173,9 @@ def main():
     for case, dtype in gguf_cases:
         short = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}[dtype]
         name = f"gguf/{case.name}-{short}"
+        if name in kept:
+            records[name] = kept[name]
+            continue
         weights = write_gguf.write(case, dtype, out / name / "model.gguf")
         with tempfile.TemporaryDirectory() as scratch:
             # The same values once more, as transformers reads them.
@@ -162,7 +185,7 @@ def main():
                       checkpoint / "model.safetensors", {"format": "pt"})
             records[name] = store_case(case, dtype, out / name, checkpoint,
                                        name + "/model.gguf")
-    records["bard"] = store_bard(out / "bard")
+    records["bard"] = kept.get("bard") or store_bard(out / "bard")
     write_manifest(out, records)
 
 

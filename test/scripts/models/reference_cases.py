@@ -65,6 +65,35 @@ def _qwen3(*shape, **more):
         "max_window_layers": 2, **more})
 
 
+def _gemma3(*shape, **more):
+    config = _config("Gemma3", *shape, **{
+        "model_type": "gemma3_text", "rms_norm_eps": 1e-6,
+        "hidden_activation": "gelu_pytorch_tanh", "attention_bias": False,
+        "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0,
+        "rope_scaling": None, "attn_logit_softcapping": None,
+        "final_logit_softcapping": None, "tie_word_embeddings": True, **more})
+    del config["hidden_act"]
+    if "rope_parameters" in config:
+        for key in ("rope_theta", "rope_local_base_freq", "rope_scaling"):
+            del config[key]
+    return config
+
+
+def _phi3(*shape, **more):
+    return _config("Phi3", *shape, **{
+        "original_max_position_embeddings": 4096, "rope_scaling": None,
+        "resid_pdrop": 0.0, "embd_pdrop": 0.0, "sliding_window": None,
+        "pad_token_id": 0, **more})
+
+
+def _long_rope(pairs, **more):
+    """LongRoPE with factors that differ from pair to pair."""
+    return {"type": "longrope",
+            "short_factor": [round(1.0 + 0.05 * i, 4) for i in range(pairs)],
+            "long_factor": [round(1.1 + 0.7 * i, 4) for i in range(pairs)],
+            **more}
+
+
 # Llama 3.1's scaling with an original context small enough that all three
 # ranges of frequencies (kept, blended, divided) occur within the test.
 _LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
@@ -118,6 +147,50 @@ CASES = [
     Case("qwen3-head6-gqa7",
          _qwen3(6, 13, 2, 7, 1, 10, head_dim=6, tie_word_embeddings=True),
          seed=118),
+    # SmolLM: three query heads to a key head, and what its tools write.
+    Case("smollm",
+         _llama(36, 21, 3, 9, 3, 10, tie_word_embeddings=True,
+                is_llama_config=True, rope_interleaved=False), seed=119),
+    # Two and a half periods of layers, a window far shorter than the text,
+    # scores and heads of different widths.
+    Case("gemma3-pattern",
+         _gemma3(48, 29, 8, 4, 2, 23, head_dim=10, sliding_window=5,
+                 sliding_window_pattern=3, query_pre_attn_scalar=24,
+                 rope_scaling={"rope_type": "linear", "factor": 8.0}),
+         seed=120, length=40),
+    Case("gemma3-types-capped",
+         _gemma3(6, 13, 3, 3, 1, 10, head_dim=80, sliding_window=9,
+                 query_pre_attn_scalar=80, tie_word_embeddings=False,
+                 final_logit_softcapping=3.0,
+                 layer_types=["full_attention", "sliding_attention",
+                              "sliding_attention"],
+                 rope_parameters={
+                     "full_attention": {"rope_type": "default",
+                                        "rope_theta": 500000.0},
+                     "sliding_attention": {"rope_type": "linear",
+                                           "factor": 2.0,
+                                           "rope_theta": 5000.0}}),
+         seed=121, length=40),
+    # sqrt(96) is no number of bf16: transformers rounds it.
+    Case("gemma3-bf16",
+         _gemma3(96, 37, 4, 6, 2, 17, head_dim=24, sliding_window=7,
+                 sliding_window_pattern=2, query_pre_attn_scalar=24),
+         seed=122, length=24, dtype="bfloat16"),
+    Case("phi3-window", _phi3(24, 13, 2, 4, 2, 10, sliding_window=7),
+         seed=123, length=40),
+    # Longer than the original context: the long factors.
+    Case("phi4-long",
+         _phi3(48, 13, 2, 3, 1, 10, partial_rotary_factor=0.75,
+               original_max_position_embeddings=32, tie_word_embeddings=True,
+               rope_scaling=_long_rope(6)), seed=124, length=40),
+    # The short factors; a scale that must leave alone what does not turn.
+    Case("phi4-short",
+         _phi3(60, 13, 2, 6, 2, 10, partial_rotary_factor=0.4,
+               original_max_position_embeddings=128,
+               rope_scaling=_long_rope(2, attention_factor=1.25)),
+         seed=125, length=40),
+    Case("phi3-bf16", _phi3(96, 13, 1, 4, 2, 10), seed=126,
+         dtype="bfloat16"),
 ]
 
 # 272 is the size of the vocabularies that write_gguf.py builds. The names
@@ -128,8 +201,25 @@ GGUF_CASES = [
          seed=202, length=24),
     Case("qwen3", _qwen3(16, 13, 2, 2, 1, 272, head_dim=80), seed=203,
          length=24),
+    # The files do not hold the period of six layers.
+    Case("gemma3",
+         _gemma3(32, 13, 7, 4, 2, 272, head_dim=12, sliding_window=5,
+                 query_pre_attn_scalar=12,
+                 rope_scaling={"rope_type": "linear", "factor": 8.0}),
+         seed=206, length=24),
+    Case("phi3", _phi3(32, 13, 2, 4, 2, 272, sliding_window=9), seed=207,
+         length=24),
 ]
-# Rope scaling travels as a tensor (llama 3.1) or as two keys (linear).
+# In the block types of GGUF (make_block_references.py): rows of 64 elements for
+# blocks of 32, rows of 256 for blocks of 256.
+BLOCK_CASES = {
+    32: Case("llama", _llama(64, 96, 1, 4, 2, 272), seed=301, length=16),
+    256: Case("llama", _llama(256, 256, 1, 4, 1, 272,
+                              tie_word_embeddings=True),
+              seed=302, length=16),
+}
+# Rope scaling travels as one tensor (llama 3.1), two of them (LongRoPE) or
+# as two keys (linear).
 GGUF_F32_CASES = [
     Case("llama31-scaled",
          _llama(16, 13, 1, 2, 1, 272, head_dim=80, rope_scaling=_LLAMA3,
@@ -138,6 +228,14 @@ GGUF_F32_CASES = [
          _llama(16, 13, 1, 4, 2, 272, rope_scaling={"rope_type": "linear",
                                                     "factor": 4.0}),
          seed=205, length=40),
+    Case("phi4-long",
+         _phi3(48, 13, 2, 3, 1, 272, partial_rotary_factor=0.75,
+               original_max_position_embeddings=32, tie_word_embeddings=True,
+               rope_scaling=_long_rope(6)), seed=208, length=40),
+    Case("phi4-short",
+         _phi3(48, 13, 2, 3, 1, 272, partial_rotary_factor=0.75,
+               original_max_position_embeddings=128,
+               rope_scaling=_long_rope(6)), seed=209, length=40),
 ]
 
 # The model that ships, on a line that it never saw.
@@ -163,34 +261,48 @@ def make_weights(case):
         tensors[name] = gain / np.sqrt(columns) * rng.standard_normal(
             (rows, columns), dtype=np.float32)
 
+    gemma = c["model_type"] == "gemma3_text"
+    phi = c["model_type"] == "phi3"
+
     def norm(name, size):
-        tensors[name] = rng.uniform(0.5, 1.5, size).astype(np.float32)
+        tensors[name] = (rng.uniform(0.5, 1.5, size)
+                         - (1.0 if gemma else 0.0)).astype(np.float32)
 
     def bias(name, size):
         tensors[name] = 0.5 * rng.standard_normal(size, dtype=np.float32)
 
     tied = c["tie_word_embeddings"]
     vocabulary = c["vocab_size"]
+    # Gemma multiplies what it looks up by sqrt(hidden).
     matrix("model.embed_tokens.weight", vocabulary, hidden,
-           2.0 if tied else np.sqrt(hidden))
+           2.0 if tied or gemma else np.sqrt(hidden))
     for layer in range(c["num_hidden_layers"]):
         prefix = f"model.layers.{layer}."
         attention, mlp = prefix + "self_attn.", prefix + "mlp."
         norm(prefix + "input_layernorm.weight", hidden)
-        matrix(attention + "q_proj.weight", query, hidden, 1.5)
-        matrix(attention + "k_proj.weight", kv, hidden, 1.5)
-        matrix(attention + "v_proj.weight", kv, hidden)
+        if phi:
+            matrix(attention + "qkv_proj.weight", query + 2 * kv, hidden, 1.5)
+        else:
+            matrix(attention + "q_proj.weight", query, hidden, 1.5)
+            matrix(attention + "k_proj.weight", kv, hidden, 1.5)
+            matrix(attention + "v_proj.weight", kv, hidden)
         matrix(attention + "o_proj.weight", hidden, query)
         if c["model_type"] == "qwen2":
             bias(attention + "q_proj.bias", query)
             bias(attention + "k_proj.bias", kv)
             bias(attention + "v_proj.bias", kv)
-        if c["model_type"] == "qwen3":
+        if c["model_type"] == "qwen3" or gemma:
             norm(attention + "q_norm.weight", head_dim(c))
             norm(attention + "k_norm.weight", head_dim(c))
         norm(prefix + "post_attention_layernorm.weight", hidden)
-        matrix(mlp + "gate_proj.weight", inner, hidden, 1.5)
-        matrix(mlp + "up_proj.weight", inner, hidden, 1.5)
+        if gemma:
+            norm(prefix + "pre_feedforward_layernorm.weight", hidden)
+            norm(prefix + "post_feedforward_layernorm.weight", hidden)
+        if phi:
+            matrix(mlp + "gate_up_proj.weight", 2 * inner, hidden, 1.5)
+        else:
+            matrix(mlp + "gate_proj.weight", inner, hidden, 1.5)
+            matrix(mlp + "up_proj.weight", inner, hidden, 1.5)
         matrix(mlp + "down_proj.weight", hidden, inner, 1.5)
     norm("model.norm.weight", hidden)
     if not tied:

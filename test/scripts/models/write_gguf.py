@@ -4,7 +4,9 @@ lays them out.
 
 What differs from the Hugging Face checkpoint: the names; for `llama` the rows
 of q and k, which are interleaved pairs instead of halves; one-dimensional
-tensors stay F32; Llama 3.1's rope scaling becomes the tensor rope_freqs.
+tensors stay F32; Llama 3.1's rope scaling becomes the tensor rope_freqs,
+LongRoPE's the tensors rope_factors_short and rope_factors_long; Gemma's norms
+hold 1 + w.
 """
 
 import importlib.metadata
@@ -26,7 +28,14 @@ _LAYER_NAMES = {
     "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+    "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up",
 }
+_GEMMA_NAMES = {
+    **_LAYER_NAMES, "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+_ARCHITECTURES = {"gemma3_text": "gemma3"}  # others are called as model_type
 _NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm",
           "lm_head": "output"}
 
@@ -35,12 +44,13 @@ def package_version():
     return importlib.metadata.version("gguf")
 
 
-def gguf_name(name):
+def gguf_name(name, arch):
     stem, kind = name.rsplit(".", 1)
     if stem in _NAMES:
         return f"{_NAMES[stem]}.{kind}"
     _, _, layer, part = stem.split(".", 3)
-    return f"blk.{layer}.{_LAYER_NAMES[part]}.{kind}"
+    names = _GEMMA_NAMES if arch == "gemma3" else _LAYER_NAMES
+    return f"blk.{layer}.{names[part]}.{kind}"
 
 
 def interleave_rows(weight, heads):
@@ -66,6 +76,25 @@ def rope_freqs(config):
                 s["high_freq_factor"] - s["low_freq_factor"])
             divisors.append(1 / ((1 - smooth) / s["factor"] + smooth))
     return np.array(divisors, np.float32)
+
+
+def _add_phi_rope(writer, config):
+    """The part of a head that turns, and LongRoPE's factors and scale."""
+    dim = reference_cases.head_dim(config)
+    writer.add_rope_dimension_count(
+        int(dim * config.get("partial_rotary_factor", 1.0)))
+    old = config["original_max_position_embeddings"]
+    writer.add_rope_scaling_orig_ctx_len(old)
+    scaling = config["rope_scaling"]
+    if not scaling:
+        return
+    stretch = config["max_position_embeddings"] / old
+    writer.add_rope_scaling_attn_factors(
+        math.sqrt(1 + math.log(stretch) / math.log(old)) if stretch > 1
+        else 1.0)
+    for length in ("short", "long"):
+        writer.add_tensor(f"rope_factors_{length}.weight",
+                          np.array(scaling[length + "_factor"], np.float32))
 
 
 def _sentencepiece_vocabulary(writer):
@@ -112,12 +141,14 @@ def _byte_level_vocabulary(writer, pre):
     writer.add_add_bos_token(False)
 
 
-def write(case, dtype, path):
+def write(case, dtype, path, encode=None):
     """Write the file; return the weights it holds under the checkpoint's
-    names, in float32 after rounding."""
+    names, in float32 after rounding. `encode` makes (type, bytes) of the name
+    and the values of a matrix; without it matrices are stored in `dtype`."""
     c = case.config
     path.parent.mkdir(parents=True)
-    writer = gguf.GGUFWriter(path, c["model_type"])
+    arch = _ARCHITECTURES.get(c["model_type"], c["model_type"])
+    writer = gguf.GGUFWriter(path, arch)
     tensor_type, file_type = _TYPES[dtype]
     writer.add_name(case.name)
     writer.add_file_type(file_type)
@@ -141,7 +172,12 @@ def write(case, dtype, path):
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(c["rope_scaling"]["factor"])
 
-    if c["model_type"] != "llama":
+    if arch in ("gemma3", "phi3"):
+        writer.add_sliding_window(c["sliding_window"] or 0)
+    if arch == "phi3":
+        _add_phi_rope(writer, c)
+
+    if arch.startswith("qwen"):
         _byte_level_vocabulary(writer, "qwen2")
     elif scaling == "llama3":
         _byte_level_vocabulary(writer, "llama-bpe")
@@ -153,16 +189,19 @@ def write(case, dtype, path):
     stored = {}
     for name, weight in reference_cases.make_weights(case).items():
         if weight.ndim == 1:
-            kind, raw = gguf.GGMLQuantizationType.F32, weight
-            stored[name] = weight
+            one = np.float32(1.0 if arch == "gemma3" else 0.0)
+            kind, raw = gguf.GGMLQuantizationType.F32, weight + one
+            stored[name] = raw - one
         else:
-            kind, raw = tensor_type, gguf.quants.quantize(weight, tensor_type)
+            kind, raw = (encode(name, weight) if encode else
+                         (tensor_type,
+                          gguf.quants.quantize(weight, tensor_type)))
             stored[name] = gguf.quants.dequantize(raw, kind)
         if c["model_type"] == "llama" and "q_proj" in name:
             raw = interleave_rows(raw, c["num_attention_heads"])
         if c["model_type"] == "llama" and "k_proj" in name:
             raw = interleave_rows(raw, c["num_key_value_heads"])
-        writer.add_tensor(gguf_name(name), np.ascontiguousarray(raw),
+        writer.add_tensor(gguf_name(name, arch), np.ascontiguousarray(raw),
                           raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

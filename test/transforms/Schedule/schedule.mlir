@@ -193,6 +193,8 @@ func.func @storage(%x: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>)
 // CHECK: adze.barrier
 // F32: adze.launch @{{.*}}attention over attention rows tokens frame %{{.*}}(%{{.*}}) cache @kv : !adze.buffer<32xf32>, !adze.buffer<32xf32>
 // DOT: adze.launch @{{.*}}attention over attention rows tokens frame %{{.*}}(%{{.*}}) cache @kv : !adze.buffer<32xbf16>, !adze.buffer<32xf32>
+// What was split between threads is merged.
+// CHECK-NEXT: adze.launch @{{.*}}attention_merge over attention rows tokens frame %{{.*}}(%{{.*}}) : !adze.buffer<32xf32>
 adze.weight @qkv from "qkv" : !adze.weight<64x8, #adze.float<f32>, panels>
 adze.state @kv : !adze.kv<1x16xbf16>
 func.func @queries(%x: tensor<?x8xf32>, %b: !adze.batch) -> tensor<?x32xf32>

@@ -111,3 +111,14 @@ func.func @codes(%t: tensor<?xi32>) -> tensor<?x32xf32> {
   %x = adze.embed %t, @t : tensor<?xi32> -> tensor<?x32xf32>
   return %x : tensor<?x32xf32>
 }
+
+// -----
+
+// Blocks of GGUF files are panels wherever they are read.
+// CHECK-LABEL: func.func @blocks
+// CHECK: adze.weight_tensor @b.packed :
+adze.weight @b from "b" : !adze.weight<40x32, #adze.gguf<q4_0>>
+func.func @blocks() -> tensor<40x32xf32> {
+  %x = adze.weight_tensor @b : tensor<40x32xf32>
+  return %x : tensor<40x32xf32>
+}

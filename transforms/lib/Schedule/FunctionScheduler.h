@@ -84,6 +84,8 @@ private:
   LogicalResult checkRows(Operation *op);
   LogicalResult scheduleLinear(LinearOp op);
   void scheduleNorm(RmsNormOp op);
+  void mergeAttention(Operation *op, ArrayRef<NamedAttribute> params,
+                      const Buffer &result);
   LogicalResult scheduleGeneric(GenericOp op);
   LogicalResult scheduleRepeat(RepeatOp op);
   void moveOut(ArenaSpan span, RepeatOp op, Value settled);
@@ -112,6 +114,7 @@ private:
   DenseMap<Value, Buffer> preassigned;
   SmallVector<Buffer> readSince, writtenSince;
   bool cacheReadSince = false, cacheWrittenSince = false;
+  bool mergedSince = false; // an attention was merged
   SmallVector<Operation *> arenaOps; // logit-row buffers, offsets patched last
 };
 } // namespace adze::schedule

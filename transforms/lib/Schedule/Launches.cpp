@@ -18,7 +18,7 @@ void FunctionScheduler::barrier() {
   BarrierOp::create(builder, source.getLoc(), frame);
   readSince.clear();
   writtenSince.clear();
-  cacheReadSince = cacheWrittenSince = false;
+  cacheReadSince = cacheWrittenSince = mergedSince = false;
 }
 
 void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
@@ -149,6 +149,24 @@ void FunctionScheduler::scheduleNorm(RmsNormOp op) {
   launch(op, KernelFamily::RmsNorm, params, nullptr, Domain::Tokens, {x}, {out},
          {x.handle, out.handle}, {op.getWeightAttr()}, {}, op.getLayer(),
          {columns(op.getX())});
+}
+
+/// Merges what the attention launched before has split between threads, behind
+/// a barrier of its own. It writes other rows of the result than the attention.
+void FunctionScheduler::mergeAttention(Operation *op,
+                                       ArrayRef<NamedAttribute> params,
+                                       const Buffer &result) {
+  FlatSymbolRefAttr kernel =
+      pass.kernels->get(op->getLoc(), KernelFamily::AttentionMerge,
+                        builder.getDictionaryAttr(params), nullptr);
+  Domain rows =
+      result.rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
+  LaunchOp::create(builder, op->getLoc(), kernel,
+                   domainAttr(Domain::Attention), builder.getI64IntegerAttr(0),
+                   builder.getI64IntegerAttr(1), domainAttr(rows), frame,
+                   ValueRange{result.handle}, ArrayAttr(), FlatSymbolRefAttr(),
+                   Value(), builder.getDenseI64ArrayAttr({}));
+  mergedSince = true;
 }
 
 LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
@@ -386,18 +404,25 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
         defineResult(op, attention.getResult());
         Buffer q = bufferOf(attention.getQ()),
                o = bufferOf(attention.getResult());
-        launch(op, KernelFamily::Attention,
-               {named("heads", attention.getHeadsAttr()),
-                named("kv_heads", attention.getKvHeadsAttr()),
-                named("head_dim",
-                      builder.getI64IntegerAttr(type.getHeadDim())),
-                named("scale", attention.getScaleAttr()),
-                named("window", builder.getI64IntegerAttr(
-                                    attention.getMask().getWindow())),
-                named("q", typeAttr(q)), named("out", typeAttr(o)),
-                named("kv", TypeAttr::get(type.getElementType()))},
-               nullptr, Domain::Attention, {q}, {o}, {q.handle, o.handle}, {},
-               attention.getCacheAttr(), attention.getLayer(), {});
+        SmallVector<NamedAttribute> params{
+            named("heads", attention.getHeadsAttr()),
+            named("kv_heads", attention.getKvHeadsAttr()),
+            named("head_dim", builder.getI64IntegerAttr(type.getHeadDim())),
+            named("scale", attention.getScaleAttr()),
+            named("window",
+                  builder.getI64IntegerAttr(attention.getMask().getWindow())),
+            named("q", typeAttr(q)),
+            named("out", typeAttr(o)),
+            named("kv", TypeAttr::get(type.getElementType()))};
+        bool isGeneric = op->hasAttr(kGenericAttrName);
+        // Partial results that the merge before may still be reading.
+        if (!isGeneric && mergedSince)
+          barrier();
+        launch(op, KernelFamily::Attention, params, nullptr, Domain::Attention,
+               {q}, {o}, {q.handle, o.handle}, {}, attention.getCacheAttr(),
+               attention.getLayer(), {});
+        if (!isGeneric)
+          mergeAttention(op, params, o);
         return success();
       })
       .Case([&](TakeRowsOp take) {

@@ -29,6 +29,7 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
     ModuleOp module = getOperation();
     module.walk([&](LinearOp op) { packLinear(op); });
     module.walk([&](EmbedOp op) { packTable(op); });
+    module.walk([&](WeightTensorOp op) { packRead(op); });
     module.walk([&](RmsNormOp op) {
       op.setWeightAttr(floatVector(op.getWeightAttr()));
     });
@@ -127,6 +128,13 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
     else if (isa<IntegerFormatAttrInterface>(
                  Attribute(table.getWeightType().getFormat())))
       op.setTableAttr(packed(op.getTableAttr(), {}));
+  }
+
+  /// Elements of GGUF blocks are read one by one in panels only.
+  void packRead(WeightTensorOp op) {
+    WeightOp weight = lookupWeight(getOperation(), op.getWeightAttr());
+    if (isa<GgufFormatAttr>(Attribute(weight.getWeightType().getFormat())))
+      op.setWeightAttr(packed(op.getWeightAttr(), {}));
   }
 
   /// By name and padding().

@@ -8,6 +8,19 @@
 using namespace mlir;
 using namespace adze;
 
+/// Another weight with the same values: layer kinds share their weights, so a
+/// pass meets the same expression in each.
+static WeightOp findEqual(Operation *module, WeightOp weight) {
+  for (auto other : module->getRegion(0).getOps<WeightOp>())
+    if (other != weight && !other.isSource() &&
+        other.getType() == weight.getType() && other.hasSameLayers(weight) &&
+        OperationEquivalence::isRegionEquivalentTo(
+            &other.getBody(), &weight.getBody(),
+            OperationEquivalence::IgnoreLocations))
+      return other;
+  return {};
+}
+
 WeightOp adze::buildWeightExpr(
     ArrayRef<WeightOp> inputs, StringRef name,
     function_ref<Value(OpBuilder &, ValueRange)> body) {
@@ -45,6 +58,10 @@ WeightOp adze::buildWeightExpr(
   weight.setType(cast<WeightType>(result.getType()));
 
   Operation *module = weight->getParentOp();
+  if (WeightOp equal = findEqual(module, weight)) {
+    weight.erase();
+    return equal;
+  }
   weight->remove();
   SymbolTable table(module);
   table.insert(weight, std::next(Block::iterator(last)));

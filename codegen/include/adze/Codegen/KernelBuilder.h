@@ -48,10 +48,15 @@
 //                         then has whole groups
 //   attention     params  heads, kv_heads, head_dim, scale, window, q, out, kv
 //                         (element types)
-//                 buffers q[M, H*D]; result[M, H*D]
+//                 buffers q[M, H*D]; result[M, H*D]; shared
 //                 cache, sizes M
-//                 domain  attention: items 0 .. kv_heads * blocks, see
-//                         AttentionItems in the builder
+//                 domain  attention: lo is the thread, hi their number; each
+//                         takes an equal part of the cost, cut at chunks of
+//                         positions, and leaves the number of items that cuts
+//                         split (int64) at the start of its scratch
+//   attention_merge  params as its attention; buffers result[M, H*D], shared;
+//                 sizes M; domain attention. Runs on the scratch that its
+//                 attention left, if that number is not 0, after a barrier
 //   rms_norm      params  eps, heads, in, out (i8 with group and sums if heads
 //                 is 1); buffers x[M,N], result[M,N];
 //                 weights vector f32 [N / heads]; sizes M, N; domain rows
@@ -126,11 +131,12 @@ int64_t kernelScratchBytes(KernelOp kernel, const KernelTarget &target);
 /// Panels of one unit of the domain of a linear.
 int64_t linearUnitPanels(KernelOp kernel);
 
-/// Items of the attention domain for a step: a runtime value, computed from the
-/// batch by a function that this emits: (batch: !llvm.ptr) -> index.
-mlir::func::FuncOp buildAttentionItems(mlir::OpBuilder &builder,
-                                       KernelOp kernel,
-                                       const KernelTarget &target);
+/// Memory (64-byte aligned) through which the threads of an attention pass
+/// partial results to its merge: the buffer `shared`.
+struct SharedBytes {
+  int64_t constant = 0, perPage = 0; // of BatchView::pagesPerSeq
+};
+SharedBytes kernelSharedBytes(KernelOp kernel, const KernelTarget &target);
 
 /// Loads the dialects that built kernels are made of.
 void loadKernelDialects(mlir::MLIRContext &context);

@@ -9,6 +9,13 @@
 
 namespace adze {
 
+/// Patterns for the ops of adze_kernel that are alike on all targets.
+void populateCommonKernelPatterns(mlir::RewritePatternSet &patterns);
+
+/// Patterns that lower the ops of adze_kernel for an aarch64 variant.
+void populateAArch64KernelPatterns(mlir::RewritePatternSet &patterns,
+                                   const TargetVariant &variant);
+
 /// Patterns that lower the ops of adze_kernel for an x86 variant.
 void populateX86KernelPatterns(mlir::RewritePatternSet &patterns,
                                const TargetVariant &variant);

@@ -14,6 +14,7 @@ struct LoweredEntry {
   std::string name;   // as the user calls it: "step"
   std::string symbol; // of the emitted adze_entry_fn
   int64_t bytesPerToken = 0, bytesPerRow = 0, scratchPerThread = 0;
+  SharedBytes shared;
 };
 
 /// Makes a module of the LLVM dialect with every function of `scheduled`, each

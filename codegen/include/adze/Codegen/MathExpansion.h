@@ -6,6 +6,13 @@
 //
 // Absolute or relative error (the smaller claim) over the useful range:
 //   exp2, exp, log, sin, cos, tanh, erf  2e-7
+//   log2, log10, expm1, log1p, cosh, sinh  4e-7
+//   powf, fpowi, cbrt                    1e-7 relative (f64 inside), with the
+//                                        special cases of C's pow
+//   round, clampf                        exact
+//
+// Without an expansion, hence refused in a kernel: acos, acosh, asin, asinh,
+// atan, atan2, atanh, erfc, ipowi, sincos, tan, and all of them on f64.
 #ifndef ADZE_CODEGEN_MATHEXPANSION_H
 #define ADZE_CODEGEN_MATHEXPANSION_H
 

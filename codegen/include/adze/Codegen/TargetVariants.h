@@ -19,15 +19,26 @@ struct TargetVariant {
   llvm::StringLiteral features; // of LLVM, beyond the CPU's
   uint64_t need;                // adze_variant.need[0]: bits of adze/abi.h
   KernelTarget kernel;
+  uint32_t vscale = 0; // SVE: vectors of vscale * 128 bits; 0: none
+
+  bool isAArch64() const { return triple.starts_with("aarch64"); }
 };
 
 /// All variants of the x86-64 family, best first.
 llvm::ArrayRef<TargetVariant> x86Variants();
 
-/// The variants that `spec` asks for, best first, each once. A spec is a comma
-/// separated list of: `all`; `host`; a level with features such as x86-64-v3,
-/// x86-64-v4+vnni+bf16; the name of a CPU such as znver4. Each gives the best
-/// variant that it can run (`all`: every one).
+/// All variants of the aarch64 family, best first.
+llvm::ArrayRef<TargetVariant> aarch64Variants();
+
+/// Every variant of both families.
+llvm::SmallVector<const TargetVariant *> allVariants();
+
+/// The variants that `spec` asks for, best first, each once, all of one family.
+/// A spec is a comma separated list of: `all` (every one of x86-64) or `aarch64`
+/// (every one of aarch64); `host`; a level with features such as x86-64-v3,
+/// x86-64-v4+vnni+bf16, aarch64+dotprod; the name of a CPU such as znver4 or
+/// neoverse-v1. All but `all` and `aarch64` give the best variant that they can
+/// run.
 llvm::Expected<llvm::SmallVector<const TargetVariant *>>
 resolveTargets(llvm::StringRef spec);
 

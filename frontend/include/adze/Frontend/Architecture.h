@@ -101,9 +101,36 @@ struct DecoderDefaults {
   std::optional<int64_t> kvHeads; ///< none: as many as heads
   std::optional<int64_t> headDim; ///< none: hidden / heads
   int64_t context = 2048;
+  bool tiedHead = false;
+  llvm::StringRef activationKey = "hidden_act";
+  Activation activation = Activation::Silu; ///< the only one there is
+  /// The family reads its rotary keys itself.
+  bool ownRope = false;
 };
 void readDecoderConfig(ConfigReader &reader, const DecoderDefaults &defaults,
                        ModelConfig &config);
+/// What rotary keys may ask for, beyond a theta and its scaling by type linear
+/// or llama3.
+struct RopeSupport {
+  bool partial = false;
+  /// Type longrope (also called su and yarn by Phi-3): the original context.
+  std::optional<int64_t> longRope;
+};
+/// `rope_theta`, `rope_scaling` and `rope_parameters` of the whole model.
+void readRope(ConfigReader &reader, const RopeSupport &support,
+              ModelConfig &config);
+/// One object of rotary keys: the value of rope_scaling, or of rope_parameters.
+void readRopeObject(ConfigReader &reader, const RopeSupport &support,
+                    const ModelConfig &config, RopeConfig &rope);
+/// LongRoPE's factors for the context that the model is compiled for. A warning
+/// about long ones names `key` and says with `advice` how to get the others.
+void chooseLongRope(ConfigReader &reader, llvm::StringRef key,
+                    const llvm::Twine &advice, const ModelConfig &config,
+                    int64_t originalContext, std::vector<double> shortFactors,
+                    std::vector<double> longFactors, RopeConfig &rope);
+/// How LongRoPE scales cosines and sines of a context stretched by `factor`.
+double longRopeScale(double factor, int64_t originalContext);
+
 /// `sliding_window`, with `layer_types` where the file has it; layers below
 /// `firstLayer` do not slide.
 void readSlidingWindow(ConfigReader &reader, int64_t fallback,
@@ -112,7 +139,7 @@ void readSlidingWindow(ConfigReader &reader, int64_t fallback,
 /// The same for GGUF metadata under `prefix` ("llama.").
 void readDecoderMetadata(const Checkpoint &checkpoint, ConfigReader &reader,
                          llvm::StringRef prefix, RopeConfig::Pairing pairing,
-                         ModelConfig &config);
+                         ModelConfig &config, const RopeSupport &support = {});
 
 } // namespace adze
 

@@ -49,6 +49,8 @@ public:
   /// A required finite number above zero; 1 after an error.
   double positiveReal(llvm::StringRef key);
   double positiveRealOr(llvm::StringRef key, double fallback);
+  /// A list of finite numbers above zero; absent or null: empty.
+  std::vector<double> positiveReals(llvm::StringRef key);
   bool boolean(llvm::StringRef key, bool fallback);
   std::optional<std::string> string(llvm::StringRef key);
   /// An integer, or a list of them; absent or null: empty.

@@ -31,8 +31,10 @@ uint32_t blockElements(DType type);
 uint32_t blockBytes(DType type);
 /// Several elements share one block (quantized and sub-byte types).
 inline bool isBlocked(DType type) { return blockElements(type) > 1; }
-/// The types a weight may have on import: f32, f16, bf16.
+/// The types a vector may have on import, and keys and values: f32, f16, bf16.
 bool isFloatWeight(DType type);
+/// The types a matrix may have: those, and blocks that #adze.gguf reads.
+bool isMatrixWeight(DType type);
 
 /// By the spelling in a safetensors header ("BF16").
 std::optional<DType> dtypeFromSafetensors(llvm::StringRef name);

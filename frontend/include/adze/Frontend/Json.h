@@ -3,7 +3,8 @@
 //
 // llvm::json with the checks that it lacks: nesting is bounded before the
 // recursive parser runs, a repeated key is an error instead of the last one
-// winning, and errors name the file.
+// winning, escaped surrogate pairs give the right character, and errors name
+// the file. The one reader of JSON for checkpoints and tokenizers.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ADZE_FRONTEND_JSON_H

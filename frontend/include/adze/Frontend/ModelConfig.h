@@ -24,7 +24,7 @@ struct RopeConfig {
     None,
     Linear,  ///< every frequency divided by `factor`
     Llama3,  ///< long wavelengths divided by `factor`, short ones kept
-    Factors, ///< frequency i divided by `factors[i]` (a GGUF tensor)
+    Factors, ///< frequency i divided by `factors[i]` (LongRoPE, a GGUF tensor)
   };
   enum class Pairing {
     Half,        ///< element i turns with i + headDim/2 (Hugging Face)
@@ -39,9 +39,17 @@ struct RopeConfig {
   double highFreqFactor = 4.0;
   int64_t originalContext = 0;
   std::vector<double> factors;
+  /// Channels of a head that turn, the first ones; 0: all.
+  int64_t rotated = 0;
+  /// Of the cosines and sines.
+  double scale = 1.0;
+
+  int64_t rotatedOf(int64_t headDim) const {
+    return rotated ? rotated : headDim;
+  }
 };
 
-enum class Activation { Silu };
+enum class Activation { Silu, GeluTanh };
 
 struct ModelConfig {
   /// Name it is registered under ("LlamaForCausalLM").
@@ -57,6 +65,8 @@ struct ModelConfig {
   int64_t context = 0;
   double rmsEps = 1e-6;
   RopeConfig rope;
+  /// Of the layers that slide, where it is another one.
+  std::optional<RopeConfig> slidingRope;
 
   /// Row i attends to positions > i - window only, in layers where
   /// isSliding() holds.
@@ -65,11 +75,22 @@ struct ModelConfig {
   std::vector<uint8_t> slidingLayers;
 
   bool qkvBias = false;
-  bool outputBias = false; ///< of the attention's output projection
-  bool mlpBias = false;    ///< of gate, up and down
-  bool qkNorm = false;     ///< RMS norm of each q and k head before rotary
-  bool tiedHead = false;   ///< the embedding serves as the head
+  bool outputBias = false;  ///< of the attention's output projection
+  bool mlpBias = false;     ///< of gate, up and down
+  bool qkNorm = false;      ///< RMS norm of each q and k head before rotary
+  bool tiedHead = false;    ///< the embedding serves as the head
+  bool fusedQkv = false;    ///< q, k and v are one tensor
+  bool fusedGateUp = false; ///< gate and up are one tensor
+  bool postNorms = false;   ///< norms of what attention and feed-forward add
+  bool normsAddOne = false; ///< norms multiply by 1 + w
   Activation activation = Activation::Silu;
+  /// Of the scores; nothing: 1 / sqrt(headDim).
+  std::optional<double> attentionScale;
+  /// Logits become cap * tanh(logits / cap).
+  std::optional<double> logitSoftcap;
+  /// Embeddings are multiplied by it, as a number of f32 or of their own type.
+  double embeddingScale = 1.0;
+  bool roundEmbeddingScale = false;
 
   std::optional<int64_t> bosToken;
   std::vector<int64_t> eosTokens;
@@ -92,7 +113,7 @@ void checkConsistency(const ModelConfig &config, llvm::StringRef file,
                       Diagnostics &diags);
 
 /// The headDim/2 inverse frequencies, scaling applied, in double precision:
-/// theta^(-2i/headDim).
+/// theta^(-2i/rotated), then zeros for the pairs that do not turn.
 std::vector<double> ropeInverseFrequencies(const RopeConfig &rope,
                                            int64_t headDim);
 

@@ -35,6 +35,10 @@ enum class TensorRole : uint8_t {
   DownBias,
   FinalNorm,
   Head,
+  QueryKeyValue,
+  GateUp,
+  PostAttentionNorm,
+  PostFeedForwardNorm,
 };
 
 /// `embedding`, `attention norm`, ...
@@ -55,6 +59,8 @@ struct TensorTable {
   std::vector<TensorSpec> specs;
   /// Tensors that may be there and are not used; {} stands for a number.
   std::vector<std::string> ignored;
+  /// What the head is called where it has a tensor; tied, it reads another.
+  std::string headName;
 
   const TensorSpec *find(TensorRole role) const;
 };

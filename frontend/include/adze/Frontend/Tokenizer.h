@@ -23,10 +23,19 @@ namespace adze {
 /// generation_config.json and config.json for bos, eos, stop tokens and the
 /// chat template. A directory without any of the three is an error; use
 /// hasTokenizerFiles to ask first.
-llvm::Expected<std::string> buildTextTable(llvm::StringRef modelDirectory);
+/// What does not make the tokenizer unusable goes to `warnings`.
+llvm::Expected<std::string>
+buildTextTable(llvm::StringRef modelDirectory,
+               std::vector<std::string> *warnings = nullptr);
 
 /// Whether the directory has a file that buildTextTable would read.
 bool hasTokenizerFiles(llvm::StringRef modelDirectory);
+
+/// A chat template as a checkpoint ships it. Checkpoints with several name
+/// them; the one of a checkpoint with one is "default".
+struct NamedTemplate {
+  std::string name, source;
+};
 
 /// A token that tokenizer_config.json adds to a vocabulary.
 struct AddedTokenSetting {
@@ -43,7 +52,9 @@ struct TokenizerSettings {
   /// Of generation_config.json, else config.json.
   std::vector<int32_t> stopTokens;
   std::optional<int32_t> bosId, eosId;
-  std::string chatTemplate;
+  std::vector<NamedTemplate> chatTemplates;
+  /// Told of chat templates that cannot be compiled.
+  std::vector<std::string> *warnings = nullptr;
   /// added_tokens_decoder; tokenizer.json has its own list instead.
   std::vector<AddedTokenSetting> addedTokens;
 };
@@ -77,8 +88,9 @@ struct GgufVocab {
   std::string chatTemplate; ///< tokenizer.chat_template
 };
 
-llvm::Expected<std::string> buildTextTable(const GgufVocab &vocab,
-                                           llvm::StringRef fileName);
+llvm::Expected<std::string>
+buildTextTable(const GgufVocab &vocab, llvm::StringRef fileName,
+               std::vector<std::string> *warnings = nullptr);
 
 } // namespace adze
 

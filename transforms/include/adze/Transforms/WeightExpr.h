@@ -11,7 +11,7 @@ namespace adze {
 
 /// Makes a weight `name` (or name.1, ... if taken) after the last of `inputs`,
 /// whose body is what `body` builds from one `adze.ref` per input. It is one
-/// weight per layer if any input is.
+/// weight per layer if any input is. One that is there already is returned.
 WeightOp
 buildWeightExpr(llvm::ArrayRef<WeightOp> inputs, llvm::StringRef name,
                 llvm::function_ref<mlir::Value(mlir::OpBuilder &,

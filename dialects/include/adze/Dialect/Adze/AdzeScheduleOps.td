@@ -36,7 +36,10 @@ def Adze_KernelOp : Adze_Op<"kernel", [Symbol, IsolatedFromAbove]> {
   let arguments = (ins SymbolNameAttr:$sym_name, Adze_KernelFamily:$family,
                        DictionaryAttr:$params);
   let regions = (region AnyRegion:$body);
-  let assemblyFormat = "$sym_name $family $params ($body^)? attr-dict-with-keyword";
+  let assemblyFormat = [{
+    $sym_name $family custom<ExactParams>($params) ($body^)?
+    attr-dict-with-keyword
+  }];
 }
 
 def Adze_Domain : I32EnumAttr<"Domain", "what a launch is cut over", [

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Looks at the scales of rows, not at their codes; see the header.
+
+#include "ScaleCheck.h"
+#include "GgufBlocks.h"
+#include "IntLayout.h"
+#include <cstring>
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+
+/// All bits of the exponent are set.
+static bool isBad(Type type, const uint8_t *at) {
+  if (type.isF32()) {
+    uint32_t bits;
+    std::memcpy(&bits, at, 4);
+    return (bits & 0x7f800000) == 0x7f800000;
+  }
+  uint16_t mask = type.isF16() ? 0x7c00 : 0x7f80;
+  return (loadU16(at) & mask) == mask;
+}
+
+static std::optional<int64_t> findIn(IntFormatAttr format, const uint8_t *row,
+                                     int64_t cols) {
+  IntRow at(format, cols);
+  for (int64_t g = 0; g < at.groups; ++g)
+    if (isBad(format.getScaleType(), row + at.scales + g * at.scaleBytes))
+      return g * at.group;
+  return std::nullopt;
+}
+
+static std::optional<int64_t> findIn(GgufFormatAttr format, const uint8_t *row,
+                                     int64_t cols) {
+  const GgufBlockInfo &info = infoOf(format.getBlock());
+  Type f16 = Float16Type::get(format.getContext());
+  for (int64_t k = 0; k < cols; k += info.elements, row += info.bytes)
+    for (int16_t at : {info.scaleAt, info.minimumAt})
+      if (at >= 0 && isBad(f16, row + at))
+        return k;
+  return std::nullopt;
+}
+
+std::optional<int64_t> adze::detail::findBadScale(FormatAttrInterface format,
+                                                  llvm::ArrayRef<uint8_t> row,
+                                                  int64_t cols) {
+  if (auto integers = dyn_cast<IntFormatAttr>(Attribute(format)))
+    return findIn(integers, row.data(), cols);
+  if (auto gguf = dyn_cast<GgufFormatAttr>(Attribute(format)))
+    return findIn(gguf, row.data(), cols);
+  return std::nullopt;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the formats emit, compiled and run on packed panels: codes, scales,
+// minima and elements against decodePanel, on memory that ends at an unmapped
+// page.
+
+#include "Step.h"
+#include "adze/Codegen/KernelLowering.h"
+#include "adze/Codegen/ObjectEmitter.h"
+#include "adze/Dialect/Adze/FormatName.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::test;
+
+namespace {
+
+/// Compiled @read(panel, cols, step, group, out) and @element{0,1}(base, row,
+/// k, out) of a format.
+class Reader {
+public:
+  Reader(KernelLab &lab, IntegerFormatAttrInterface format, int64_t cols,
+         const TargetVariant &variant) {
+    OpBuilder b(&lab.context);
+    Location loc = b.getUnknownLoc();
+    OwningOpRef<ModuleOp> module(ModuleOp::create(loc));
+    b.setInsertionPointToEnd(module->getBody());
+    Type ptr = LLVM::LLVMPointerType::get(&lab.context),
+         index = b.getIndexType();
+    auto begin = [&](StringRef name, ArrayRef<Type> types) {
+      b.setInsertionPointToEnd(module->getBody());
+      auto func =
+          func::FuncOp::create(b, loc, name, b.getFunctionType(types, {}));
+      b.setInsertionPointToStart(func.addEntryBlock());
+      return func;
+    };
+    auto store = [&](Value value, Value out, int64_t at) {
+      Value place = LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), out,
+                                        ArrayRef<LLVM::GEPArg>{int32_t(at)});
+      LLVM::StoreOp::create(b, loc, value, place, 1);
+    };
+    auto func = begin("read", {ptr, index, index, index, ptr});
+    ValueRange a = func.getArguments();
+    SmallVector<Value> codes = format.emitCodes(b, loc, a[0], a[1], a[2]);
+    store(codes[0], a[4], 0);
+    store(codes[1], a[4], 64);
+    store(format.emitScale(b, loc, a[0], a[1], a[3]), a[4], 128);
+    if (format.hasMinimum())
+      store(format.emitMinimum(b, loc, a[0], a[1], a[3]), a[4], 192);
+    Value bytes = format.emitPanelBytes(b, loc, a[1]);
+    store(arith::IndexCastOp::create(b, loc, b.getI64Type(), bytes), a[4], 256);
+    func::ReturnOp::create(b, loc);
+    for (bool panels : {false, true}) {
+      func = begin(panels ? "element1" : "element0", {ptr, index, index, ptr});
+      ValueRange e = func.getArguments();
+      Value value =
+          format.emitLoadElement(b, loc, e[0], panels, cols, e[1], e[2]);
+      rowsAreRead |= !panels && value;
+      if (value)
+        store(value, e[3], 0);
+      func::ReturnOp::create(b, loc);
+    }
+    if (failed(module->verify()) ||
+        failed(lowerKernelsToLLVM(*module, variant)))
+      return;
+    auto object = emitModule(*module, variant, {});
+    if (failed(object))
+      return;
+    jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+    llvm::cantFail(jit->addObjectFile(std::move(*object)));
+    read = function<Read>("read");
+    element[0] = function<Element>("element0");
+    element[1] = function<Element>("element1");
+  }
+
+  struct Step {
+    uint8_t codes[2][16][4];
+    float scale[16], minimum[16];
+    int64_t panelBytes;
+  };
+  using Read = void (*)(const void *, int64_t, int64_t, int64_t, Step *);
+  using Element = void (*)(const void *, int64_t, int64_t, float *);
+  Read read = nullptr;
+  Element element[2] = {};
+  bool rowsAreRead = false;
+
+private:
+  template <typename F> F function(const char *name) {
+    return llvm::cantFail(jit->lookup(name)).toPtr<F>();
+  }
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+};
+
+class FormatEmitTest : public testing::TestWithParam<const TargetVariant *> {};
+
+/// Encoded rows: random numbers, or random blocks for what is only read.
+std::vector<uint8_t> randomRow(IntegerFormatAttrInterface format, int64_t cols,
+                               std::mt19937 &random) {
+  std::vector<uint8_t> row(format.getRowBytes(cols));
+  if (isa<IntFormatAttr>(Attribute(format))) {
+    std::vector<float> values(cols);
+    std::normal_distribution<float> normal;
+    for (float &v : values)
+      v = normal(random);
+    format.encodeRow(values, row);
+    return row;
+  }
+  // No byte above 0x3f: wherever an f16 lies, it is finite.
+  for (uint8_t &byte : row)
+    byte = random() & 0x3f;
+  return row;
+}
+
+void expectReads(KernelLab &lab, StringRef name, int64_t cols,
+                 const TargetVariant &variant) {
+  SCOPED_TRACE((name + " columns " + Twine(cols)).str());
+  auto parsed = parseFormatName(name, &lab.context);
+  ASSERT_TRUE(bool(parsed)) << llvm::toString(parsed.takeError());
+  auto format = cast<IntegerFormatAttrInterface>(Attribute(*parsed));
+  Reader reader(lab, format, cols, variant);
+  ASSERT_TRUE(reader.read && reader.element[1]);
+  EXPECT_EQ(reader.rowsAreRead, isa<IntFormatAttr>(Attribute(format)));
+
+  std::mt19937 random(11);
+  int64_t rowBytes = format.getRowBytes(cols),
+          size = format.getPanelBytes(cols);
+  Memory rows(16 * rowBytes), panel(size);
+  std::vector<const uint8_t *> pointers;
+  for (int64_t r = 0; r < 16; ++r) {
+    std::vector<uint8_t> row = randomRow(format, cols, random);
+    std::memcpy(rows.data() + r * rowBytes, row.data(), rowBytes);
+    pointers.push_back(rows.data() + r * rowBytes);
+  }
+  ArrayRef<uint8_t> bytes(panel.data(), size);
+  format.packPanel(pointers, cols, {panel.data(), size_t(size)});
+  for (int64_t k = 0; k < cols; ++k) {
+    Reader::Step step = {};
+    reader.read(panel.data(), cols, k / 8,
+                format.getGroup() ? k / format.getGroup() : 0, &step);
+    ASSERT_EQ(step.panelBytes, size);
+    for (int64_t r = 0; r < 16; ++r) {
+      int code = step.codes[k % 8 / 4][r][k % 4];
+      float expected = format.decodePanel(bytes, cols, r, k);
+      ASSERT_LE(code, format.getMaxCode());
+      float product = step.scale[r] * float(code - format.getZeroCode());
+      float got = product + step.minimum[r];
+      // A zero point's minimum is a product of its own.
+      float bound =
+          isa<IntFormatAttr>(Attribute(format)) && format.hasMinimum()
+              ? 4e-7f * (std::fabs(product) + std::fabs(step.minimum[r]))
+              : 0;
+      ASSERT_NEAR(got, expected, bound) << "row " << r << " k " << k;
+      float element = NAN;
+      reader.element[1](panel.data(), r, k, &element);
+      ASSERT_EQ(element, expected) << "row " << r << " k " << k;
+      if (!reader.rowsAreRead)
+        continue;
+      reader.element[0](rows.data(), r, k, &element);
+      ASSERT_EQ(element, expected) << "row " << r << " k " << k;
+    }
+  }
+}
+
+TEST_P(FormatEmitTest, Integers) {
+  KernelLab lab;
+  for (const char *name : {"int8", "int8:g32:f16", "int8:g64:zp", "int4:g0:f32",
+                           "int4:g24:f16:zp", "int4:g128", "int4:g32:f32:zp"})
+    for (int64_t cols : {1, 7, 8, 37, 264})
+      expectReads(lab, name, cols, *GetParam());
+}
+
+TEST_P(FormatEmitTest, Gguf) {
+  KernelLab lab;
+  for (const char *name :
+       {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl", "mxfp4"})
+    for (int64_t cols : {32, 288})
+      expectReads(lab, name, cols, *GetParam());
+  for (const char *name : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs"})
+    for (int64_t cols : {256, 768})
+      expectReads(lab, name, cols, *GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, FormatEmitTest,
+                         testing::ValuesIn(runnableVariants()), variantName);
+
+} // namespace

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What #adze.int and #adze.gguf refuse.
+// RUN: adze-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @below {{expects codes of 4 or 8 bits, got 5}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<5, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects a group of 0 (the whole row) or a multiple of 8 from 16 to 1048576, got 20}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<4, group = 20, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects a group of 0 (the whole row) or a multiple of 8 from 16 to 1048576, got 8}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<4, group = 8, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects a group of 0 (the whole row) or a multiple of 8 from 16 to 1048576, got -16}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<4, group = -16, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects a group of 0 (the whole row) or a multiple of 8 from 16 to 1048576, got 2097152}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<4, group = 2097152, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects scales in f32, f16 or bf16, got 'f64'}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f64>>
+
+// -----
+
+// expected-error @below {{expected 'scale'}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, zeros>>
+
+// -----
+
+// expected-error @below {{expected 'zeros'}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<8, scale = f32, group = 32>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the format int8, got a vector}}
+adze.weight @w from "w" : !adze.weight<64, #adze.int<8, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects rows of a multiple of 32 elements in the format q4_0, got 48}}
+adze.weight @w from "w" : !adze.weight<64x48, #adze.gguf<q4_0>>
+
+// -----
+
+// expected-error @below {{expects rows of a multiple of 256 elements in the format q6_k, got 288}}
+adze.weight @w from "w" : !adze.weight<64x288, #adze.gguf<q6_k>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the format q8_0, got a vector}}
+adze.weight @w from "w" : !adze.weight<64, #adze.gguf<q8_0>>

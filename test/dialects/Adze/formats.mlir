@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// #adze.int and #adze.gguf: what is printed is read again.
+// RUN: adze-opt %s | adze-opt | FileCheck %s
+
+// CHECK: adze.weight @w8 from "w8" : !adze.weight<64x64, #adze.int<8, scale = f32>>
+adze.weight @w8 from "w8" : !adze.weight<64x64, #adze.int<8, scale = f32>>
+// A group of 0 is the whole row, and not printed.
+// CHECK: adze.weight @w8z from "w8z" : !adze.weight<64x64, #adze.int<8, scale = f16, zeros>>
+adze.weight @w8z from "w8z" : !adze.weight<64x64, #adze.int<8, group = 0, scale = f16, zeros>>
+// CHECK: adze.weight @w4 from "w4" : !adze.weight<64x65, #adze.int<4, group = 128, scale = bf16>, panels>
+adze.weight @w4 from "w4" : !adze.weight<64x65, #adze.int<4, group = 128, scale = bf16>, panels>
+// CHECK: adze.weight @w4z from "w4z" : !adze.weight<64x64, #adze.int<4, group = 24, scale = f32, zeros>>
+adze.weight @w4z from "w4z" : !adze.weight<64x64, #adze.int<4, group = 24, scale = f32, zeros>>
+// CHECK: adze.weight @q4 from "q4" : !adze.weight<64x64, #adze.gguf<q4_0>>
+adze.weight @q4 from "q4" : !adze.weight<64x64, #adze.gguf<q4_0>>
+// CHECK: adze.weight @q6 from "q6" : !adze.weight<64x512, #adze.gguf<q6_k>, panels>
+adze.weight @q6 from "q6" : !adze.weight<64x512, #adze.gguf<q6_k>, panels>
