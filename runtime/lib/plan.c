@@ -104,7 +104,8 @@ static adze_status plan_context(const adze_model *m,
   if (p->context > (most ? (uint32_t)most : ADZE_MAX_CONTEXT))
     return adze_fail(ADZE_INVALID_ARGUMENT, "ask for a smaller context",
                      "%s: a context of %u positions; the model has %llu",
-                     m->name, p->context, (ull)(most ? most : ADZE_MAX_CONTEXT));
+                     m->name, p->context,
+                     (ull)(most ? most : ADZE_MAX_CONTEXT));
   p->sequences = o->max_sequences ? o->max_sequences : 1;
   p->chunk = o->prefill_chunk ? o->prefill_chunk : DEFAULT_CHUNK;
   if (p->chunk < p->sequences)

@@ -366,7 +366,8 @@ void print(const json::Object &o) {
               number(o, "decode", "gb_per_second"),
               number(o, "decode", "roof_gb_per_second"),
               100 * number(o, "decode", "fraction_of_roof"),
-              bytesText(uint64_t(number(o, "decode", "bytes_per_token"))).c_str(),
+              bytesText(uint64_t(number(o, "decode", "bytes_per_token")))
+                  .c_str(),
               number(o, "decode", "gflops"),
               100 * number(o, "decode", "fraction_of_peak"));
 }
