@@ -168,7 +168,8 @@ TEST(ChatTemplate, UnsupportedConstructsAreNamedWithTheirLine) {
       {"{% if x %}\n", "'endif' is missing for the block that begins at line"},
       {"{{ 1 + }}", "expected an expression, found '}}' at line 1"},
       {"{{ 'a }}", "a string without its end at line 1"},
-      {"{{ (1 }}", "a tag without its end '}}'"},
+      {"{{ (1 }}", "unexpected '}' at line 1"},
+      {"{{ 1", "a tag without its end '}}' at line 1"},
       {"{{ (1] }}", "unexpected ']'"},
       {"{{ a ? b }}", "unexpected character '?'"},
       {"{# x", "missing end of comment tag at line 1"},
@@ -200,12 +201,15 @@ TEST(ChatTemplate, UnsupportedConstructsAreNamedWithTheirLine) {
 }
 
 TEST(ChatTemplate, NestingIsBounded) {
-  for (const char *open : {"(", "[", "-", "not "}) {
+  const std::pair<const char *, char> brackets[] = {
+      {"(", ')'}, {"[", ']'}, {"-", ' '}, {"not ", ' '}};
+  for (const auto &[open, close] : brackets) {
     std::string source = "{{ ";
     for (int i = 0; i < 100000; ++i)
       source += open;
+    source += '1' + std::string(100000, close);
     std::vector<std::string> warnings;
-    OpenTable table(tableWith(source + "1 }}", &warnings));
+    OpenTable table(tableWith(source + " }}", &warnings));
     ASSERT_EQ(1u, warnings.size());
     EXPECT_NE(std::string::npos, warnings[0].find("nested too deeply"));
   }
@@ -226,7 +230,7 @@ TEST(ChatTemplate, WorkAndMemoryAreBounded) {
   const std::pair<const char *, const char *> cases[] = {
       {"{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}"
        "{% endfor %}",
-       "takes more than"},
+       "more than"},
       {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested deeper"},
       {"{% set ns = namespace(x='ab') %}{% for i in range(99) %}"
        "{% set ns.x = ns.x + ns.x %}{% endfor %}",
