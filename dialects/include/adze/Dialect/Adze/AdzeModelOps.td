@@ -123,7 +123,9 @@ def Adze_RotaryTableOp : Adze_Op<"rotary_table", [Pure, Adze_Decompose]> {
     With p the position of row t and f the frequencies (radians per position):
     result[t, i] = scale * cos(p * f[i]) and
     result[t, D/2 + i] = scale * sin(p * f[i]) for i < D/2.
-    Angles are reduced in f64, so that they stay right at any position.
+    Angles are reduced in f64, so that they stay right at any position. A pair
+    of frequency 0 does not turn and is not scaled: 1 and 0 (the channels that a
+    partial rotary embedding leaves alone).
 
     (C1) the result has twice as many columns as there are frequencies.
 
