@@ -47,19 +47,6 @@ inline uint16_t f32ToF16(float f) {
   return sign | uint16_t((u - 0x38000000) >> 13);
 }
 
-/// The value of a number that is not NaN after rounding to f16, without
-/// branches, for loops.
-inline float roundToF16(float f) {
-  uint32_t u = llvm::bit_cast<uint32_t>(f);
-  uint32_t sign = u & 0x80000000, magnitude = u & 0x7fffffff;
-  float small = (llvm::bit_cast<float>(magnitude) + 0.5f) - 0.5f;
-  uint32_t normal = (magnitude + 0xfff + (magnitude >> 13 & 1)) & ~0x1fffu;
-  normal = magnitude >= 0x477ff000 ? 0x7f800000 : normal;
-  uint32_t rounded =
-      magnitude < 0x38800000 ? llvm::bit_cast<uint32_t>(small) : normal;
-  return llvm::bit_cast<float>(sign | rounded);
-}
-
 } // namespace adze::detail
 
 #endif // ADZE_LIB_FORMATS_FLOATBITS_H
