@@ -9,6 +9,9 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 
+#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Frontend/DType.h"
+
 #include "gtest/gtest.h"
 
 #include <regex>
@@ -346,6 +349,20 @@ TEST(ImportGguf, UsesItsOwnNamesAndPairs) {
   auto name = mlir::dyn_cast<mlir::NameLoc>(attention->getLoc());
   ASSERT_TRUE(name);
   EXPECT_EQ(name.getName(), "blk.{}.attn");
+}
+
+/// Readers of files know no dialect: their list of types is compared here.
+TEST(Import, BlockTypesAreTheFormatsOfTheDialect) {
+  int found = 0;
+  for (uint32_t number = 0; number < 64; ++number) {
+    std::optional<DType> type = dtypeFromGgml(number);
+    if (!type || isFloatWeight(*type))
+      continue;
+    bool isFormat = symbolizeGgufBlock(dtypeName(*type)).has_value();
+    EXPECT_EQ(isMatrixWeight(*type), isFormat) << dtypeName(*type).str();
+    found += isFormat;
+  }
+  EXPECT_EQ(found, 13);
 }
 
 TEST(ImportGguf, RefusesBlocksThatNothingReads) {
