@@ -16,7 +16,8 @@ TileShapes adze::integerTileShapes(const KernelTarget &target,
   // Without byte dots, products and even and odd bytes need registers too.
   if (target.registers >= 32)
     return {{8, 4, 2, 1}, 2, 2, 2};
-  if (!target.hasByteDot && tile.format.getMaxCode() > 128)
+  if (!target.hasByteDot &&
+      (tile.format.getMaxCode() > 128 || tile.format.hasMinimum()))
     return {{2, 1}, 1, 1, 1};
   return {{4, 2, 1}, 1, 1, 1};
 }
@@ -29,15 +30,16 @@ public:
   IntegerTileEmitter(KernelEmitter &e, const KernelTarget &target,
                      const IntegerTile &tile, int64_t rows, int64_t panels)
       : e(e), target(target), tile(tile), format(tile.format), rows(rows),
-        panels(panels), inMemory(sumsInMemory(target, rows, panels)) {}
+        panels(panels), inMemory(sumsInMemory(target, tile, rows, panels)) {}
 
   void emit(ValueRange args);
 
   /// With many outputs the f32 sums stay in `out`, which is in L1: registers
   /// are for the integer sums. One load and store per output and block.
-  static bool sumsInMemory(const KernelTarget &target, int64_t rows,
-                           int64_t panels) {
-    return target.registers < 32 || rows * panels > 8;
+  static bool sumsInMemory(const KernelTarget &target, const IntegerTile &tile,
+                           int64_t rows, int64_t panels) {
+    return target.registers < 32 ||
+           rows * panels > (tile.format.hasMinimum() ? 4 : 8);
   }
 
 private:
@@ -264,7 +266,7 @@ func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
       name, {ptr, index, ptr, index, index, ptr, index}, {}, false);
   IntegerTileEmitter emitter(e, target, tile, rows, panels);
   // Sums that are meant to stay in memory must not be promoted to registers.
-  if (!IntegerTileEmitter::sumsInMemory(target, rows, panels))
+  if (!IntegerTileEmitter::sumsInMemory(target, tile, rows, panels))
     for (unsigned i : {0u, 2u, 5u})
       func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                       e.b.getUnitAttr());

@@ -23,8 +23,9 @@
 // D head size; every buffer has its own element type param, f32 unless said.
 //
 //   linear        params  format (FormatAttrInterface of the packed weight)
-//                         in (f32|bf16: element type of x, the dot operand)
-//                         out (f32|bf16|f16), streams (1|2), bias (bool),
+//                         in (f32|bf16|i8: element type of x, the dot
+//                         operand), out (f32|bf16|f16|i8), streams (1|2),
+//                         bias (bool),
 //                         captures (array of element types),
 //                         sink (HeadSinkAttr), rope/cache as it needs,
 //                         kv (element type of the cache)
@@ -37,8 +38,19 @@
 //                 cache   if the sink appends
 //                 sizes   M, N (logical result columns), K
 //                 domain  panels: lo and hi count units of `unit` panels; a unit
-//                         is one panel, a gate/up pair, or one head
-//                         (ceil(D/16) panels) with a sink
+//                         is one panel, a gate/up pair, one head (ceil(D/16)
+//                         panels) with a sink, or a group with out = i8
+//                 An integer format (IntegerFormatAttrInterface) with
+//                         in = i8: x holds quantized rows (BufferType), params
+//                         group (of x; 0: the whole row) and sums, which
+//                         divides what the groups of weight and x have in
+//                         common; codes are multiplied, in the order that
+//                         kernels/IntegerTile.h states, with the same bits on
+//                         all variants. With in = f32 or bf16 panels are decoded
+//                         to f32: one fma chain as with an f32 weight.
+//                 out = i8: quantized rows, params out_group (at least 16; N is
+//                         a multiple of it) and out_sums; no sink. A unit of the
+//                         domain is then a group of the result.
 //   attention     params  heads, kv_heads, head_dim, scale, window, q, out, kv
 //                         (element types)
 //                 buffers q[M, H*D]; result[M, H*D]
@@ -46,7 +58,12 @@
 //                 domain  attention: items 0 .. kv_heads * blocks, see
 //                         AttentionItems in the builder
 //   rms_norm      params  eps, heads, in, out; buffers x[M,N], result[M,N];
-//                 weights vector f32 [N / heads]; sizes M, N; domain rows
+//                 weights vector f32 [N / heads]; sizes M, N; domain rows.
+//                 out = i8 (heads = 1): quantized rows, params group, sums
+//   quantize      params  in, group (0: the whole row, else a multiple of 16),
+//                         sums (a multiple of 8 that divides group); buffers
+//                         x[M,N], result (quantized rows); sizes M, N; domain
+//                         rows. A NaN in a group becomes its scale
 //   embed         params  format, layout, out; buffers tokens i32[M],
 //                 result[M,N]; weights table; sizes M, N; domain rows
 //   rotary_table  params  turns (DenseF64Array: frequency / 2 pi), scale;
