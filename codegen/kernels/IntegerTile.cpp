@@ -7,15 +7,19 @@
 using namespace mlir;
 using namespace adze;
 
-TileShapes adze::integerTileShapes(const KernelTarget &target) {
+TileShapes adze::integerTileShapes(const KernelTarget &target,
+                                   const IntegerTile &tile) {
   // 32 registers: 24 integer sums, 4 vectors of codes, a row, a mask. Tall
   // tiles share the unpacking of codes; two panels suit pairs and heads.
   if (target.registers >= 32 && target.hasByteDot)
     return {{12, 8, 4, 2, 1}, 2, 4, 4};
   // Without byte dots, products and even and odd bytes need registers too.
   if (target.registers >= 32)
-    return {{8, 4, 2, 1}, 2, 2, 4};
-  return {{4, 2, 1}, 1, 1, 2};
+    return {{8, 4, 2, 1}, 2, 2, 2};
+  if (!target.hasByteDot &&
+      (tile.format.getMaxCode() > 128 || tile.format.hasMinimum()))
+    return {{2, 1}, 1, 1, 1};
+  return {{4, 2, 1}, 1, 1, 1};
 }
 
 namespace {
@@ -26,16 +30,16 @@ public:
   IntegerTileEmitter(KernelEmitter &e, const KernelTarget &target,
                      const IntegerTile &tile, int64_t rows, int64_t panels)
       : e(e), target(target), tile(tile), format(tile.format), rows(rows),
-        panels(panels), inMemory(sumsInMemory(target, rows, panels)) {}
+        panels(panels), inMemory(sumsInMemory(target, tile, rows, panels)) {}
 
   void emit(ValueRange args);
 
   /// With many outputs the f32 sums stay in `out`, which is in L1: registers
   /// are for the integer sums. One load and store per output and block.
-  static bool sumsInMemory(const KernelTarget &target, int64_t rows,
-                           int64_t panels) {
-    int64_t registersPerSum = kLanes / target.lanes;
-    return 2 * rows * panels * registersPerSum > target.registers / 2;
+  static bool sumsInMemory(const KernelTarget &target, const IntegerTile &tile,
+                           int64_t rows, int64_t panels) {
+    return target.registers < 32 ||
+           rows * panels > (tile.format.hasMinimum() ? 4 : 8);
   }
 
 private:
@@ -48,8 +52,9 @@ private:
   int64_t chains() const {
     if (!target.hasByteDot)
       return 1; // the sum is one addition
-    int64_t wanted = llvm::PowerOf2Ceil(
-        llvm::divideCeil(target.registers / 4, rows * panels));
+    int64_t inFlight = target.registers >= 32 ? 8 : 2;
+    int64_t wanted =
+        llvm::PowerOf2Ceil(llvm::divideCeil(inFlight, rows * panels));
     int64_t quads = tile.block() ? tile.block() / 4 : wanted;
     return std::min(wanted, quads & -quads);
   }
@@ -76,7 +81,6 @@ private:
 
   Value k, out, outBytes, scales, sums;
   Values x, w;
-  Values codeSums, floatSums; // of the block at hand, per row
 };
 
 /// Sum of the codes of row r in a block.
@@ -105,14 +109,11 @@ Value IntegerTileEmitter::rowScale(int64_t r, Value block) {
 IntegerTileEmitter::Values IntegerTileEmitter::dots(Value block, Value begin,
                                                     Value end) {
   Values acc;
-  codeSums.clear();
   for (int64_t r = 0; r < rows; ++r) {
     Value start = e.splatI32(0);
-    if (format.getZeroCode() || format.hasMinimum())
-      codeSums.push_back(sumOf(r, block));
     if (format.getZeroCode())
       start = e.broadcast(arith::MulIOp::create(
-          e.b, e.loc, codeSums[r], e.constantI32(-format.getZeroCode())));
+          e.b, e.loc, sumOf(r, block), e.constantI32(-format.getZeroCode())));
     acc.append(panels, start);
   }
   size_t outputs = acc.size();
@@ -175,9 +176,10 @@ void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
   for (int64_t r = 0; r < rows; ++r) {
     Value scale = rowScale(r, block);
     Value lanes = e.broadcast(scale), shift;
+    // The sum is read again: kept from the dots on, it would be spilled.
     if (format.hasMinimum())
       shift = e.broadcast(e.mulf(
-          scale, arith::SIToFPOp::create(e.b, e.loc, e.f32, codeSums[r])));
+          scale, arith::SIToFPOp::create(e.b, e.loc, e.f32, sumOf(r, block))));
     for (int64_t p = 0; p < panels; ++p) {
       Value dot =
           arith::SIToFPOp::create(e.b, e.loc, e.vf32, dots[r * panels + p]);
@@ -264,7 +266,7 @@ func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
       name, {ptr, index, ptr, index, index, ptr, index}, {}, false);
   IntegerTileEmitter emitter(e, target, tile, rows, panels);
   // Sums that are meant to stay in memory must not be promoted to registers.
-  if (!IntegerTileEmitter::sumsInMemory(target, rows, panels))
+  if (!IntegerTileEmitter::sumsInMemory(target, tile, rows, panels))
     for (unsigned i : {0u, 2u, 5u})
       func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                       e.b.getUnitAttr());

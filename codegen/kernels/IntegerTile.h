@@ -24,8 +24,9 @@ struct IntegerTile {
   }
 };
 
-/// The tiles of codes that a target runs well, for every format.
-TileShapes integerTileShapes(const KernelTarget &target);
+/// The tiles of codes that a target runs well.
+TileShapes integerTileShapes(const KernelTarget &target,
+                             const IntegerTile &tile);
 
 /// The tile function, as getTile (MicroTile.h); x points to quantized rows.
 /// For each block b, ascending:

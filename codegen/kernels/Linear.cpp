@@ -41,8 +41,8 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
-  shapes =
-      multipliesCodes() ? integerTileShapes(target) : tileShapes(target, types);
+  shapes = multipliesCodes() ? integerTileShapes(target, codes)
+                             : tileShapes(target, types);
   unitPanels = sink          ? llvm::divideCeil(sink.getHeadDim(), kLanes)
                : quantizes() ? streams * outRows.group / kLanes
                              : streams;

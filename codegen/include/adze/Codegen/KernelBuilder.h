@@ -43,9 +43,18 @@
 //                 sizes   M, N (logical result columns), K
 //                 domain  panels: lo and hi count units of `unit` panels; a unit
 //                         is one panel, a gate/up pair, one head (ceil(D/16)
-//                         panels) with a sink, or the panels of out_group
-//                         columns of the result where out = i8; the result
-//                         then has whole groups
+//                         panels) with a sink, or a group with out = i8
+//                 An integer format (IntegerFormatAttrInterface) with
+//                         in = i8: x holds quantized rows (BufferType), params
+//                         group (of x; 0: the whole row) and sums, which
+//                         divides what the groups of weight and x have in
+//                         common; codes are multiplied, in the order that
+//                         kernels/IntegerTile.h states, with the same bits on
+//                         all variants. With in = f32 or bf16 panels are decoded
+//                         to f32: one fma chain as with an f32 weight.
+//                 out = i8: quantized rows, params out_group (at least 16; N is
+//                         a multiple of it) and out_sums; no sink. A unit of the
+//                         domain is then a group of the result.
 //   attention     params  heads, kv_heads, head_dim, scale, window, q, out, kv
 //                         (element types)
 //                 buffers q[M, H*D]; result[M, H*D]; shared
