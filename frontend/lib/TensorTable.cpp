@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/TensorTable.h"
-#include "adze/Dialect/Adze/Adze.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -198,9 +197,11 @@ static bool matches(StringRef name, StringRef pattern) {
 /// "q4_0, q4_1, ..."
 static std::string readableBlocks() {
   std::string text;
-  for (unsigned value = 0; value <= getMaxEnumValForGgufBlock(); ++value)
-    if (auto block = symbolizeGgufBlock(value))
-      text += (text.empty() ? "" : ", ") + stringifyGgufBlock(*block).str();
+  // In the order of their numbers in GGUF.
+  for (uint32_t number = 0; number < 64; ++number)
+    if (auto type = dtypeFromGgml(number);
+        type && isMatrixWeight(*type) && !isFloatWeight(*type))
+      text += (text.empty() ? "" : ", ") + dtypeName(*type).str();
   return text;
 }
 
