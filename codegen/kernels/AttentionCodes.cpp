@@ -14,11 +14,13 @@ using namespace adze;
 using Values = KernelEmitter::Values;
 
 TileShapes adze::codeTileShapes(const KernelTarget &target) {
-  // Two accumulators per output. 32 registers: 4 rows of 3 panels. 16 of half
-  // the width: 2 rows of one panel are 8.
+  // Two accumulators per output. 32 registers: 4 rows of 3 panels; fewer rows
+  // where a dot of bytes takes several instructions and their registers. 16
+  // registers of half the width: one row of one panel.
   if (target.registers >= 32)
-    return {{4, 2, 1}, 3, 2, 4};
-  return {{2, 1}, 1, 1, 2};
+    return target.hasByteDot ? TileShapes{{4, 2, 1}, 3, 2, 4}
+                             : TileShapes{{2, 1}, 3, 2, 4};
+  return {{1}, 1, 1, 2};
 }
 
 //===-- codes -------------------------------------------------------------===//

@@ -171,8 +171,10 @@ TEST_P(AttentionTest, EqualsSoftmaxInDouble) {
         Data data(lab, *GetParam(), c, batch, q, Stored::F32, kv, 7);
         data.run(kernel, 3);
         // With bf16 dots the probabilities are rounded to bf16; with codes
-        // queries are to 15 bits and probabilities to 16.
-        data.check(dots ? 8e-3 : kv == Stored::I8 ? 2e-4 : 1e-5);
+        // queries are to 15 bits and probabilities to 16: a score of up to 160
+        // unit products with errors of max|q| / 32766 is off by some 1e-4, and
+        // a result of weights exp(score) by a few times that.
+        data.check(dots ? 8e-3 : kv == Stored::I8 ? 5e-4 : 1e-5);
         if (HasFatalFailure())
           return;
       }

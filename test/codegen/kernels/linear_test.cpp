@@ -184,7 +184,7 @@ TEST_P(LinearTest, UnknownOpInTheRegionIsNamed) {
 TEST_P(LinearTest, WrongParamsAreNamed) {
   EXPECT_FALSE(lab.compile("adze.kernel @k linear {in = f16}", *GetParam()));
   EXPECT_NE(lab.errors.find("param 'format'"), std::string::npos);
-  EXPECT_NE(lab.errors.find("param 'in' to be f32 or bf16, found f16"),
+  EXPECT_NE(lab.errors.find("param 'in' to be f32, bf16 or i8, found f16"),
             std::string::npos)
       << lab.errors;
 }

@@ -187,7 +187,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     buildWeightExpr({source}, name, [&](OpBuilder &b, ValueRange in) -> Value {
       return CastOp::create(b, source.getLoc(),
                             withFormat(source.getWeightType(), wanted), in[0]);
-    });
+    }, /*mayShare=*/false);
     reportFired(
         source, "adze-convert-weights",
         ("@" + Twine(name) + " becomes " + wanted.getFormatName()).str());

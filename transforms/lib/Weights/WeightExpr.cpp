@@ -23,7 +23,7 @@ static WeightOp findEqual(Operation *module, WeightOp weight) {
 
 WeightOp adze::buildWeightExpr(
     ArrayRef<WeightOp> inputs, StringRef name,
-    function_ref<Value(OpBuilder &, ValueRange)> body) {
+    function_ref<Value(OpBuilder &, ValueRange)> body, bool mayShare) {
   WeightOp first = inputs.front(), last = first;
   int64_t layers = 0;
   DenseI64ArrayAttr list;
@@ -58,7 +58,7 @@ WeightOp adze::buildWeightExpr(
   weight.setType(cast<WeightType>(result.getType()));
 
   Operation *module = weight->getParentOp();
-  if (WeightOp equal = findEqual(module, weight)) {
+  if (WeightOp equal = mayShare ? findEqual(module, weight) : WeightOp()) {
     weight.erase();
     return equal;
   }
