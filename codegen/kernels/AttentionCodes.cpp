@@ -19,8 +19,8 @@ TileShapes adze::codeTileShapes(const KernelTarget &target) {
   // registers of half the width: one row of one panel.
   if (target.registers >= 32)
     return target.hasByteDot ? TileShapes{{4, 2, 1}, 3, 2, 4}
-                             : TileShapes{{2, 1}, 3, 2, 4};
-  return {{1}, 1, 1, 2};
+                             : TileShapes{{2, 1}, 3, 2, 2};
+  return {{1}, 1, 1, 1};
 }
 
 //===-- codes -------------------------------------------------------------===//
