@@ -15,7 +15,6 @@ int4:g32:f16 and Q4_0 4.5, int4:g128 4.1.
 """
 
 import argparse
-import ctypes
 import json
 import os
 import statistics
@@ -99,9 +98,6 @@ def write_gguf(folder, kind):
 class LlamaCpp:
     def __init__(self, path, threads):
         import llama_cpp
-        self.api = llama_cpp
-        llama_cpp.llama_log_set(
-            llama_cpp.llama_log_callback(lambda *_: None), ctypes.c_void_p(0))
         self.model = llama_cpp.Llama(
             str(path), n_ctx=1024, n_batch=512, n_ubatch=512,
             n_threads=threads, n_threads_batch=threads, verbose=False)
