@@ -48,7 +48,6 @@ llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
 
 std::vector<std::pair<std::string, uint64_t>> adze::knownVariants() {
   std::vector<std::pair<std::string, uint64_t>> known;
-  // What a variant of another family lacks is the processor.
   for (const TargetVariant &variant : x86Variants())
     known.emplace_back(variant.name.str(), variant.need & ~hostNeedBits());
   return known;
