@@ -58,8 +58,8 @@ private:
   void loadQueries(Value firstRow, Value rows, Value head);
   void chunk(Value chunkIndex, const AttentionItem &item,
              const BlockShape &shape);
-  void tile(int64_t height, Value row, Value chunkIndex, Value firstPosition);
-  void multiply(int64_t height, Value row, Value chunkIndex,
+  void tile(TileShape shape, Value row, Value chunkIndex, Value firstPosition);
+  void multiply(TileShape shape, Value row, Value chunkIndex,
                 Value firstPosition, Value last);
   void multiplyKeys(int64_t height, int64_t panels, Value row, Value keys,
                     int64_t panel, Value to);
@@ -185,17 +185,19 @@ void AttentionEmitter::chunk(Value c, const AttentionItem &item,
             e.at(place, kMaxSegments * 8), 8);
   });
   Value row = e.constant(0);
-  for (int64_t height : plan.shapes.rowSteps) {
+  for (TileShape tileShape : plan.shapes) {
+    int64_t height = tileShape.rows;
     Value end = e.add(row, e.mul(e.div(e.sub(rows, row), height), height));
     e.loop(row, end, height,
-           [&](Value r) { tile(height, r, c, firstPosition); });
+           [&](Value r) { tile(tileShape, r, c, firstPosition); });
     row = end;
   }
 }
 
 /// One chunk for `height` query rows.
-void AttentionEmitter::tile(int64_t height, Value row, Value c,
+void AttentionEmitter::tile(TileShape shape, Value row, Value c,
                             Value firstPosition) {
+  int64_t height = shape.rows;
   Value begin = e.mul(c, kChunk);
   Value last = positionOf(firstPosition, e.add(row, height - 1));
   Value reaches = e.compare(arith::CmpIPredicate::sge, last, begin);
@@ -209,7 +211,7 @@ void AttentionEmitter::tile(int64_t height, Value row, Value c,
   e.ifElse(
       reaches, {},
       [&] {
-        multiply(height, row, c, firstPosition, last);
+        multiply(shape, row, c, firstPosition, last);
         e.ifElse(leaves, {}, nothing, [&] {
           merge(row, height);
           return nothing();
@@ -227,8 +229,9 @@ void AttentionEmitter::tile(int64_t height, Value row, Value c,
 }
 
 /// Maxima, sums and output of one chunk that some of the rows see.
-void AttentionEmitter::multiply(int64_t height, Value row, Value c,
+void AttentionEmitter::multiply(TileShape shape, Value row, Value c,
                                 Value firstPosition, Value last) {
+  int64_t height = shape.rows, width = shape.panels;
   Value begin = e.mul(c, kChunk);
   auto place = [&](int64_t inEntry, int64_t rowBytes, Value own) {
     return e.select(leaves, e.at(e.at(entry, inEntry), e.mul(row, rowBytes)),
@@ -238,8 +241,6 @@ void AttentionEmitter::multiply(int64_t height, Value row, Value c,
   sums = place(plan.entrySumOffset(), 4, statistics(kSums));
   chunkOutput = place(plan.entryOutputOffset(), plan.outputRowBytes(),
                       scratch(plan.chunkOutputOffset()));
-  bool small = height <= plan.shapes.smallRows;
-  int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
   Value pages = e.min(e.constant(kChunkPages),
                       e.add(e.div(e.sub(last, begin), kPage), 1));
   Value zero = e.constant(0);

@@ -18,9 +18,9 @@ TileShapes adze::codeTileShapes(const KernelTarget &target) {
   // where a dot of bytes takes several instructions and their registers. 16
   // registers of half the width: one row of one panel.
   if (target.registers >= 32)
-    return target.hasByteDot ? TileShapes{{4, 2, 1}, 3, 2, 4}
-                             : TileShapes{{2, 1}, 3, 2, 2};
-  return {{1}, 1, 1, 1};
+    return target.hasByteDot ? TileShapes{{4, 3}, {2, 4}, {1, 4}}
+                             : TileShapes{{2, 2}, {1, 2}};
+  return {{1, 1}};
 }
 
 //===-- codes -------------------------------------------------------------===//

@@ -12,14 +12,14 @@ TileShapes adze::integerTileShapes(const KernelTarget &target,
   // 32 registers: 24 integer sums, 4 vectors of codes, a row, a mask. Tall
   // tiles share the unpacking of codes; two panels suit pairs and heads.
   if (target.registers >= 32 && target.hasByteDot)
-    return {{12, 8, 4, 2, 1}, 2, 4, 4};
+    return {{12, 2}, {8, 2}, {4, 4}, {2, 4}, {1, 4}};
   // Without byte dots, products and even and odd bytes need registers too.
   if (target.registers >= 32)
-    return {{8, 4, 2, 1}, 2, 2, 2};
+    return {{8, 2}, {4, 2}, {2, 2}, {1, 2}};
   if (!target.hasByteDot &&
       (tile.format.getMaxCode() > 128 || tile.format.hasMinimum()))
-    return {{2, 1}, 1, 1, 1};
-  return {{4, 2, 1}, 1, 1, 1};
+    return {{2, 1}, {1, 1}};
+  return {{4, 1}, {2, 1}, {1, 1}};
 }
 
 namespace {
@@ -61,6 +61,12 @@ private:
   Value sumOf(int64_t r, Value block);
   Value rowScale(int64_t r, Value block);
   void add(Value block, ArrayRef<Value> dots, Values &sums);
+  /// Brings the part of what comes next that belongs to a block.
+  void prefetch(Value block) {
+    Value from = e.at(ahead, e.mul(block, aheadBytes));
+    e.loop(e.constant(0), aheadBytes, kLineBytes,
+           [&](Value i) { e.prefetch(e.at(from, i)); });
+  }
   Value outPlace(int64_t r, int64_t p) {
     return e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes);
   }
@@ -79,7 +85,7 @@ private:
   int64_t rows, panels;
   bool inMemory;
 
-  Value k, out, outBytes, scales, sums;
+  Value k, out, outBytes, scales, sums, ahead, aheadBytes;
   Values x, w;
 };
 
@@ -200,10 +206,14 @@ void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
 void IntegerTileEmitter::emit(ValueRange args) {
   Value rowBytes = args[1], panelBytes = args[3];
   k = args[4], out = args[5], outBytes = args[6];
+  Value last = e.sub(args[7], 1);
+  ahead = args[8], aheadBytes = args[9];
   for (int64_t r = 0; r < rows; ++r)
     x.push_back(e.opaque(e.at(args[0], e.mul(rowBytes, r))));
-  for (int64_t p = 0; p < panels; ++p)
-    w.push_back(e.at(args[2], e.mul(panelBytes, p)));
+  for (int64_t p = 0; p < panels; ++p) {
+    Value index = p == 0 ? e.constant(0) : e.min(e.constant(p), last);
+    w.push_back(e.at(args[2], e.mul(panelBytes, index)));
+  }
   scales = tile.rows.scalesOffset(e, k);
   sums = tile.rows.sumsOffset(e, k);
 
@@ -226,22 +236,24 @@ void IntegerTileEmitter::emit(ValueRange args) {
                    Values next(carried);
                    Value begin = e.mul(b, block / 8);
                    Value end = e.min(e.add(begin, block / 8), steps);
+                   prefetch(b);
                    add(b, dots(b, begin, end), next);
                    return next;
                  });
   } else {
+    prefetch(zero);
     add(zero, dots(zero, zero, steps), acc);
   }
   if (inMemory && !tile.scalesLast())
     return;
-  Values last(panels);
+  Values factors(panels);
   for (int64_t p = 0; tile.scalesLast() && p < panels; ++p)
-    last[p] = format.emitScale(e.b, e.loc, w[p], k, zero);
+    factors[p] = format.emitScale(e.b, e.loc, w[p], k, zero);
   forEach([&](int64_t r, int64_t p) {
     Value place = outPlace(r, p);
     Value sum =
         inMemory ? e.load(e.vf32, place, kLineBytes) : acc[r * panels + p];
-    e.store(last[p] ? e.mulf(sum, last[p]) : sum, place, kLineBytes);
+    e.store(factors[p] ? e.mulf(sum, factors[p]) : sum, place, kLineBytes);
   });
 }
 
@@ -263,7 +275,8 @@ func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
   e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
   Type index = e.index, ptr = e.ptr;
   func::FuncOp func = e.beginFunction(
-      name, {ptr, index, ptr, index, index, ptr, index}, {}, false);
+      name, {ptr, index, ptr, index, index, ptr, index, index, ptr, index}, {},
+      false);
   IntegerTileEmitter emitter(e, target, tile, rows, panels);
   // Sums that are meant to stay in memory must not be promoted to registers.
   if (!IntegerTileEmitter::sumsInMemory(target, tile, rows, panels))

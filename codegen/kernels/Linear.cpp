@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The linear kernel: groups of panels outside, blocks of rows inside (a group's
-// panels stay in L2 while all rows pass), each tile accumulated in registers
+// The linear kernel: blocks of rows outside, groups of panels inside, tiles of
+// rows within (a block's rows and a group's panels stay in L2, where the next
+// group's are brought meanwhile), each tile accumulated in registers
 // over the whole of K, put into scratch and finished there. The finish is one
 // function per kernel, the tiles are shared by all kernels of a module.
 
@@ -47,9 +48,12 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
                : quantizes() ? streams * outRows.group / kLanes
                              : streams;
   unitPanels = std::max<int64_t>(1, unitPanels);
-  wideUnits = std::max<int64_t>(1, shapes.panels / unitPanels);
-  smallUnits = std::max<int64_t>(1, shapes.smallPanels / unitPanels);
-  groupPanels = std::max(wideUnits, smallUnits) * unitPanels;
+  int64_t few = shapes.front().panels, many = few;
+  for (TileShape shape : shapes)
+    many = std::max(many, shape.panels);
+  fewUnits = std::max<int64_t>(1, few / unitPanels);
+  manyUnits = std::max<int64_t>(1, many / unitPanels);
+  groupPanels = llvm::alignTo(manyUnits * unitPanels, many);
   finishLoops = target.registers >= 32;
 }
 
@@ -167,16 +171,22 @@ public:
                 const LinearPlan &plan, func::FuncOp finish,
                 ValueRange arguments)
       : e(e), target(target), plan(plan), finish(finish),
-        forwarded(arguments.drop_front(2)), ops(plan, forwarded) {}
+        forwarded(arguments.drop_front(2)), ops(plan, forwarded),
+        stride(plan.rowBytes(e, ops.k)), panelBytes(plan.panelBytes(e, ops.k)) {
+  }
 
   void emit(Value lo, Value hi);
 
 private:
-  void emitUnits(Value lo, Value hi, bool small);
-  void emitRows(Value unit, int64_t units, bool small);
-  void emitDecodedRows(Value unit, int64_t units, bool small);
-  void tiles(Value x, Value stride, Value panels, Value panelBytes, Value k,
-             Value out, int64_t rows, int64_t count, int64_t width);
+  void emitGroups(Value lo, Value hi, Value begin, Value end);
+  void emitRows(Value unit, Value units, Value begin, Value end);
+  void emitDecodedRows(Value unit, Value units, Value begin, Value end);
+  void tiles(TileShape shape, Value x, Value panels, Value panelBytes, Value k,
+             Value out, Value count, Value turn, Value turns);
+  /// The end of the whole tiles of so many rows among begin .. end.
+  Value wholeTiles(Value begin, Value end, int64_t rows) {
+    return e.add(begin, e.mul(e.div(e.sub(end, begin), rows), rows));
+  }
   void callFinish(Value row, Value rows, Value unit, Value units);
 
   KernelEmitter &e;
@@ -185,85 +195,100 @@ private:
   func::FuncOp finish;
   ValueRange forwarded;
   LinearOperands ops;
+  Value stride, panelBytes; // bytes of a row of x and of a panel
 };
 
-/// The tiles of `rows` rows and `count` panels.
-void LinearEmitter::tiles(Value x, Value stride, Value panels, Value panelBytes,
-                          Value k, Value out, int64_t rows, int64_t count,
-                          int64_t width) {
-  int64_t panel = 0;
-  for (int64_t piece : splitPanels(count, width)) {
-    e.call(plan.tile(e, target, rows, piece),
-           {x, stride, e.at(panels, e.mul(panelBytes, panel)), panelBytes, k,
-            e.at(out, panel * kLineBytes), e.constant(plan.tileRowBytes())});
-    panel += piece;
+/// The tiles of one height over `count` panels, in pass `turn` of `turns` over
+/// them: each pass brings its part of the panels behind them.
+void LinearEmitter::tiles(TileShape shape, Value x, Value panels,
+                          Value panelBytes, Value k, Value out, Value count,
+                          Value turn, Value turns) {
+  func::FuncOp tile = plan.tile(e, target, shape.rows, shape.panels);
+  Value next = e.at(panels, e.mul(panelBytes, count)), aheadBytes;
+  if (plan.multipliesCodes()) {
+    int64_t block = plan.codes.block();
+    Value blocks = block ? e.ceilDiv(k, block) : e.constant(1);
+    Value lines = e.ceilDiv(e.mul(panelBytes, shape.panels), kLineBytes);
+    Value parts = e.mul(turns, blocks);
+    aheadBytes = e.mul(e.div(e.add(lines, e.sub(parts, 1)), parts), kLineBytes);
+    // A single pass is bound by memory already.
+    aheadBytes = e.select(e.compare(arith::CmpIPredicate::sgt, turns, 1),
+                          aheadBytes, e.constant(0));
+    next = e.at(next, e.mul(e.mul(turn, blocks), aheadBytes));
   }
+  e.loop(e.constant(0), count, shape.panels, [&](Value panel) {
+    Value offset = e.mul(panelBytes, panel);
+    KernelEmitter::Values arguments = {x,
+                                       stride,
+                                       e.at(panels, offset),
+                                       panelBytes,
+                                       k,
+                                       e.at(out, e.mul(panel, kLineBytes)),
+                                       e.constant(plan.tileRowBytes()),
+                                       e.sub(count, panel)};
+    if (plan.multipliesCodes())
+      arguments.append({e.at(next, offset), aheadBytes});
+    e.call(tile, arguments);
+  });
 }
 
 /// As emitRows, with panels decoded: a part of K after the other for a block of
 /// rows, whose sums wait in scratch.
-void LinearEmitter::emitDecodedRows(Value unit, int64_t units, bool small) {
-  int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
-  int64_t count = units * plan.unitPanels;
-  Value stride = plan.rowBytes(e, ops.k),
-        panelBytes = plan.panelBytes(e, ops.k);
+void LinearEmitter::emitDecodedRows(Value unit, Value units, Value begin,
+                                    Value end) {
+  Value count = e.mul(units, plan.unitPanels), zero = e.constant(0);
   Value first =
       e.at(ops.panels, e.mul(e.mul(unit, plan.unitPanels), panelBytes));
   Value lines = e.at(ops.scratch, plan.decodedOffset());
   constexpr int64_t kPart = LinearPlan::kDecodedK;
   func::FuncOp decoder = getPanelDecoder(e, plan.decoded);
-  Value zero = e.constant(0);
-  e.loop(zero, ops.rows, LinearPlan::kDecodedRows, [&](Value begin) {
-    Value rows =
-        e.min(e.sub(ops.rows, begin), e.constant(LinearPlan::kDecodedRows));
+  e.loop(begin, end, LinearPlan::kDecodedRows, [&](Value top) {
+    Value rows = e.min(e.sub(end, top), e.constant(LinearPlan::kDecodedRows));
     e.loop(zero, e.mul(rows, plan.tileRowBytes()), kLineBytes, [&](Value i) {
       e.store(e.splat(0), e.at(ops.scratch, i), kLineBytes);
     });
     e.loop(zero, ops.k, kPart, [&](Value part) {
-      Value end = e.min(e.add(part, kPart), ops.k);
-      for (int64_t p = 0; p < count; ++p)
-        e.call(decoder, {e.at(first, e.mul(panelBytes, p)), ops.k, part, end,
-                         e.at(lines, p * kPart * kLineBytes)});
-      Value x = e.at(e.at(ops.x, e.mul(begin, stride)),
+      Value partEnd = e.min(e.add(part, kPart), ops.k);
+      e.loop(zero, count, 1, [&](Value p) {
+        e.call(decoder, {e.at(first, e.mul(panelBytes, p)), ops.k, part,
+                         partEnd, e.at(lines, e.mul(p, kPart * kLineBytes))});
+      });
+      Value x = e.at(e.at(ops.x, e.mul(top, stride)),
                      e.mul(part, KernelEmitter::bytesOf(plan.types.rowType)));
       Value row = zero;
-      for (int64_t step : plan.shapes.rowSteps) {
-        if (small && step > plan.shapes.smallRows)
-          continue;
-        Value last = e.add(row, e.mul(e.div(e.sub(rows, row), step), step));
-        e.loop(row, last, step, [&](Value m) {
-          tiles(e.at(x, e.mul(m, stride)), stride, lines,
-                e.constant(kPart * kLineBytes), e.sub(end, part),
-                e.at(ops.scratch, e.mul(m, plan.tileRowBytes())), step, count,
-                width);
+      for (TileShape shape : plan.shapes) {
+        Value last = wholeTiles(row, rows, shape.rows);
+        e.loop(row, last, shape.rows, [&](Value m) {
+          tiles(shape, e.at(x, e.mul(m, stride)), lines,
+                e.constant(kPart * kLineBytes), e.sub(partEnd, part),
+                e.at(ops.scratch, e.mul(m, plan.tileRowBytes())), count, zero,
+                zero);
         });
         row = last;
       }
     });
-    callFinish(begin, rows, unit, e.constant(units));
+    callFinish(top, rows, unit, units);
   });
 }
 
-/// All rows of `units` units, in blocks of falling height.
-void LinearEmitter::emitRows(Value unit, int64_t units, bool small) {
+/// Rows begin .. end of `units` units, in tiles of falling height.
+void LinearEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
   if (plan.decoded)
-    return emitDecodedRows(unit, units, small);
-  int64_t width = small ? plan.shapes.smallPanels : plan.shapes.panels;
-  Value stride = plan.rowBytes(e, ops.k);
-  Value panelBytes = plan.panelBytes(e, ops.k);
+    return emitDecodedRows(unit, units, begin, end);
   Value first =
       e.at(ops.panels, e.mul(e.mul(unit, plan.unitPanels), panelBytes));
-  Value row = e.constant(0);
-  for (int64_t step : plan.shapes.rowSteps) {
-    if (small && step > plan.shapes.smallRows)
-      continue;
-    Value end = e.add(row, e.mul(e.div(e.sub(ops.rows, row), step), step));
-    e.loop(row, end, step, [&](Value m) {
-      tiles(e.at(ops.x, e.mul(m, stride)), stride, first, panelBytes, ops.k,
-            ops.scratch, step, units * plan.unitPanels, width);
-      callFinish(m, e.constant(step), unit, e.constant(units));
+  Value count = e.mul(units, plan.unitPanels);
+  Value turns = e.ceilDiv(e.sub(end, begin), plan.shapes.front().rows);
+  Value row = begin;
+  for (TileShape shape : plan.shapes) {
+    Value last = wholeTiles(row, end, shape.rows);
+    e.loop(row, last, shape.rows, [&](Value m) {
+      Value turn = e.div(e.sub(m, begin), plan.shapes.front().rows);
+      tiles(shape, e.at(ops.x, e.mul(m, stride)), first, panelBytes, ops.k,
+            ops.scratch, count, turn, turns);
+      callFinish(m, e.constant(shape.rows), unit, units);
     });
-    row = end;
+    row = last;
   }
 }
 
@@ -283,27 +308,37 @@ void LinearEmitter::callFinish(Value row, Value rows, Value unit, Value units) {
   });
 }
 
-void LinearEmitter::emitUnits(Value lo, Value hi, bool small) {
-  int64_t group = small ? plan.smallUnits : plan.wideUnits;
-  Value whole = e.add(lo, e.mul(e.div(e.sub(hi, lo), group), group));
-  e.loop(lo, whole, group, [&](Value u) { emitRows(u, group, small); });
-  if (group > 1)
-    e.loop(whole, hi, 1, [&](Value u) { emitRows(u, 1, small); });
+/// Rows begin .. end of the units lo .. hi, a group of units after the other.
+void LinearEmitter::emitGroups(Value lo, Value hi, Value begin, Value end) {
+  Value group = e.constant(plan.manyUnits);
+  if (plan.fewUnits < plan.manyUnits) {
+    Value fit = e.compare(arith::CmpIPredicate::sle,
+                          e.mul(panelBytes, plan.manyUnits * plan.unitPanels),
+                          LinearPlan::kGroupBytes);
+    Value fewRows = e.compare(arith::CmpIPredicate::slt, ops.rows,
+                              plan.shapes.front().rows);
+    group = e.select(arith::OrIOp::create(e.b, e.loc, fit, fewRows), group,
+                     e.constant(plan.fewUnits));
+  }
+  Value groups = e.div(e.add(e.sub(hi, lo), e.sub(group, 1)), group);
+  e.loop(e.constant(0), groups, 1, [&](Value g) {
+    Value unit = e.add(lo, e.mul(g, group));
+    emitRows(unit, e.min(group, e.sub(hi, unit)), begin, end);
+  });
 }
 
 void LinearEmitter::emit(Value lo, Value hi) {
-  Value small =
-      e.compare(arith::CmpIPredicate::sle, ops.rows, plan.shapes.smallRows);
-  e.ifElse(
-      small, {},
-      [&] {
-        emitUnits(lo, hi, true);
-        return KernelEmitter::Values();
-      },
-      [&] {
-        emitUnits(lo, hi, false);
-        return KernelEmitter::Values();
-      });
+  // Blocks of rows of about one size, all but the last of whole tall tiles.
+  Value one = e.constant(1);
+  Value blocks =
+      e.max(one, e.ceilDiv(e.mul(ops.rows, stride), LinearPlan::kBlockBytes));
+  int64_t tall = plan.shapes.front().rows;
+  Value height = e.div(e.add(ops.rows, e.sub(blocks, 1)), blocks);
+  height = e.mul(e.ceilDiv(height, tall), tall);
+  e.loop(e.constant(0), blocks, 1, [&](Value block) {
+    Value begin = e.min(e.mul(block, height), ops.rows);
+    emitGroups(lo, hi, begin, e.min(e.add(begin, height), ops.rows));
+  });
 }
 
 } // namespace

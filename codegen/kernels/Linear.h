@@ -27,9 +27,12 @@ struct LinearPlan {
   HeadSinkAttr sink; // null without one
   bool hasRegion;
 
-  /// Panels of one unit of the domain, and of a group of units whose tiles are
-  /// in scratch together.
-  int64_t unitPanels, wideUnits, smallUnits, groupPanels;
+  /// Panels of one unit of the domain. Units whose tiles are in scratch
+  /// together are a group: few where panels are long (tall tiles pass over them
+  /// again and again), else more.
+  int64_t unitPanels, fewUnits, manyUnits;
+  /// Panels that the widest group and the overhang of its last tile take.
+  int64_t groupPanels;
   /// Whether the finish of a kernel loops over rows and units itself. With few
   /// registers it does one unit of one row: there, constants hoisted out of a
   /// loop would be spilled in it.
@@ -44,7 +47,7 @@ struct LinearPlan {
   int64_t unitBlocks() const { return unitPanels / streams; }
   /// Rows whose tiles are in scratch together.
   int64_t tileRows() const {
-    return decoded ? kDecodedRows : shapes.rowSteps.front();
+    return decoded ? kDecodedRows : shapes.front().rows;
   }
   /// Bytes of a row of x, of a panel, for a K known at run time.
   mlir::Value rowBytes(KernelEmitter &e, mlir::Value k) const;
@@ -76,6 +79,10 @@ struct LinearPlan {
   /// A part of K whose panels stay in L1 or L2 once decoded, and the rows that
   /// use it before the next one is.
   static constexpr int64_t kDecodedK = 256, kDecodedRows = 64;
+  /// Bytes of x that pass over one group after the other, and of a group's
+  /// panels where many rows do: both shall stay in L2, which the panels that
+  /// are prefetched share.
+  static constexpr int64_t kBlockBytes = 448 << 10, kGroupBytes = 256 << 10;
 
   llvm::SmallVector<mlir::Type> argumentTypes(KernelEmitter &e) const;
 

@@ -9,24 +9,23 @@ using namespace adze;
 
 TileShapes adze::tileShapes(const KernelTarget &target,
                             const TileTypes &types) {
-  // 32 registers: 24 accumulators, 3 panels, the row by embedded broadcast.
-  // An expanded 16-bit panel needs two registers more: 8 x 2.
+  // 32 registers: 16 accumulators, as many as the latency of two units needs
+  // and more; the panels, 16-bit ones expanded, and the row's element.
   // 32 registers of 4 lanes, a panel is 4 of them: 6 x 1 is 24 accumulators,
   // the panel, and a row's element multiplied by lane.
+  int64_t tall = types.depth() == 1 ? 6 : 4;
   if (target.registers >= 32 && target.lanes == 4)
-    return {{types.depth() == 1 ? 6 : 4, 2, 1}, 1, 1, 4};
+    return {{tall, 1}, {2, 1}, {1, 4}};
   // 32 registers of 8 lanes, a panel is two.
   if (target.registers >= 32 && target.lanes == 8)
-    return {{types.depth() == 1 ? 6 : 4, 2, 1}, 2, 2, 4};
-  if (target.registers >= 32) {
-    bool expands = types.depth() == 2 && !types.usesDot(target);
-    return {{8, 4, 2, 1}, expands ? 2 : 3, 4, 4};
-  }
+    return {{tall, 2}, {2, 2}, {1, 4}};
+  if (target.registers >= 32)
+    return {{8, 2}, {4, 4}, {2, 4}, {1, 4}};
   // 16 half-width registers: 6 x 1 is 12 accumulators, 2 halves of a panel and
   // a broadcast. Expanding a 16-bit panel needs more beside: 4 x 1.
   if (types.panelType.isF32())
-    return {{6, 4, 2, 1}, 1, 1, 4};
-  return {{4, 2, 1}, 1, 1, 2};
+    return {{6, 1}, {4, 1}, {2, 1}, {1, 4}};
+  return {{4, 1}, {2, 1}, {1, 2}};
 }
 
 SmallVector<int64_t> adze::splitPanels(int64_t total, int64_t width) {
@@ -211,6 +210,7 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
   Value offset = segmented ? args[next++] : Value();
   Value panelBytes = args[next++], k = args[next++];
   Value out = args[next++], outBytes = args[next++];
+  Value count = prefetch ? Value() : args[next++];
   Value ahead = prefetch && !segmented ? args[next++] : Value();
 
   Values x0;
@@ -218,8 +218,12 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
     x0.push_back(e.at(x, e.mul(rowBytes, r)));
   auto panelPointers = [&](Value first) {
     Values w;
-    for (int64_t p = 0; p < panels; ++p)
-      w.push_back(e.at(first, e.mul(panelBytes, p)));
+    for (int64_t p = 0; p < panels; ++p) {
+      Value index = e.constant(p);
+      if (count && p > 0)
+        index = e.min(index, e.sub(count, 1));
+      w.push_back(e.at(first, e.mul(panelBytes, index)));
+    }
     return w;
   };
   auto place = [&](int64_t r, int64_t p) {
@@ -302,6 +306,8 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
   arguments.append({index, index, ptr, index});
   if (kind == TileKind::Prefetching)
     arguments.push_back(ptr);
+  else if (!segmented)
+    arguments.push_back(index);
   func::FuncOp func = e.beginFunction(name, arguments, {}, false);
   // What a tile writes is scratch: nothing it reads can be there.
   StringRef noalias = LLVM::LLVMDialect::getNoAliasAttrName();

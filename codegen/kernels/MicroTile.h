@@ -23,14 +23,14 @@ struct TileTypes {
   }
 };
 
-/// The tiles that a target runs well. Rows are processed in the steps of
-/// `rowSteps`; at most `smallRows` rows in all go by `smallPanels` wide tiles
-/// (decode: bound by memory, the chains of several panels hide latency).
-struct TileShapes {
-  llvm::SmallVector<int64_t> rowSteps;
-  int64_t panels;
-  int64_t smallRows, smallPanels;
+/// A tile: so many rows times so many panels.
+struct TileShape {
+  int64_t rows, panels;
 };
+/// The tiles that a target runs well, by falling rows down to one: each takes
+/// what rows the ones before left. Few rows go with many panels (decode: bound
+/// by memory, the chains of several panels hide latency).
+using TileShapes = llvm::SmallVector<TileShape, 4>;
 TileShapes tileShapes(const KernelTarget &target, const TileTypes &types);
 
 /// Widest row step of any target: what scratch is laid out for.
@@ -40,9 +40,11 @@ inline constexpr int64_t kMaxTileRows = 8;
 llvm::SmallVector<int64_t> splitPanels(int64_t total, int64_t width);
 
 /// The tile function
-///   (x, rowBytes, panels, panelBytes, k, out, outBytes):
+///   (x, rowBytes, panels, panelBytes, k, out, outBytes, count):
 ///   out[r][16 p + lane] = sum over k of x[r][k] * panel p [k][lane]
-/// x, panels and out are pointers, the rest is index. `out` is f32.
+/// x, panels and out are pointers, the rest is index. `out` is f32. Of the
+/// panels `count` exist; beyond them `out` gets what is in the last one: a tile
+/// for each lower count would cost more code than such a rest costs time.
 mlir::func::FuncOp getTile(KernelEmitter &e, const KernelTarget &target,
                            const TileTypes &types, int64_t rows,
                            int64_t panels);
@@ -53,8 +55,8 @@ mlir::func::FuncOp getContinuingTile(KernelEmitter &e,
                                      const TileTypes &types, int64_t rows,
                                      int64_t panels);
 
-/// The same with a pointer `ahead` at the end: while panel 0 is read, as many
-/// bytes are prefetched from there on, and so on for the other panels.
+/// Without `count`, with a pointer `ahead` in its place: while panel 0 is read,
+/// as many bytes are prefetched from there on, and so on for the other panels.
 mlir::func::FuncOp getPrefetchingTile(KernelEmitter &e,
                                       const KernelTarget &target,
                                       const TileTypes &types, int64_t rows,
