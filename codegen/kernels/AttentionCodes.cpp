@@ -170,13 +170,10 @@ func::FuncOp getOrEmit(KernelEmitter &e, StringRef kind, int64_t rows,
   std::string name;
   llvm::raw_string_ostream(name)
       << "adze.tile.codes." << kind << "." << rows << "x" << panels;
-  Operation *symbols = SymbolTable::getNearestSymbolTable(
-      e.b.getInsertionBlock()->getParentOp());
-  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
-    return cast<func::FuncOp>(known);
+  if (func::FuncOp known = e.lookup(name))
+    return known;
   OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
-  func::FuncOp func = e.beginFunction(name, arguments, {}, false);
+  func::FuncOp func = e.beginShared(name, arguments);
   // What a tile writes is nothing that it reads.
   for (unsigned i : apart)
     func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),

@@ -266,17 +266,13 @@ func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
   llvm::raw_string_ostream(name)
       << "adze.tile." << tile.format.getFormatName() << "." << tile.rows.group
       << "." << tile.rows.sums << "." << rows << "x" << panels;
-  Operation *symbols = SymbolTable::getNearestSymbolTable(
-      e.b.getInsertionBlock()->getParentOp());
-  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
-    return cast<func::FuncOp>(known);
+  if (func::FuncOp known = e.lookup(name))
+    return known;
 
   OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
   Type index = e.index, ptr = e.ptr;
-  func::FuncOp func = e.beginFunction(
-      name, {ptr, index, ptr, index, index, ptr, index, index, ptr, index}, {},
-      false);
+  func::FuncOp func = e.beginShared(
+      name, {ptr, index, ptr, index, index, ptr, index, index, ptr, index});
   IntegerTileEmitter emitter(e, target, tile, rows, panels);
   // Sums that are meant to stay in memory must not be promoted to registers.
   if (!IntegerTileEmitter::sumsInMemory(target, tile, rows, panels))

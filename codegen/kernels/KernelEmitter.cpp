@@ -315,6 +315,24 @@ func::FuncOp KernelEmitter::beginFunction(StringRef name, TypeRange arguments,
 void KernelEmitter::call(func::FuncOp callee, ValueRange arguments) {
   func::CallOp::create(b, loc, callee, arguments);
 }
+Value KernelEmitter::address(func::FuncOp function) {
+  return func::ConstantOp::create(b, loc, function.getFunctionType(),
+                                  FlatSymbolRefAttr::get(function));
+}
+void KernelEmitter::callIndirect(Value callee, ValueRange arguments) {
+  func::CallIndirectOp::create(b, loc, callee, arguments);
+}
+func::FuncOp KernelEmitter::lookup(StringRef name) {
+  Operation *symbols = SymbolTable::getNearestSymbolTable(
+      b.getInsertionBlock()->getParentOp());
+  return cast_or_null<func::FuncOp>(SymbolTable::lookupSymbolIn(symbols, name));
+}
+func::FuncOp KernelEmitter::beginShared(StringRef name, TypeRange arguments) {
+  Operation *symbols = SymbolTable::getNearestSymbolTable(
+      b.getInsertionBlock()->getParentOp());
+  b.setInsertionPointToEnd(&symbols->getRegion(0).front());
+  return beginFunction(name, arguments, {}, false);
+}
 void KernelEmitter::ret(ValueRange values) {
   func::ReturnOp::create(b, loc, values);
 }

@@ -125,6 +125,15 @@ public:
                                    mlir::TypeRange arguments,
                                    mlir::TypeRange results, bool isPublic);
   void call(mlir::func::FuncOp callee, mlir::ValueRange arguments);
+  /// A function as a value, and a call of one.
+  mlir::Value address(mlir::func::FuncOp function);
+  void callIndirect(mlir::Value callee, mlir::ValueRange arguments);
+  /// The function of that name in the module of the insertion point, or null:
+  /// what kernels share is emitted by the first of them, at the module's end.
+  mlir::func::FuncOp lookup(llvm::StringRef name);
+  /// As beginFunction, at the end of the module.
+  mlir::func::FuncOp beginShared(llvm::StringRef name,
+                                 mlir::TypeRange arguments);
   void ret(mlir::ValueRange values = {});
 
 private:

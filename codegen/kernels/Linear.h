@@ -71,28 +71,32 @@ struct LinearPlan {
     return llvm::alignTo(headOffset() + (unitPanels + 1) * kLineBytes,
                          kLineBytes);
   }
-  int64_t scratchBytes() const {
+  /// The kernel's operands, in words of 8 bytes.
+  int64_t operandOffset() const {
     return decodedOffset() +
            std::max(decoded ? groupPanels * kDecodedK * kLineBytes : 0,
                     quantizes() ? unitPanels * kLineBytes : 0);
   }
+  int64_t scratchBytes() const {
+    return operandOffset() + (pointerOperands() + 5) * 8;
+  }
   /// A part of K whose panels stay in L1 or L2 once decoded, and the rows that
   /// use it before the next one is.
   static constexpr int64_t kDecodedK = 256, kDecodedRows = 64;
-  /// Bytes of x that pass over one group after the other, and of a group's
-  /// panels where many rows do: both shall stay in L2, which the panels that
-  /// are prefetched share.
-  static constexpr int64_t kBlockBytes = 448 << 10, kGroupBytes = 256 << 10;
 
-  llvm::SmallVector<mlir::Type> argumentTypes(KernelEmitter &e) const;
+  /// Those of the operands that are pointers; up to five sizes follow them.
+  int64_t pointerOperands() const;
+  /// What the kernel function takes behind lo, hi, scratch and batch.
+  llvm::SmallVector<mlir::Type> operandTypes(KernelEmitter &e) const;
 
 private:
   void readOperands();
 };
 
-/// The arguments of the kernel function by name, from `scratch` on.
+/// The operands of the kernel function by name.
 struct LinearOperands {
-  LinearOperands(const LinearPlan &plan, mlir::ValueRange arguments);
+  LinearOperands(const LinearPlan &plan, mlir::Value scratch, mlir::Value batch,
+                 mlir::ValueRange arguments);
 
   mlir::Value scratch, batch, x;
   llvm::SmallVector<mlir::Value> captures;

@@ -292,13 +292,10 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
   llvm::raw_string_ostream(name)
       << kNames[unsigned(kind)] << types.rowType << "." << types.panelType
       << "." << rows << "x" << panels;
-  Operation *symbols = SymbolTable::getNearestSymbolTable(
-      e.b.getInsertionBlock()->getParentOp());
-  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
-    return cast<func::FuncOp>(known);
+  if (func::FuncOp known = e.lookup(name))
+    return known;
 
   OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
   Type index = e.index, ptr = e.ptr;
   SmallVector<Type> arguments = {ptr, index, ptr};
   if (segmented)
@@ -308,7 +305,7 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
     arguments.push_back(ptr);
   else if (!segmented)
     arguments.push_back(index);
-  func::FuncOp func = e.beginFunction(name, arguments, {}, false);
+  func::FuncOp func = e.beginShared(name, arguments);
   // What a tile writes is scratch: nothing it reads can be there.
   StringRef noalias = LLVM::LLVMDialect::getNoAliasAttrName();
   for (unsigned i : {0u, 2u, segmented ? 7u : 5u})

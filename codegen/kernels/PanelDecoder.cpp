@@ -34,14 +34,11 @@ static void emitStep(KernelEmitter &e, IntegerFormatAttrInterface format,
 func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
                                    IntegerFormatAttrInterface format) {
   std::string name = "adze.decode." + format.getFormatName();
-  Operation *symbols = SymbolTable::getNearestSymbolTable(
-      e.b.getInsertionBlock()->getParentOp());
-  if (Operation *known = SymbolTable::lookupSymbolIn(symbols, name))
-    return cast<func::FuncOp>(known);
+  if (func::FuncOp known = e.lookup(name))
+    return known;
   OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToEnd(&symbols->getRegion(0).front());
-  func::FuncOp func = e.beginFunction(
-      name, {e.ptr, e.index, e.index, e.index, e.ptr}, {}, false);
+  func::FuncOp func =
+      e.beginShared(name, {e.ptr, e.index, e.index, e.index, e.ptr});
   ValueRange args = func.getArguments();
   Value first = e.div(args[2], 8);
   e.loop(first, e.ceilDiv(args[3], 8), 1, [&](Value step) {

@@ -16,6 +16,9 @@ namespace adze {
 /// Bytes [begin, end) of each row of the arena.
 struct ArenaSpan {
   int64_t begin = 0, end = 0;
+  bool operator==(ArenaSpan other) const {
+    return begin == other.begin && end == other.end;
+  }
   bool overlaps(ArenaSpan other) const {
     return begin < other.end && other.begin < end;
   }

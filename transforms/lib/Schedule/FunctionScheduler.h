@@ -90,6 +90,7 @@ private:
   LogicalResult scheduleRepeat(RepeatOp op);
   void moveOut(ArenaSpan span, RepeatOp op, Value settled);
   void copy(Location loc, Buffer from, Buffer to);
+  void move(Value value, Buffer place);
   void launch(Operation *op, KernelFamily family,
               ArrayRef<NamedAttribute> params, Region *region, Domain domain,
               ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,

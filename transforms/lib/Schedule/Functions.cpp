@@ -35,6 +35,14 @@ void FunctionScheduler::moveOut(ArenaSpan span, RepeatOp op, Value settled) {
   }
 }
 
+/// `value` is found in `place` from now on.
+void FunctionScheduler::move(Value value, Buffer place) {
+  Buffer &buffer = bufferOf(value);
+  if (buffer.owned)
+    tokenPlan.release(*buffer.span);
+  buffer = place;
+}
+
 LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
   auto callee = FlatSymbolRefAttr::get(op.getContext(), op.getCallee());
   LayerFrame &layers = pass.layerFrames[callee.getAttr()];
@@ -53,10 +61,15 @@ LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
   for (auto [i, span] : llvm::enumerate(layers.args))
     if (i == 0 || !inPlace[i])
       moveOut(span, op, inPlace[i] ? args[i] : Value());
-  for (auto [i, span] : llvm::enumerate(layers.args))
-    if (!inPlace[i])
-      copy(op.getLoc(), bufferOf(args[i]),
-           arenaBuffer(span, Rows::Tokens, f32Rows(args[i])));
+  for (auto [i, span] : llvm::enumerate(layers.args)) {
+    if (inPlace[i])
+      continue;
+    Buffer place = arenaBuffer(span, Rows::Tokens, f32Rows(args[i]));
+    copy(op.getLoc(), bufferOf(args[i]), place);
+    // Layers leave all but the first as it is: later ones find it there.
+    if (i > 0)
+      move(args[i], place);
+  }
   if (!readSince.empty() || !writtenSince.empty() || cacheReadSince ||
       cacheWrittenSince)
     barrier();

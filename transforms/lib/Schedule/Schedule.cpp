@@ -46,10 +46,12 @@ struct Schedule : adze::impl::ScheduleBase<Schedule> {
 };
 
 /// Fixed places of the arguments of layer kinds. The carried rows are shared by
-/// all kinds of the same width: they hand them on to each other.
+/// all kinds of the same width: they hand them on to each other. What is given
+/// to several kinds, such as a table of angles, lies in one place for all.
 LogicalResult Schedule::planLayerFrames(ScheduleContext &context) {
   ArenaPlan plan;
   llvm::DenseMap<int64_t, ArenaSpan> carried;
+  llvm::DenseMap<Value, ArenaSpan> given;
   WalkResult walk = getOperation().walk([&](RepeatOp repeat) -> WalkResult {
     auto name = FlatSymbolRefAttr::get(&getContext(), repeat.getCallee());
     auto caller = repeat->getParentOfType<func::FuncOp>();
@@ -70,7 +72,11 @@ LogicalResult Schedule::planLayerFrames(ScheduleContext &context) {
                << "expects tensors of type tensor<?xNxf32>, got " << type;
       int64_t bytes = columns(arg) * 4;
       if (!layers.args.empty()) {
-        layers.args.push_back(plan.allocate(bytes));
+        // Two arguments of one kind need two places: a later call may differ.
+        auto [it, isNew] = given.try_emplace(arg);
+        if (isNew || llvm::is_contained(layers.args, it->second))
+          it->second = plan.allocate(bytes);
+        layers.args.push_back(it->second);
         continue;
       }
       auto [it, isNew] = carried.try_emplace(columns(arg));

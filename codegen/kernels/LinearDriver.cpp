@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Blocks of rows outside, groups of panels inside, tiles of rows within: a
+// block's rows and a group's panels stay in L2, where the next group's are
+// brought meanwhile. Each tile is accumulated in registers over the whole of K,
+// put into scratch and finished there.
+
+#include "LinearDriver.h"
+#include "PanelDecoder.h"
+
+using namespace mlir;
+using namespace adze;
+
+namespace {
+
+/// Bytes of x that pass over one group after the other, and of a group's panels
+/// where many rows do: both shall stay in L2, which the panels that are
+/// prefetched share.
+constexpr int64_t kBlockBytes = 448 << 10, kGroupBytes = 256 << 10;
+
+/// The arguments of the main loop, in this order. Values of one call are those
+/// of the caller; inside, the function's.
+struct LoopArguments {
+  Value lo, hi; // units
+  Value scratch, batch, x, panels;
+  Value rows, k;
+  Value stride, panelBytes;              // bytes of a row of x, of a panel
+  Value unitPanels, fewUnits, manyUnits; // as in LinearPlan
+  Value tileRowBytes;
+  Value finish;
+  Value kBlocks;             // with codes: parts of K that share scales
+  Value lines, elementBytes; // with decoded panels: where, and those of x
+  Value decoder;
+  SmallVector<Value> tiles; // a function for each shape
+
+  template <typename Visit> void each(const LinearPlan &plan, Visit visit) {
+    for (Value *value : {&lo, &hi, &scratch, &batch, &x, &panels, &rows, &k,
+                         &stride, &panelBytes, &unitPanels, &fewUnits,
+                         &manyUnits, &tileRowBytes, &finish})
+      visit(*value);
+    if (plan.multipliesCodes())
+      visit(kBlocks);
+    if (plan.decoded)
+      for (Value *value : {&lines, &elementBytes, &decoder})
+        visit(*value);
+    tiles.resize(plan.shapes.size());
+    for (Value &tile : tiles)
+      visit(tile);
+  }
+};
+
+class LoopEmitter {
+public:
+  LoopEmitter(KernelEmitter &e, const LinearPlan &plan, LoopArguments &a)
+      : e(e), plan(plan), a(a) {}
+
+  void emit();
+
+private:
+  void emitGroups(Value begin, Value end);
+  void emitRows(Value unit, Value units, Value begin, Value end);
+  void emitDecodedRows(Value unit, Value units, Value begin, Value end);
+  void tiles(size_t shape, Value x, Value panels, Value panelBytes, Value k,
+             Value out, Value count, Value turn, Value turns);
+  void callFinish(Value row, Value rows, Value unit, Value units);
+  Value panelsOf(Value unit) {
+    return e.at(a.panels, e.mul(e.mul(unit, a.unitPanels), a.panelBytes));
+  }
+  /// The end of the whole tiles of so many rows among begin .. end.
+  Value wholeTiles(Value begin, Value end, int64_t rows) {
+    return e.add(begin, e.mul(e.div(e.sub(end, begin), rows), rows));
+  }
+
+  KernelEmitter &e;
+  const LinearPlan &plan; // only what all linears of this loop have in common
+  LoopArguments &a;
+};
+
+/// The tiles of one height over `count` panels, in pass `turn` of `turns` over
+/// them: each pass brings its part of the panels behind them.
+void LoopEmitter::tiles(size_t shape, Value x, Value panels, Value panelBytes,
+                        Value k, Value out, Value count, Value turn,
+                        Value turns) {
+  int64_t width = plan.shapes[shape].panels;
+  Value next, aheadBytes;
+  if (plan.multipliesCodes()) {
+    Value lines = e.ceilDiv(e.mul(panelBytes, width), kLineBytes);
+    Value parts = e.mul(turns, a.kBlocks);
+    aheadBytes = e.mul(e.div(e.add(lines, e.sub(parts, 1)), parts), kLineBytes);
+    // A single pass is bound by memory already.
+    aheadBytes = e.select(e.compare(arith::CmpIPredicate::sgt, turns, 1),
+                          aheadBytes, e.constant(0));
+    next = e.at(e.at(panels, e.mul(panelBytes, count)),
+                e.mul(e.mul(turn, a.kBlocks), aheadBytes));
+  }
+  e.loop(e.constant(0), count, width, [&](Value panel) {
+    Value offset = e.mul(panelBytes, panel);
+    KernelEmitter::Values arguments = {x,
+                                       a.stride,
+                                       e.at(panels, offset),
+                                       panelBytes,
+                                       k,
+                                       e.at(out, e.mul(panel, kLineBytes)),
+                                       a.tileRowBytes,
+                                       e.sub(count, panel)};
+    if (next)
+      arguments.append({e.at(next, offset), aheadBytes});
+    e.callIndirect(a.tiles[shape], arguments);
+  });
+}
+
+/// As emitRows, with panels decoded: a part of K after the other for a block of
+/// rows, whose sums wait in scratch.
+void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
+                                  Value end) {
+  constexpr int64_t kPart = LinearPlan::kDecodedK;
+  Value count = e.mul(units, a.unitPanels), zero = e.constant(0);
+  Value first = panelsOf(unit);
+  e.loop(begin, end, LinearPlan::kDecodedRows, [&](Value top) {
+    Value rows = e.min(e.sub(end, top), e.constant(LinearPlan::kDecodedRows));
+    e.loop(zero, e.mul(rows, a.tileRowBytes), kLineBytes, [&](Value i) {
+      e.store(e.splat(0), e.at(a.scratch, i), kLineBytes);
+    });
+    e.loop(zero, a.k, kPart, [&](Value part) {
+      Value partEnd = e.min(e.add(part, kPart), a.k);
+      e.loop(zero, count, 1, [&](Value p) {
+        e.callIndirect(a.decoder,
+                       {e.at(first, e.mul(a.panelBytes, p)), a.k, part, partEnd,
+                        e.at(a.lines, e.mul(p, kPart * kLineBytes))});
+      });
+      Value x =
+          e.at(e.at(a.x, e.mul(top, a.stride)), e.mul(part, a.elementBytes));
+      Value row = zero;
+      for (auto [i, shape] : llvm::enumerate(plan.shapes)) {
+        Value last = wholeTiles(row, rows, shape.rows);
+        size_t which = i;
+        e.loop(row, last, shape.rows, [&](Value m) {
+          tiles(which, e.at(x, e.mul(m, a.stride)), a.lines,
+                e.constant(kPart * kLineBytes), e.sub(partEnd, part),
+                e.at(a.scratch, e.mul(m, a.tileRowBytes)), count, zero, zero);
+        });
+        row = last;
+      }
+    });
+    callFinish(top, rows, unit, units);
+  });
+}
+
+/// Rows begin .. end of `units` units, in tiles of falling height.
+void LoopEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
+  if (plan.decoded)
+    return emitDecodedRows(unit, units, begin, end);
+  Value first = panelsOf(unit), count = e.mul(units, a.unitPanels);
+  int64_t tall = plan.shapes.front().rows;
+  Value turns = e.ceilDiv(e.sub(end, begin), tall);
+  Value row = begin;
+  for (auto [i, shape] : llvm::enumerate(plan.shapes)) {
+    Value last = wholeTiles(row, end, shape.rows);
+    size_t which = i;
+    int64_t height = shape.rows;
+    e.loop(row, last, height, [&](Value m) {
+      tiles(which, e.at(a.x, e.mul(m, a.stride)), first, a.panelBytes, a.k,
+            a.scratch, count, e.div(e.sub(m, begin), tall), turns);
+      callFinish(m, e.constant(height), unit, units);
+    });
+    row = last;
+  }
+}
+
+/// Finishes `rows` rows from `row` on of `units` units from `unit` on.
+void LoopEmitter::callFinish(Value row, Value rows, Value unit, Value units) {
+  auto call = [&](Value row, Value unit, Value third, Value fourth) {
+    e.callIndirect(a.finish, {row, unit, third, fourth, a.scratch, a.batch});
+  };
+  if (plan.finishLoops)
+    return call(row, unit, rows, units);
+  Value zero = e.constant(0);
+  e.loop(zero, rows, 1, [&](Value r) {
+    e.loop(zero, units, 1,
+           [&](Value u) { call(e.add(row, r), e.add(unit, u), r, u); });
+  });
+}
+
+/// Rows begin .. end of all units, a group of units after the other.
+void LoopEmitter::emitGroups(Value begin, Value end) {
+  Value bytes = e.mul(a.panelBytes, e.mul(a.manyUnits, a.unitPanels));
+  Value fit = e.compare(arith::CmpIPredicate::sle, bytes, kGroupBytes);
+  Value fewRows =
+      e.compare(arith::CmpIPredicate::slt, a.rows, plan.shapes.front().rows);
+  Value group = e.select(arith::OrIOp::create(e.b, e.loc, fit, fewRows),
+                         a.manyUnits, a.fewUnits);
+  Value groups = e.div(e.add(e.sub(a.hi, a.lo), e.sub(group, 1)), group);
+  e.loop(e.constant(0), groups, 1, [&](Value g) {
+    Value unit = e.add(a.lo, e.mul(g, group));
+    emitRows(unit, e.min(group, e.sub(a.hi, unit)), begin, end);
+  });
+}
+
+void LoopEmitter::emit() {
+  // Blocks of rows of about one size, all but the last of whole tall tiles.
+  Value blocks =
+      e.max(e.constant(1), e.ceilDiv(e.mul(a.rows, a.stride), kBlockBytes));
+  int64_t tall = plan.shapes.front().rows;
+  Value height = e.div(e.add(a.rows, e.sub(blocks, 1)), blocks);
+  height = e.mul(e.ceilDiv(height, tall), tall);
+  e.loop(e.constant(0), blocks, 1, [&](Value block) {
+    Value begin = e.min(e.mul(block, height), a.rows);
+    emitGroups(begin, e.min(e.add(begin, height), a.rows));
+  });
+}
+
+} // namespace
+
+FunctionType LinearDriver::finishType(KernelEmitter &e) {
+  SmallVector<Type> types(4, e.index);
+  types.append(2, e.ptr);
+  return FunctionType::get(e.b.getContext(), types, {});
+}
+
+/// The main loop that takes such arguments.
+func::FuncOp LinearDriver::function(ValueRange arguments) {
+  std::string name = plan.multipliesCodes() ? "adze.linear.codes"
+                     : plan.decoded         ? "adze.linear.decoded"
+                                            : "adze.linear.floats";
+  llvm::raw_string_ostream os(name);
+  for (TileShape shape : plan.shapes)
+    os << '.' << shape.rows << 'x' << shape.panels;
+  if (func::FuncOp known = e.lookup(name))
+    return known;
+  OpBuilder::InsertionGuard guard(e.b);
+  func::FuncOp func = e.beginShared(name, arguments.getTypes());
+  LoopArguments inside;
+  size_t next = 0;
+  inside.each(plan, [&](Value &value) { value = func.getArgument(next++); });
+  LoopEmitter(e, plan, inside).emit();
+  e.ret();
+  return func;
+}
+
+void LinearDriver::call(Value lo, Value hi, const LinearOperands &operands,
+                        func::FuncOp finish) {
+  LoopArguments a;
+  a.lo = lo, a.hi = hi;
+  a.scratch = operands.scratch, a.batch = operands.batch;
+  a.x = operands.x, a.panels = operands.panels;
+  a.rows = operands.rows, a.k = operands.k;
+  a.stride = plan.rowBytes(e, operands.k);
+  a.panelBytes = plan.panelBytes(e, operands.k);
+  a.unitPanels = e.constant(plan.unitPanels);
+  a.fewUnits = e.constant(plan.fewUnits);
+  a.manyUnits = e.constant(plan.manyUnits);
+  a.tileRowBytes = e.constant(plan.tileRowBytes());
+  a.finish = e.address(finish);
+  if (plan.multipliesCodes()) {
+    int64_t block = plan.codes.block();
+    a.kBlocks = block ? e.ceilDiv(operands.k, block) : e.constant(1);
+  }
+  if (plan.decoded) {
+    a.lines = e.at(operands.scratch, plan.decodedOffset());
+    a.elementBytes = e.constant(KernelEmitter::bytesOf(plan.types.rowType));
+    a.decoder = e.address(getPanelDecoder(e, plan.decoded));
+  }
+  for (TileShape shape : plan.shapes)
+    a.tiles.push_back(
+        e.address(plan.tile(e, target, shape.rows, shape.panels)));
+  SmallVector<Value> arguments;
+  a.each(plan, [&](Value &value) { arguments.push_back(value); });
+  e.call(function(arguments), arguments);
+}
