@@ -28,6 +28,7 @@ namespace {
 /// Arguments of the kernel function from scratch on, and of an item.
 struct AttentionOperands {
   Value scratch, batch, q, result, shared, cache, layer;
+  Value store; // function that stores a finished row
 };
 
 /// What an item is and which of its chunks are done.
@@ -40,9 +41,10 @@ struct AttentionItem {
 class AttentionEmitter {
 public:
   AttentionEmitter(KernelEmitter &e, const KernelTarget &target,
-                   const AttentionPlan &plan, const AttentionOperands &ops)
-      : e(e), target(target), plan(plan), ops(ops), batch(e, ops.batch),
-        cut(e, plan, ops.batch) {}
+                   const AttentionPlan &plan, StringRef name,
+                   const AttentionOperands &ops)
+      : e(e), target(target), plan(plan), name(name), ops(ops),
+        batch(e, ops.batch), cut(e, plan, ops.batch) {}
 
   /// The share of part `part` of `parts`; calls `item` for each piece.
   void pieces(Value part, Value parts, func::FuncOp table, func::FuncOp item);
@@ -55,12 +57,16 @@ private:
   Value statistics(Statistic which) {
     return scratch(plan.statisticsOffset() + which * kLineBytes);
   }
+  /// Calls a function of its own: what it keeps in vector registers is spilled
+  /// by no call around it. `body` gets the emitter and the arguments inside.
+  void part(StringRef suffix, ValueRange arguments,
+            llvm::function_ref<void(AttentionEmitter &, ValueRange)> body);
   void loadQueries(Value firstRow, Value rows, Value head);
   void chunk(Value chunkIndex, const AttentionItem &item,
              const BlockShape &shape);
-  void tile(TileShape shape, Value row, Value chunkIndex, Value firstPosition);
-  void multiply(TileShape shape, Value row, Value chunkIndex,
-                Value firstPosition, Value last);
+  void tile(Value height, Value row, Value chunkIndex, Value firstPosition);
+  void multiply(Value height, Value row, Value chunkIndex, Value firstPosition,
+                Value last);
   void multiplyKeys(int64_t height, int64_t panels, Value row, Value keys,
                     int64_t panel, Value to);
   void multiplyValues(int64_t height, int64_t panels, Value pages,
@@ -68,7 +74,13 @@ private:
   void maskRow(Value tileRow, Value position, Value begin, Value vectors);
   void softmaxRows(Value tileRow, int64_t count, Value vectors);
   Value valueScalesAt(Value vector);
-  void merge(Value row, int64_t height);
+  void merge(Value row, Value height);
+  /// Runs `body` for the shape of tiles of that height.
+  void withShape(Value height, llvm::function_ref<void(TileShape)> body) {
+    for (TileShape shape : plan.shapes)
+      e.ifThen(e.compare(arith::CmpIPredicate::eq, height, shape.rows),
+               [&] { body(shape); });
+  }
   void storeRows(const AttentionItem &item, const BlockShape &shape);
   /// Position of query row `row` of the item.
   Value positionOf(Value firstPosition, Value row) {
@@ -81,6 +93,7 @@ private:
   KernelEmitter &e;
   const KernelTarget &target;
   const AttentionPlan &plan;
+  StringRef name; // of what is emitted, a prefix of its parts'
   const AttentionOperands &ops;
   BatchReader batch;
   AttentionCut cut;
@@ -100,8 +113,28 @@ void AttentionEmitter::pieces(Value part, Value parts, func::FuncOp table,
       part, parts, total, ops.scratch, [&](const AttentionCut::Piece &piece) {
         e.call(item, {piece.sequence, piece.head, piece.block, piece.begin,
                       piece.end, piece.split, ops.scratch, ops.batch, ops.q,
-                      ops.result, ops.shared, ops.cache, ops.layer});
+                      ops.result, ops.shared, ops.cache, ops.layer, ops.store});
       });
+}
+
+void AttentionEmitter::part(
+    StringRef suffix, ValueRange arguments,
+    function_ref<void(AttentionEmitter &, ValueRange)> body) {
+  std::string symbol = (name + suffix).str();
+  SmallVector<Value> all{ops.scratch, ops.batch};
+  llvm::append_range(all, arguments);
+  func::FuncOp func = e.lookup(symbol);
+  if (!func) {
+    OpBuilder::InsertionGuard guard(e.b);
+    func = e.beginShared(symbol, ValueRange(all).getTypes());
+    ValueRange args = func.getArguments();
+    AttentionOperands inside;
+    inside.scratch = args[0], inside.batch = args[1];
+    AttentionEmitter emitter(e, target, plan, name, inside);
+    body(emitter, args.drop_front(2));
+    e.ret();
+  }
+  e.call(func, all);
 }
 
 /// Copies the queries of the item to scratch, in the type of the dot.
@@ -184,22 +217,29 @@ void AttentionEmitter::chunk(Value c, const AttentionItem &item,
     e.store(e.at(pointer(later), -plan.layout.keyBytes()),
             e.at(place, kMaxSegments * 8), 8);
   });
-  Value row = e.constant(0);
+  // Tiles of falling height, of which only the products know the shape.
+  Value tiles = e.constant(0), rest = rows;
   for (TileShape tileShape : plan.shapes) {
-    int64_t height = tileShape.rows;
-    Value end = e.add(row, e.mul(e.div(e.sub(rows, row), height), height));
-    e.loop(row, end, height,
-           [&](Value r) { tile(tileShape, r, c, firstPosition); });
-    row = end;
+    tiles = e.add(tiles, e.div(rest, tileShape.rows));
+    rest = e.rem(rest, tileShape.rows);
   }
+  Value zero = e.constant(0);
+  e.loop(zero, tiles, 1, zero, [&](Value, ValueRange carried) {
+    Value row = carried[0], left = e.sub(rows, row), height = e.constant(1);
+    for (TileShape tileShape : llvm::reverse(plan.shapes))
+      height =
+          e.select(e.compare(arith::CmpIPredicate::sge, left, tileShape.rows),
+                   e.constant(tileShape.rows), height);
+    tile(height, row, c, firstPosition);
+    return KernelEmitter::Values{e.add(row, height)};
+  });
 }
 
 /// One chunk for `height` query rows.
-void AttentionEmitter::tile(TileShape shape, Value row, Value c,
+void AttentionEmitter::tile(Value height, Value row, Value c,
                             Value firstPosition) {
-  int64_t height = shape.rows;
   Value begin = e.mul(c, kChunk);
-  Value last = positionOf(firstPosition, e.add(row, height - 1));
+  Value last = positionOf(firstPosition, e.sub(e.add(row, height), 1));
   Value reaches = e.compare(arith::CmpIPredicate::sge, last, begin);
   if (plan.window) {
     Value visible = firstVisible(positionOf(firstPosition, row));
@@ -211,27 +251,30 @@ void AttentionEmitter::tile(TileShape shape, Value row, Value c,
   e.ifElse(
       reaches, {},
       [&] {
-        multiply(shape, row, c, firstPosition, last);
+        multiply(height, row, c, firstPosition, last);
         e.ifElse(leaves, {}, nothing, [&] {
-          merge(row, height);
+          part(".merge", {row, height},
+               [](AttentionEmitter &inside, ValueRange a) {
+                 inside.merge(a[0], a[1]);
+               });
           return nothing();
         });
         return nothing();
       },
       [&] {
         e.ifThen(leaves, [&] {
-          for (int64_t r = 0; r < height; ++r)
+          e.loop(e.constant(0), height, 1, [&](Value r) {
             e.store(e.constantI32(kUnseenBits),
                     e.at(entry, e.mul(e.add(row, r), 4)), 4);
+          });
         });
         return nothing();
       });
 }
 
 /// Maxima, sums and output of one chunk that some of the rows see.
-void AttentionEmitter::multiply(TileShape shape, Value row, Value c,
+void AttentionEmitter::multiply(Value height, Value row, Value c,
                                 Value firstPosition, Value last) {
-  int64_t height = shape.rows, width = shape.panels;
   Value begin = e.mul(c, kChunk);
   auto place = [&](int64_t inEntry, int64_t rowBytes, Value own) {
     return e.select(leaves, e.at(e.at(entry, inEntry), e.mul(row, rowBytes)),
@@ -249,12 +292,14 @@ void AttentionEmitter::multiply(TileShape shape, Value row, Value c,
   e.loop(zero, pages, 1, [&](Value page) {
     Value keys = e.loadPtr(e.at(bases, e.mul(page, 8)));
     Value to = e.at(scores, e.mul(page, kPage * 4));
-    int64_t panel = 0;
-    for (int64_t piece : splitPanels(kPage / kLanes, width)) {
-      multiplyKeys(height, piece, row, keys, panel,
-                   e.at(to, panel * kLineBytes));
-      panel += piece;
-    }
+    withShape(height, [&](TileShape shape) {
+      int64_t panel = 0;
+      for (int64_t piece : splitPanels(kPage / kLanes, shape.panels)) {
+        multiplyKeys(shape.rows, piece, row, keys, panel,
+                     e.at(to, panel * kLineBytes));
+        panel += piece;
+      }
+    });
   });
   Value vectors = e.mul(pages, kPage / kLanes);
   Value hides = e.compare(arith::CmpIPredicate::sgt,
@@ -265,19 +310,36 @@ void AttentionEmitter::multiply(TileShape shape, Value row, Value c,
         e.b, e.loc, hides,
         e.compare(arith::CmpIPredicate::sgt, firstVisible(last), begin));
   e.ifThen(hides, [&] {
-    e.loop(zero, e.constant(height), 1, [&](Value r) {
-      maskRow(r, positionOf(firstPosition, e.add(row, r)), begin, vectors);
+    e.loop(zero, height, 1, [&](Value r) {
+      part(".mask",
+           {r, positionOf(firstPosition, e.add(row, r)), begin, vectors},
+           [](AttentionEmitter &inside, ValueRange a) {
+             inside.maskRow(a[0], a[1], a[2], a[3]);
+           });
     });
   });
-  int64_t together = target.registers >= 32 ? std::min<int64_t>(height, 4) : 1;
-  e.loop(zero, e.constant(height), together,
-         [&](Value r) { softmaxRows(r, together, vectors); });
-  int64_t panel = 0;
-  for (int64_t piece :
-       splitPanels(plan.layout.valueColumns() / kLanes, width)) {
-    multiplyValues(height, piece, pages, panel);
-    panel += piece;
+  auto softmax = [&](StringRef suffix, Value r, int64_t count) {
+    part(suffix, {r, vectors, peaks, sums},
+         [&](AttentionEmitter &inside, ValueRange a) {
+           inside.peaks = a[2], inside.sums = a[3];
+           inside.softmaxRows(a[0], count, a[1]);
+         });
+  };
+  Value single = zero;
+  if (int64_t together = 4; target.registers >= 32) {
+    single = e.mul(e.div(height, together), together);
+    e.loop(zero, single, together,
+           [&](Value r) { softmax(".softmax4", r, together); });
   }
+  e.loop(single, height, 1, [&](Value r) { softmax(".softmax1", r, 1); });
+  withShape(height, [&](TileShape shape) {
+    int64_t panel = 0;
+    for (int64_t piece :
+         splitPanels(plan.layout.valueColumns() / kLanes, shape.panels)) {
+      multiplyValues(shape.rows, piece, pages, panel);
+      panel += piece;
+    }
+  });
 }
 
 /// Scores of `height` rows from `row` on with the keys of `panels` panels.
@@ -390,32 +452,52 @@ void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
     Value peak = vector::ExtractOp::create(e.b, e.loc, highest[r], 0);
     e.store(peak, e.at(peaks, e.mul(e.add(tileRow, r), 4)), 4);
   }
-  // Sums, and with codes the largest weights.
-  bool codes = plan.hasCodes();
-  KernelEmitter::Values init(count, e.splat(0));
-  if (codes)
-    init.append(count, e.splatI32(0));
-  KernelEmitter::Values totals =
-      e.loop(zero, vectors, 1, init, [&](Value i, ValueRange carried) {
-        KernelEmitter::Values next(carried);
-        Value valueScales = codes ? valueScalesAt(i) : Value();
-        for (int64_t r = 0; r < count; ++r) {
-          Value place = e.at(scores[r], e.mul(i, kLineBytes));
-          Value s = e.loadLanes(e.f32, place);
-          Value p = e.exp2(e.subf(e.mulf(s, scale), highest[r]));
-          next[r] = e.addf(carried[r], p);
-          if (codes) {
-            Value weight = e.mulf(p, valueScales);
-            e.storeLanes(weight, e.f32, place);
-            next[count + r] = largerMagnitude(e, weight, carried[count + r]);
-            continue;
-          }
-          e.store(e.fromF32(p, plan.types.rowType, /*flush=*/true),
-                  e.at(weights[r], e.mul(i, kLanes * plan.rowBytes())),
-                  plan.rowBytes());
-        }
-        return next;
-      });
+  // Sums, and with codes the largest weights: in a loop of their own where
+  // registers are few.
+  bool codes = plan.hasCodes(), apart = codes && target.registers < 32;
+  auto weigh = [&](Value i, KernelEmitter::Values &next,
+                   ArrayRef<Value> exponentials) {
+    Value valueScales = valueScalesAt(i);
+    for (int64_t r = 0; r < count; ++r) {
+      Value place = e.at(scores[r], e.mul(i, kLineBytes));
+      Value weight = e.mulf(exponentials.empty() ? e.loadLanes(e.f32, place)
+                                                 : exponentials[r],
+                            valueScales);
+      e.storeLanes(weight, e.f32, place);
+      Value &largest = next[next.size() - count + r];
+      largest = largerMagnitude(e, weight, largest);
+    }
+  };
+  KernelEmitter::Values none(count, e.splatI32(0));
+  KernelEmitter::Values totals(count, e.splat(0));
+  if (codes && !apart)
+    llvm::append_range(totals, none);
+  totals = e.loop(zero, vectors, 1, totals, [&](Value i, ValueRange carried) {
+    KernelEmitter::Values next(carried), exponentials;
+    for (int64_t r = 0; r < count; ++r) {
+      Value place = e.at(scores[r], e.mul(i, kLineBytes));
+      Value s = e.loadLanes(e.f32, place);
+      Value p = e.exp2(e.subf(e.mulf(s, scale), highest[r]));
+      next[r] = e.addf(carried[r], p);
+      exponentials.push_back(p);
+      if (apart)
+        e.storeLanes(p, e.f32, place);
+      else if (!codes)
+        e.store(e.fromF32(p, plan.types.rowType, /*flush=*/true),
+                e.at(weights[r], e.mul(i, kLanes * plan.rowBytes())),
+                plan.rowBytes());
+    }
+    if (codes && !apart)
+      weigh(i, next, exponentials);
+    return next;
+  });
+  if (apart)
+    llvm::append_range(totals, e.loop(zero, vectors, 1, none,
+                                      [&](Value i, ValueRange carried) {
+                                        KernelEmitter::Values next(carried);
+                                        weigh(i, next, {});
+                                        return next;
+                                      }));
   for (int64_t r = 0; r < count; ++r) {
     Value place = e.mul(e.add(tileRow, r), 4);
     e.store(e.reduceAdd(totals[r]), e.at(sums, place), 4);
@@ -436,19 +518,23 @@ Value AttentionEmitter::valueScalesAt(Value i) {
 
 /// Merges the chunk of a tile into the running state of its rows: the factors
 /// of all rows at once, then the output row by row.
-void AttentionEmitter::merge(Value row, int64_t height) {
+void AttentionEmitter::merge(Value row, Value height) {
   Value zero = e.constant(0);
   Value maxPlace = e.at(scratch(plan.maximumOffset()), e.mul(row, 4));
   Value sumPlace = e.at(scratch(plan.sumOffset()), e.mul(row, 4));
-  MergeFactors f = mergeFactors(e, e.loadLanes(e.f32, maxPlace, height),
-                                e.loadLanes(e.f32, sumPlace, height),
-                                e.loadLanes(e.f32, statistics(kPeaks)),
-                                e.loadLanes(e.f32, statistics(kSums)));
-  e.storeLanes(f.maximum, e.f32, maxPlace, height);
-  e.storeLanes(f.sum, e.f32, sumPlace, height);
+  Value maximum = e.loadLanes(e.f32, maxPlace);
+  Value sum = e.loadLanes(e.f32, sumPlace);
+  MergeFactors f =
+      mergeFactors(e, maximum, sum, e.loadLanes(e.f32, statistics(kPeaks)),
+                   e.loadLanes(e.f32, statistics(kSums)));
+  // Lanes behind the tile are of rows to come, or behind all rows.
+  Value mine = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::slt,
+                                     e.iota(), e.broadcast(e.toI32(height)));
+  e.storeLanes(e.select(mine, f.maximum, maximum), e.f32, maxPlace);
+  e.storeLanes(e.select(mine, f.sum, sum), e.f32, sumPlace);
   e.storeLanes(f.keep, e.f32, statistics(kKeep));
   e.storeLanes(f.take, e.f32, statistics(kTake));
-  e.loop(zero, e.constant(height), 1, [&](Value r) {
+  e.loop(zero, height, 1, [&](Value r) {
     auto factor = [&](Statistic which) {
       return e.broadcast(
           e.loadScalar(e.f32, e.at(statistics(which), e.mul(r, 4))));
@@ -464,16 +550,49 @@ void AttentionEmitter::merge(Value row, int64_t height) {
 
 void AttentionEmitter::storeRows(const AttentionItem &item,
                                  const BlockShape &shape) {
-  int64_t bytes = plan.heads * plan.headDim * KernelEmitter::bytesOf(plan.out);
-  Value base = e.at(ops.result, e.mul(shape.firstRow, bytes));
   e.loop(e.constant(0), shape.rows, 1, [&](Value row) {
     Value sum =
         e.loadScalar(e.f32, e.at(scratch(plan.sumOffset()), e.mul(row, 4)));
     Value output =
         e.at(scratch(plan.outputOffset()), e.mul(row, plan.outputRowBytes()));
-    storeAttentionRow(e, plan, output, sum, base,
-                      attentionColumn(e, plan, row, item.head));
+    e.callIndirect(ops.store, {output, sum, ops.result, shape.firstRow,
+                               attentionColumn(e, plan, row, item.head)});
   });
+}
+
+AttentionOperands readOperands(ValueRange a) {
+  return {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]};
+}
+
+/// What the kernel calls with its store.
+func::FuncOp getAttention(KernelEmitter &e, const KernelTarget &target,
+                          const AttentionPlan &plan, KernelOp kernel,
+                          ArrayRef<Type> operands) {
+  std::string name = sharedAttentionName(kernel);
+  if (func::FuncOp known = e.lookup(name))
+    return known;
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToEnd(&SymbolTable::getNearestSymbolTable(
+                                  e.b.getInsertionBlock()->getParentOp())
+                                  ->getRegion(0)
+                                  .front());
+  func::FuncOp table = AttentionCut::emitTable(e, plan, name + ".cut");
+  SmallVector<Type> types(6, e.index);
+  llvm::append_range(types, operands);
+  func::FuncOp item = e.beginShared(name + ".item", types);
+  ValueRange a = item.getArguments();
+  AttentionOperands ops = readOperands(a.drop_front(6));
+  AttentionEmitter(e, target, plan, name, ops)
+      .item({a[0], a[1], a[2], a[3], a[4], a[5]});
+  e.ret();
+  types.assign(2, e.index);
+  llvm::append_range(types, operands);
+  func::FuncOp func = e.beginShared(name, types);
+  a = func.getArguments();
+  ops = readOperands(a.drop_front(2));
+  AttentionEmitter(e, target, plan, name, ops).pieces(a[0], a[1], table, item);
+  e.ret();
+  return func;
 }
 
 } // namespace
@@ -485,36 +604,20 @@ FailureOr<func::FuncOp> adze::buildAttention(OpBuilder &builder,
   if (plan.params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
-  std::string name = kernel.getSymName().str();
-  // scratch, batch, q, result, shared, cache, layer
+  func::FuncOp store = getAttentionStore(e, plan);
+  // scratch, batch, q, result, shared, cache, layer, store
   SmallVector<Type> operands(6, e.ptr);
-  operands.push_back(e.index);
-  auto read = [](ValueRange a) {
-    return AttentionOperands{a[0], a[1], a[2], a[3], a[4], a[5], a[6]};
-  };
-  func::FuncOp table = AttentionCut::emitTable(e, plan, name + ".cut");
-  builder.setInsertionPointAfter(table);
-  func::FuncOp item;
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    SmallVector<Type> types(6, e.index);
-    llvm::append_range(types, operands);
-    item = e.beginFunction(name + ".item", types, {}, false);
-    ValueRange a = item.getArguments();
-    AttentionOperands ops = read(a.drop_front(6));
-    AttentionEmitter(e, target, plan, ops)
-        .item({a[0], a[1], a[2], a[3], a[4], a[5]});
-    e.ret();
-  }
-  builder.setInsertionPointAfter(item);
+  operands.append({e.index, store.getFunctionType()});
+  func::FuncOp shared = getAttention(e, target, plan, kernel, operands);
   OpBuilder::InsertionGuard guard(builder);
+  // part, parts, scratch, batch, q, result, shared, cache, layer, M
   SmallVector<Type> types(2, e.index);
-  llvm::append_range(types, operands);
-  types.push_back(e.index); // M
-  func::FuncOp func = e.beginFunction(name, types, {}, true);
-  ValueRange args = func.getArguments();
-  AttentionOperands ops = read(args.drop_front(2));
-  AttentionEmitter(e, target, plan, ops).pieces(args[0], args[1], table, item);
+  types.append(6, e.ptr);
+  types.append(2, e.index);
+  func::FuncOp func = e.beginFunction(kernel.getSymName(), types, {}, true);
+  SmallVector<Value> arguments(func.getArguments().drop_back());
+  arguments.push_back(e.address(store));
+  e.call(shared, arguments);
   e.ret();
   return func;
 }

@@ -42,7 +42,8 @@ void adze::leaveSplitState(KernelEmitter &e, const AttentionPlan &plan,
 
 /// Merges one row of a split item and stores it. Entry 0 becomes the state.
 static void mergeRow(KernelEmitter &e, const AttentionPlan &plan, Value split,
-                     Value row, Value result, Value column) {
+                     Value row, Value result, Value firstRow, Value column,
+                     Value store) {
   Value first = e.loadI64(split), end = e.loadI64(e.at(split, 8));
   Value entries = e.at(split, kLineBytes);
   Value statistic = e.mul(row, 4);
@@ -71,27 +72,22 @@ static void mergeRow(KernelEmitter &e, const AttentionPlan &plan, Value split,
               mergeOutput(e, plan, state, e.at(entry, outputs), f.keep, f.take);
               return KernelEmitter::Values{f.maximum, f.sum};
             },
-            [&] {
-              return KernelEmitter::Values{before[0], before[1]};
-            });
+            [&] { return KernelEmitter::Values{before[0], before[1]}; });
       });
-  storeAttentionRow(e, plan, state,
-                    vector::ExtractOp::create(e.b, e.loc, merged[1], 0), result,
-                    column);
+  e.callIndirect(store,
+                 {state, vector::ExtractOp::create(e.b, e.loc, merged[1], 0),
+                  result, firstRow, column});
 }
 
-FailureOr<func::FuncOp> adze::buildAttentionMerge(OpBuilder &builder,
-                                                  KernelOp kernel,
-                                                  const KernelTarget &target) {
-  AttentionPlan plan(kernel, target);
-  if (plan.params.failed())
-    return failure();
-  KernelEmitter e(builder, kernel.getLoc());
-  OpBuilder::InsertionGuard guard(builder);
-  // part, parts, scratch, batch, result, shared, M
-  func::FuncOp func = e.beginFunction(
-      kernel.getSymName(),
-      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.index}, {}, true);
+/// (part, parts, scratch, batch, result, shared, M, store): the share of a
+/// part.
+static func::FuncOp getMerge(KernelEmitter &e, const AttentionPlan &plan,
+                             KernelOp kernel, ArrayRef<Type> types) {
+  std::string name = sharedAttentionName(kernel) + ".merge_split";
+  if (func::FuncOp known = e.lookup(name))
+    return known;
+  OpBuilder::InsertionGuard guard(e.b);
+  func::FuncOp func = e.beginShared(name, types);
   ValueRange args = func.getArguments();
   Value part = args[0], parts = args[1], table = args[2];
   AttentionCut cut(e, plan, args[3]);
@@ -103,20 +99,39 @@ FailureOr<func::FuncOp> adze::buildAttentionMerge(OpBuilder &builder,
     Value head = e.loadI64(e.at(entry, 16));
     BlockShape shape =
         cut.shapeOf(e.loadI64(e.at(entry, 8)), e.loadI64(e.at(entry, 24)));
-    Value result = e.at(
-        args[4], e.mul(shape.firstRow, plan.heads * plan.headDim *
-                                           KernelEmitter::bytesOf(plan.out)));
     Value split = e.at(args[5], e.mul(i, stride));
     e.loop(zero, shape.rows, 1, [&](Value row) {
       Value mine = e.compare(arith::CmpIPredicate::eq,
                              e.rem(e.add(carried[0], row), parts), part);
       e.ifThen(mine, [&] {
-        mergeRow(e, plan, split, row, result,
-                 attentionColumn(e, plan, row, head));
+        mergeRow(e, plan, split, row, args[4], shape.firstRow,
+                 attentionColumn(e, plan, row, head), args[7]);
       });
     });
     return KernelEmitter::Values{e.add(carried[0], shape.rows)};
   });
+  e.ret();
+  return func;
+}
+
+FailureOr<func::FuncOp> adze::buildAttentionMerge(OpBuilder &builder,
+                                                  KernelOp kernel,
+                                                  const KernelTarget &target) {
+  AttentionPlan plan(kernel, target);
+  if (plan.params.failed())
+    return failure();
+  KernelEmitter e(builder, kernel.getLoc());
+  func::FuncOp store = getAttentionStore(e, plan);
+  SmallVector<Type> types(2, e.index);
+  types.append(4, e.ptr);
+  types.append({e.index, store.getFunctionType()});
+  func::FuncOp shared = getMerge(e, plan, kernel, types);
+  OpBuilder::InsertionGuard guard(builder);
+  types.pop_back();
+  func::FuncOp func = e.beginFunction(kernel.getSymName(), types, {}, true);
+  SmallVector<Value> arguments(func.getArguments());
+  arguments.push_back(e.address(store));
+  e.call(shared, arguments);
   e.ret();
   return func;
 }

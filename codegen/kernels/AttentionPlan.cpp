@@ -6,6 +6,8 @@
 #include "AttentionPlan.h"
 #include "AttentionCodes.h"
 #include "Builders.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace adze;
@@ -60,15 +62,38 @@ void adze::mergeOutput(KernelEmitter &e, const AttentionPlan &plan,
          });
 }
 
-void adze::storeAttentionRow(KernelEmitter &e, const AttentionPlan &plan,
-                             Value output, Value sum, Value result,
-                             Value column) {
+//===-- what differs in the type of the result ----------------------------===//
+
+std::string adze::sharedAttentionName(KernelOp kernel) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (NamedAttribute param : kernel.getParams())
+    if (param.getName() != "out")
+      os << param.getName().getValue() << '=' << param.getValue() << ' ';
+  return "adze.attention." + llvm::utohexstr(llvm::xxh3_64bits(text), true);
+}
+
+func::FuncOp adze::getAttentionStore(KernelEmitter &e,
+                                     const AttentionPlan &plan) {
+  std::string name;
+  llvm::raw_string_ostream(name) << "adze.attention.store." << plan.out << '.'
+                                 << plan.heads << '.' << plan.headDim;
+  if (func::FuncOp known = e.lookup(name))
+    return known;
+  OpBuilder::InsertionGuard guard(e.b);
+  func::FuncOp func =
+      e.beginShared(name, {e.ptr, e.f32, e.ptr, e.index, e.index});
+  ValueRange args = func.getArguments();
+  Value output = args[0], sum = args[1], row = args[3], column = args[4];
   int64_t bytes = KernelEmitter::bytesOf(plan.out);
   Value factor = e.broadcast(e.divf(e.constantF32(1), sum));
-  Value to = e.at(result, e.mul(column, bytes));
+  Value first = e.mul(row, plan.heads * plan.headDim);
+  Value to = e.at(args[2], e.mul(e.add(first, column), bytes));
   for (int64_t d = 0; d < plan.headDim; d += kLanes)
     e.storeLanes(e.mulf(e.loadLanes(e.f32, e.at(output, d * 4)), factor),
                  plan.out, e.at(to, d * bytes), plan.headDim - d);
+  e.ret();
+  return func;
 }
 
 Value adze::attentionColumn(KernelEmitter &e, const AttentionPlan &plan,

@@ -69,8 +69,14 @@ struct AttentionPlan {
   int64_t maximumOffset() const {
     return outputOffset() + blockRows() * outputRowBytes();
   }
-  int64_t sumOffset() const { return maximumOffset() + statBytes(blockRows()); }
-  int64_t scoreOffset() const { return sumOffset() + statBytes(blockRows()); }
+  // A tile's statistics are stored in whole vectors, the last ones behind all
+  // rows.
+  int64_t sumOffset() const {
+    return maximumOffset() + statBytes(blockRows() + kLanes);
+  }
+  int64_t scoreOffset() const {
+    return sumOffset() + statBytes(blockRows() + kLanes);
+  }
   int64_t scoreRowBytes() const { return kChunk * 4; }
   int64_t weightOffset() const {
     return scoreOffset() + kMaxTileRows * scoreRowBytes();
@@ -127,10 +133,13 @@ inline constexpr int32_t kUnseenBits = int32_t(0xff800000);
 /// Bytes of the partial results of one split item, for the step's `batch`.
 mlir::Value splitBytes(KernelEmitter &e, const AttentionPlan &plan,
                        mlir::Value batch);
-/// Stores one finished row: output / sum, at element `column` of `result`.
-void storeAttentionRow(KernelEmitter &e, const AttentionPlan &plan,
-                       mlir::Value output, mlir::Value sum, mlir::Value result,
-                       mlir::Value column);
+/// Attentions that differ in the type of the result only share their code under
+/// this name; they give it the function that stores a row.
+std::string sharedAttentionName(KernelOp kernel);
+/// (output, sum, result, first row, column): stores output / sum at element
+/// `column` behind the start of that row of `result`.
+mlir::func::FuncOp getAttentionStore(KernelEmitter &e,
+                                     const AttentionPlan &plan);
 /// Element of row `row` of a block (token by token, then the heads that share a
 /// KV head) in q and result, from the block's first token on.
 mlir::Value attentionColumn(KernelEmitter &e, const AttentionPlan &plan,

@@ -63,8 +63,10 @@ private:
     return types.depth() * KernelEmitter::bytesOf(types.rowType);
   }
   int64_t unroll() const {
-    return std::clamp<int64_t>(llvm::PowerOf2Ceil(24 / (rows * panels) + 1), 1,
-                               8);
+    // Expanding 16-bit elements, a unit is two steps and more.
+    int64_t wanted = types.depth() == 2 && !dot ? 8 : 24;
+    return std::clamp<int64_t>(llvm::PowerOf2Ceil(wanted / (rows * panels) + 1),
+                               1, wanted / 3);
   }
   Values zeros() { return Values(rows * panels, e.splat(0)); }
   Values units(ArrayRef<Value> x, ArrayRef<Value> w, ArrayRef<Value> ahead,
