@@ -159,9 +159,8 @@ TEST(TokenizerJson, PartsOfTheWrongKindAreNamed) {
     std::string Parts::*part;
     const char *json, *words;
   } cases[] = {
-      {&Parts::normalizer, R"({"type": 3})",
-       "normalizer.type: expected a "
-       "string"},
+      {&Parts::normalizer, R"({"type": "Prepend", "prepend": 3})",
+       "normalizer.prepend: expected a string"},
       {&Parts::normalizer, R"({"type": "Sequence", "normalizers": 1})",
        "normalizer.normalizers: expected an array"},
       {&Parts::model, R"("byte_fallback": true, )",
@@ -200,15 +199,16 @@ TEST(TokenizerJson, PartsOfTheWrongKindAreNamed) {
        ".single: has no place for the text"},
       {&Parts::postProcessor,
        R"({"type": "TemplateProcessing", "pair": [], "special_tokens": {},
-           "single": [{"Sequence": {"id": "B", "type_id": 0}}]})",
+           "single": [{"Sequence": {"id": "A", "type_id": 0}},
+                      {"Sequence": {"id": "B", "type_id": 0}}]})",
        "a second text is not supported"},
       {&Parts::decoder,
        R"({"type": "Sequence", "decoders": [{"type": "Replace",
            "pattern": {"Regex": "a"}, "content": "b"}]})",
        ".pattern.Regex: is not supported in a decoder"},
       {&Parts::decoder,
-       R"({"type": "Sequence", "decoders": [{"type": "Strip", "content": "a",
-           "start": 1, "stop": 0}]})",
+       R"({"type": "Sequence", "decoders": [{"type": "Fuse"},
+           {"type": "Strip", "content": "a", "start": 1, "stop": 0}]})",
        "only spaces at the start can be stripped"},
       {&Parts::preTokenizer,
        R"({"type": "Sequence", "pretokenizers": [
