@@ -48,7 +48,8 @@ std::string problemOf(llvm::StringRef text) {
 
 void expectProblem(llvm::StringRef text, llvm::StringRef expected) {
   std::string said = problemOf(text);
-  EXPECT_NE(said.find(expected.str()), std::string::npos) << said;
+  EXPECT_NE(said.find(expected.str()), std::string::npos)
+      << text.str() << " says: " << said;
 }
 
 TEST(KernelErrors, AKernelThatFits) {
@@ -73,7 +74,7 @@ TEST(KernelErrors, ParametersAreNamed) {
   expectProblem("adze.kernel @k embed {}", "expects param '");
   expectProblem("adze.kernel @k rotary {}", "expects param '");
   expectProblem("adze.kernel @k kv_append {}", "expects param '");
-  expectProblem("adze.kernel @k take_rows {}", "expects param '");
+  expectProblem("adze.kernel @k take_rows {elem = 3 : i64}", "expects param '");
   expectProblem("adze.kernel @k attention_merge {}", "expects param '");
 }
 
