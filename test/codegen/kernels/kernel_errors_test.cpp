@@ -4,10 +4,11 @@
 // pass of a plug-in at before-codegen may leave one.
 
 #include "adze/Codegen/KernelBuilder.h"
-#include "adze/Codegen/KernelLowering.h"
+#include "adze/Codegen/LowerSchedule.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -102,6 +103,49 @@ TEST(KernelErrors, GenericNeedsRows) {
       adze.yield %a : tensor<?x4xf32>
     })",
                 "expects param 'whole' to be an array of bools, found none");
+}
+
+/// What lowering says about an entry that does `body`.
+void expectScheduleProblem(llvm::StringRef body, llvm::StringRef expected) {
+  std::string text = (R"(
+    adze.weight @w from "w" : !adze.weight<4, #adze.float<f32>>
+    adze.kernel @k rms_norm {eps = 1.0e-5, heads = 1, in = f32, out = f32}
+    func.func @step(%f: !adze.frame) attributes {adze.entry,
+        adze.arena = array<i64: 0, 0>, adze.symbols = ["T"], adze.abi = [],
+        adze.results = 0 : i64} {
+      %x = adze.frame_arg %f 0 : !adze.buffer<4xf32>
+      )" + body + R"(
+      return
+    })")
+                         .str();
+  std::string said;
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<AdzeDialect, arith::ArithDialect, func::FuncDialect>();
+  loadKernelDialects(context);
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    said += diagnostic.str() + "\n";
+  });
+  auto module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module) << said;
+  auto targets = resolveTargets("x86-64-v3");
+  ASSERT_TRUE(bool(targets));
+  SmallVector<LoweredEntry> entries;
+  EXPECT_TRUE(
+      failed(lowerSchedule(*module, "", targets->front()->kernel, entries)));
+  EXPECT_NE(said.find(expected.str()), std::string::npos) << said;
+}
+
+TEST(ScheduleErrors, AWeightWithoutPlace) {
+  expectScheduleProblem(
+      "adze.launch @k over tokens rows tokens frame %f (%x, %x) weights [@w] "
+      "sizes [4] : !adze.buffer<4xf32>, !adze.buffer<4xf32>",
+      "reads @w, which has no place in the artefact: run "
+      "adze-assign-weight-offsets first");
+}
+
+TEST(ScheduleErrors, AnOpOfAnotherLevel) {
+  expectScheduleProblem("%c = arith.constant 1 : i32",
+                        "is no op of the scheduled level");
 }
 
 } // namespace
