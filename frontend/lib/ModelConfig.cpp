@@ -47,6 +47,9 @@ static void checkRope(const RopeConfig &rope, int64_t headDim, StringRef file,
                     Twine(rope.factors.size()));
 }
 
+/// What the type of a cache holds (kMaxKVHeads of the dialect).
+static constexpr int64_t maxKVHeads = 65536;
+
 void checkConsistency(const ModelConfig &config, StringRef file,
                       Diagnostics &diags) {
   if (config.kvHeads > config.heads || config.heads % config.kvHeads != 0)
@@ -54,6 +57,10 @@ void checkConsistency(const ModelConfig &config, StringRef file,
                 "expected a number of attention heads that the number of "
                 "key/value heads divides, found " +
                     Twine(config.heads) + " and " + Twine(config.kvHeads));
+  if (config.kvHeads > maxKVHeads)
+    diags.error(file, "",
+                "expected at most " + Twine(maxKVHeads) +
+                    " key/value heads, found " + Twine(config.kvHeads));
   if (config.queryWidth() > maxDimension)
     diags.error(file, "",
                 "expected heads times head dimension of at most " +

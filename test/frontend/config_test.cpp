@@ -342,6 +342,16 @@ TEST(Config, RefusesWhatPhi3CannotDo) {
             "supported: false");
 }
 
+TEST(Config, RefusesOtherMixesOfPhi3) {
+  EXPECT_EQ(read(decoder("Phi3ForCausalLM",
+                         R"(, "full_attn_mod": 2, "interpolate_factor": 4)"))
+                .errors,
+            "c: \"full_attn_mod\": expected a supported value, found 2; "
+            "supported: 1\n"
+            "c: \"interpolate_factor\": expected a supported value, found 4; "
+            "supported: 1");
+}
+
 TEST(Config, ReadsSmolLM) {
   Outcome smol = readTiny(R"("is_llama_config": true, "rope_interleaved": false,
     "transformers.js_config": {"dtype": "q4"})");
@@ -401,6 +411,25 @@ TEST(Config, RefusesContradictions) {
             "num_attention_heads wide");
   EXPECT_EQ(readTiny("\"head_dim\": 5").errors,
             "c: expected an even head dimension for rotary embedding, found 5");
+  EXPECT_EQ(readTiny("\"head_dim\": 8194").errors,
+            "c: \"head_dim\": expected a positive integer of at most 8192, "
+            "found 8194");
+  EXPECT_EQ(readChanged("\"hidden_size\": 8", "\"hidden_size\": 32768").errors,
+            "c: \"num_attention_heads\": expected heads of at most 8192 "
+            "elements, found 16384");
+  EXPECT_EQ(
+      read(decoder("LlamaForCausalLM", "")
+               .replace(decoder("LlamaForCausalLM", "").find("heads\": 4"), 9,
+                        "heads\": 262144, \"head_dim\": 8192"))
+          .errors,
+      "c: expected heads times head dimension of at most 268435456, "
+      "found 262144 x 8192");
+  std::string many = decoder("LlamaForCausalLM", ", \"head_dim\": 2");
+  many.replace(many.find("attention_heads\": 4"), 19,
+               "attention_heads\": 131072");
+  many.replace(many.find("value_heads\": 2"), 15, "value_heads\": 131072");
+  EXPECT_EQ(read(many).errors,
+            "c: expected at most 65536 key/value heads, found 131072");
   EXPECT_EQ(readTiny("\"bos_token_id\": 3").errors,
             "c: expected a begin-of-text token below the vocabulary size 3, "
             "found 3");
@@ -421,6 +450,12 @@ TEST(Config, RefusesWhatChangesTheResult) {
   EXPECT_EQ(readTiny("\"is_encoder_decoder\": true").errors,
             "c: \"is_encoder_decoder\": expected a supported value, found "
             "true; supported: false");
+  EXPECT_EQ(readTiny("\"add_cross_attention\": true").errors,
+            "c: \"add_cross_attention\": expected a supported value, found "
+            "true; supported: false");
+  EXPECT_EQ(readTiny("\"pruned_heads\": {\"1\": [0]}").errors,
+            "c: \"pruned_heads\": expected a supported value, found "
+            "{\"1\":[0]}; supported: {}");
 }
 
 TEST(Config, WarnsAboutUnknownKeysOnly) {

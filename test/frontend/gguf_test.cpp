@@ -122,6 +122,9 @@ TEST(Gguf, RefusesBrokenMetadata) {
             "m.gguf: \"tokenizer.ggml.tokens\": expected a list of strings, "
             "found a value type 4");
 
+  EXPECT_EQ(ggufFailure(GgufWriter().tensor("", {1}, 0, 0).write()),
+            "m.gguf: expected a tensor name in UTF-8, found \"\"");
+
   // A list whose count is a lie.
   std::string payload;
   append<uint32_t>(payload, 8);
@@ -170,6 +173,13 @@ TEST(Gguf, RefusesBrokenVocabularies) {
             "of the 2 tokens, found 2\n"
             "m.gguf: \"tokenizer.ggml.scores\": expected one value for each of "
             "the 2 tokens, found 1\n");
+}
+
+TEST(Gguf, RefusesAVocabularyWithoutName) {
+  EXPECT_EQ(failureOf(GgufWriter()
+                          .strs("tokenizer.ggml.tokens", {"a"})
+                          .u32("tokenizer.ggml.model", 1)),
+            "m.gguf: \"tokenizer.ggml.model\": expected a string, found 1\n");
 }
 
 TEST(Gguf, RefusesBrokenTensors) {

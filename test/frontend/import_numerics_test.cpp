@@ -8,6 +8,7 @@
 #include "adze/Frontend/CheckpointSource.h"
 #include "adze/Interpreter/Interpreter.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include "gtest/gtest.h"
@@ -114,6 +115,49 @@ INSTANTIATE_TEST_SUITE_P(Blocks, ReferenceLogits,
                          [](const auto &info) {
                            return testName(info.param.name);
                          });
+
+/// A wrong epsilon passes every bound on references whose activations are far
+/// above it. The quiet ones must feel that of each single norm.
+class QuietReference : public testing::TestWithParam<const char *> {};
+
+TEST_P(QuietReference, FeelsTheEpsilonOfEachNorm) {
+  std::string folder = referencesRoot() + "/" + GetParam();
+  NpyArray tokens, expected;
+  ASSERT_EQ(readNpy(folder + "/tokens.npy", tokens), "");
+  ASSERT_EQ(readNpy(folder + "/expected_logits.npy", expected), "");
+  Model model(llvm::StringRef(GetParam()).starts_with("gguf/")
+                  ? folder + "/model.gguf"
+                  : folder);
+  ASSERT_EQ(model.error, "");
+  llvm::SmallVector<RmsNormOp> norms;
+  model.module->walk([&](RmsNormOp op) {
+    // The entry that is not run here.
+    if (op->getParentOfType<mlir::func::FuncOp>().getName() != "hidden")
+      norms.push_back(op);
+  });
+  // Two of a layer and the last one; of qwen3 also those of queries and keys.
+  bool normsHeads = llvm::StringRef(GetParam()).contains("qwen3");
+  ASSERT_EQ(norms.size(), normsHeads ? 5u : 3u);
+  for (RmsNormOp norm : norms) {
+    mlir::FloatAttr eps = norm.getEpsAttr();
+    norm.setEpsAttr(
+        mlir::FloatAttr::get(eps.getType(), 10 * eps.getValueAsDouble()));
+    model.interpreter->reset();
+    HostTensor logits = model.run(integers(tokens));
+    ASSERT_EQ(logits.floats.size(), expected.values.size());
+    // A hundred times what the compiled models may differ by.
+    EXPECT_GT(worstError(logits.floats, expected), 1e-2)
+        << norm.getWeight().str();
+    norm.setEpsAttr(eps);
+  }
+  model.interpreter->reset();
+  EXPECT_LE(worstError(model.run(integers(tokens)).floats, expected), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Import, QuietReference,
+                         testing::Values("hf/llama-quiet", "hf/qwen3-quiet",
+                                         "gguf/qwen3-quiet-f32"),
+                         [](const auto &info) { return testName(info.param); });
 
 /// The values that come with stories260k: logits of 200 ids, of which each is
 /// the best continuation of those before.

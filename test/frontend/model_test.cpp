@@ -262,6 +262,22 @@ TEST(GgufModel, RefusesWhatItCannotRun) {
   EXPECT_EQ(describeFailure(tinyGguf().str("llama.rope.scaling.type", "yarn")),
             "m.gguf: \"llama.rope.scaling.type\": expected a supported value, "
             "found \"yarn\"; supported: \"none\" and \"linear\"");
+  EXPECT_EQ(describeFailure(tinyGguf().u32("llama.expert_used_count", 2)),
+            "m.gguf: \"llama.expert_used_count\": expected a supported value, "
+            "found 2; supported: 0");
+  EXPECT_EQ(
+      describeFailure(tinyGguf().pair("llama.use_parallel_residual", 7,
+                                      std::string(1, '\0'))),
+      "m.gguf: \"llama.use_parallel_residual\": expected a supported value, "
+      "found false; supported: true");
+  EXPECT_EQ(describeFailure(tinyGguf().u32("llama.attention.value_length", 2)),
+            "m.gguf: \"llama.attention.value_length\": expected a supported "
+            "value, found 2; supported: 4 (the key length)");
+  EXPECT_EQ(
+      describeFailure(tinyHeader("llama").strs("tokenizer.ggml.tokens",
+                                               {"a", "b", "c", "d"})),
+      "m.gguf: \"tokenizer.ggml.tokens\": expected at most as many tokens "
+      "as the embedding has rows, 3, found 4");
   EXPECT_EQ(describeFailure(tinyGguf().u32("split.count", 2)),
             "m.gguf: \"split.count\": expected a model in one file, found one "
             "of several parts; merge them with llama-gguf-split --merge");

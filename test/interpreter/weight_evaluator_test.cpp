@@ -48,9 +48,8 @@ struct Weights {
   std::vector<uint8_t> bytes(llvm::StringRef name, int64_t layer = 0) {
     WeightType type = weight(name).getWeightType();
     std::vector<uint8_t> result(type.getStorageBytes(), 0xcd);
-    llvm::Error failed =
-        evaluator->evaluate(weight(name), layer, 0, numWeightUnits(type),
-                            result.data());
+    llvm::Error failed = evaluator->evaluate(
+        weight(name), layer, 0, numWeightUnits(type), result.data());
     EXPECT_FALSE(bool(failed)) << llvm::toString(std::move(failed));
     return result;
   }
@@ -77,7 +76,8 @@ void expectStorageIsRows(Weights &w, llvm::StringRef name) {
     std::vector<float> flat;
     for (const auto &row : rows)
       flat.insert(flat.end(), row.begin(), row.end());
-    EXPECT_EQ(bytes, encode(format, flat, type.isVector() ? flat.size() : cols));
+    EXPECT_EQ(bytes,
+              encode(format, flat, type.isVector() ? flat.size() : cols));
     return;
   }
   int64_t panelBytes = format.getPanelBytes(cols);
@@ -399,12 +399,11 @@ TEST(WeightEvaluator, MismatchesNameWeightAndTensor) {
   w.m.weights.add("t", "f32", {2, 2}, std::vector<uint8_t>(15));
   EXPECT_EQ(w.readError("a"),
             "tensor \"t\": weight @a expects 16 bytes, found 15 bytes");
-  EXPECT_EQ(w.readError("l", 2),
-            "weight @l: expected a layer below 2, got 2");
+  EXPECT_EQ(w.readError("l", 2), "weight @l: expected a layer below 2, got 2");
   std::vector<float> out(8);
-  EXPECT_EQ(llvm::toString(
-                w.evaluator->readRows(w.weight("l"), 0, 1, 2, out.data())),
-            "weight @l: expected rows within 0 to 2, got 1 to 3");
+  EXPECT_EQ(
+      llvm::toString(w.evaluator->readRows(w.weight("l"), 0, 1, 2, out.data())),
+      "weight @l: expected rows within 0 to 2, got 1 to 3");
 }
 
 /// A list of layers reads the tensors of those layers, and expressions of the
@@ -471,6 +470,35 @@ TEST(WeightEvaluator, CyclesAreRefused) {
       adze.yield %0 : !adze.weight<2, #adze.float<f32>>
     })");
   EXPECT_NE(w.error.find("depends on itself"), std::string::npos) << w.error;
+}
+
+TEST(WeightEvaluator, PartsAreBounded) {
+  std::string parts = "%0", types = "!adze.weight<2x2, #adze.float<f32>>";
+  for (int i = 1; i < 5000; ++i) {
+    parts += ", %0";
+    types += ", !adze.weight<2x2, #adze.float<f32>>";
+  }
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<2x2, #adze.float<f32>>
+    adze.weight @b : !adze.weight<10000x2, #adze.float<f32>> {
+      %0 = adze.ref @a : !adze.weight<2x2, #adze.float<f32>>
+      %1 = adze.concat )" +
+            parts + " : (" + types + R"()
+        -> !adze.weight<10000x2, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<10000x2, #adze.float<f32>>
+    })");
+  EXPECT_EQ(w.error, "weight @b: expected an expression of at most 4096 parts");
+}
+
+TEST(WeightEvaluator, OtherModulesAreRefused) {
+  constexpr const char *text = R"(
+    adze.weight @a from "a" : !adze.weight<2, #adze.float<f32>>)";
+  Weights w(text), other(text);
+  ASSERT_EQ(w.error + other.error, "");
+  float out[2];
+  EXPECT_EQ(
+      llvm::toString(w.evaluator->readRows(other.weight("a"), 0, 0, 1, out)),
+      "weight @a is not a weight of the evaluated module");
 }
 
 } // namespace

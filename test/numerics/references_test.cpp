@@ -10,8 +10,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <unistd.h>
 
 using namespace adze;
 using namespace adze::test;
@@ -43,8 +47,8 @@ std::vector<int32_t> idsOf(const NpyArray &array) {
 /// Weights are those of the reference; what differs is the order of sums.
 /// Blocks are decoded on the way into float sums.
 double tolerance(const std::string &model) {
-  bool isWide = model.find("f16") != std::string::npos ||
-                model.rfind("blocks/", 0) == 0;
+  bool isWide =
+      model.find("f16") != std::string::npos || model.rfind("blocks/", 0) == 0;
   return isWide ? 1e-3 : 1e-4;
 }
 
@@ -80,7 +84,8 @@ void checkReference(const std::string &name, const CompileOptions &options) {
     model /= "model.gguf";
   // Keys and values as exact as the weights: what is tested is the arithmetic.
   NpyArray want, rounded, ids;
-  ASSERT_EQ(readNpy((folder / name / "expected_logits.npy").string(), want), "");
+  ASSERT_EQ(readNpy((folder / name / "expected_logits.npy").string(), want),
+            "");
   bool isBF16 = name.find("bf16") != std::string::npos;
   if (isBF16)
     ASSERT_EQ(
@@ -121,21 +126,117 @@ TEST_P(References, LogitsEqualWithoutFusion) {
   options.kv = "f32";
   options.activations = activationsOf(GetParam());
   options.target = "host";
-  options.disable = {"adze-hoist-take-rows", "adze-normalize-rotary",
-                     "cse", "adze-fuse-head-sinks", "adze-merge-qkv",
-                     "adze-merge-gate-up", "adze-fuse-linear-regions",
-                     "adze-fuse-maps"};
+  options.disable = {
+      "adze-hoist-take-rows",     "adze-normalize-rotary", "cse",
+      "adze-fuse-head-sinks",     "adze-merge-qkv",        "adze-merge-gate-up",
+      "adze-fuse-linear-regions", "adze-fuse-maps"};
   checkReference(GetParam(), options);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Stored, References, testing::ValuesIn(references()), [](const auto &info) {
-      std::string name = info.param;
-      for (char &c : name)
-        if (!std::isalnum(static_cast<unsigned char>(c)))
-          c = '_';
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Stored, References, testing::ValuesIn(references()),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           for (char &c : name)
+                             if (!std::isalnum(static_cast<unsigned char>(c)))
+                               c = '_';
+                           return name;
+                         });
+
+//===-- A wrong epsilon
+//----------------------------------------------------===//
+
+std::string readFile(const fs::path &path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+/// `text` with what follows `key` replaced; unchanged if there is no key.
+void replaceAfter(std::string &text, const std::string &key, size_t length,
+                  const std::string &value) {
+  if (size_t at = text.find(key); at != std::string::npos)
+    text.replace(at + key.size(), length, value);
+}
+
+/// The same checkpoint with an epsilon that is `factor` times as large, in a
+/// folder that is removed with this object.
+class OtherEpsilon {
+public:
+  OtherEpsilon(const std::string &name, float factor) {
+    static std::atomic<int> next{0};
+    folder = fs::path(testing::TempDir()) /
+             ("adze-epsilon-" + std::to_string(::getpid()) + "-" +
+              std::to_string(next++));
+    fs::copy(fs::path(ADZE_SOURCE_DIR) / "test/numerics/references" / name,
+             folder);
+    bool isGguf = name.rfind("gguf/", 0) == 0;
+    fs::path edited = folder / (isGguf ? "model.gguf" : "config.json");
+    path = isGguf ? edited : folder;
+    std::string text = readFile(edited);
+    if (isGguf) {
+      // The key is followed by the type of a float and its bytes.
+      std::string key("layer_norm_rms_epsilon\6\0\0\0", 26);
+      float eps = 1e-6f * factor;
+      replaceAfter(text, key, sizeof eps,
+                   std::string(reinterpret_cast<char *>(&eps), sizeof eps));
+    } else {
+      std::string key = "\"rms_norm_eps\": ";
+      size_t at = text.find(key) + key.size();
+      replaceAfter(text, key, text.find(',', at) - at,
+                   std::to_string(factor * std::stof(text.substr(at))));
+    }
+    isEdited = text != readFile(edited);
+    std::ofstream(edited, std::ios::binary) << text;
+  }
+  ~OtherEpsilon() { fs::remove_all(folder); }
+  OtherEpsilon(const OtherEpsilon &) = delete;
+
+  fs::path path;
+  bool isEdited = false;
+
+private:
+  fs::path folder;
+};
+
+class Epsilon : public testing::TestWithParam<const char *> {};
+
+/// What the bound of LogitsEqual on the quiet references is worth.
+TEST_P(Epsilon, ReferencesRejectAnother) {
+  std::string name = GetParam();
+  fs::path folder = fs::path(ADZE_SOURCE_DIR) / "test/numerics/references";
+  NpyArray want, ids;
+  ASSERT_EQ(readNpy((folder / name / "expected_logits.npy").string(), want),
+            "");
+  ASSERT_EQ(readNpy((folder / name / "tokens.npy").string(), ids), "");
+  CompileOptions options;
+  options.kv = "f32";
+  options.target = "host";
+  for (float factor : {10.0f, 2.0f}) {
+    OtherEpsilon other(name, factor);
+    ASSERT_TRUE(other.isEdited);
+    CompiledModel compiled(other.path.string(), options);
+    ASSERT_EQ(compiled.error(), "");
+    ModelHandle opened = openModel(compiled.path(), "");
+    ASSERT_TRUE(opened);
+    SessionHandle session = makeSession(opened.get(), 1);
+    ASSERT_TRUE(session);
+    std::vector<float> got = evaluate(session.get(), idsOf(ids));
+    ASSERT_EQ(got.size(), want.values.size());
+    EXPECT_GT(relativeError(got, want), 100 * tolerance(name))
+        << name << " with " << factor << " times its epsilon";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Quiet, Epsilon,
+                         testing::Values("hf/llama-quiet", "hf/qwen3-quiet",
+                                         "gguf/qwen3-quiet-f32"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](char c) { return c == '/' || c == '-'; },
+                               '_');
+                           return name;
+                         });
 
 //===-- stories260k -------------------------------------------------------===//
 
@@ -148,9 +249,11 @@ TEST_P(Stories, LogitsAndGreedyIdsEqual) {
     GTEST_SKIP() << "needs " << model;
   NpyArray want, ids;
   ASSERT_EQ(
-      readNpy((data / "stories260k-hf/expected_logits_f64.npy").string(), want), "");
+      readNpy((data / "stories260k-hf/expected_logits_f64.npy").string(), want),
+      "");
   ASSERT_EQ(
-      readNpy((data / "stories260k-hf/expected_greedy_ids.npy").string(), ids), "");
+      readNpy((data / "stories260k-hf/expected_greedy_ids.npy").string(), ids),
+      "");
   std::vector<int32_t> expected = idsOf(ids);
   CompiledModel compiled(model.string(), {});
   ASSERT_EQ(compiled.error(), "");

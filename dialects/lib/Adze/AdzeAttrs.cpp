@@ -65,17 +65,18 @@ void HeadChainAttr::print(AsmPrinter &printer) const {
   printer << ", " << stringifyHeadDest(getDest()) << '>';
 }
 
-LogicalResult
-HeadSinkAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                     int64_t headDim, ArrayRef<HeadChainAttr> chains) {
-  if (headDim <= 0)
-    return emitError() << "expects a positive head size, got " << headDim;
+LogicalResult HeadSinkAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   int64_t headDim,
+                                   ArrayRef<HeadChainAttr> chains) {
+  if (headDim <= 0 || headDim > kMaxHeadDim)
+    return emitError() << "expects a head size of 1 to " << kMaxHeadDim
+                       << ", got " << headDim;
   if (chains.empty())
     return emitError() << "expects at least one head chain";
   int64_t seen[3] = {0, 0, 0};
   for (HeadChainAttr chain : chains) {
-    if (chain.getHeads() <= 0)
-      return emitError() << "expects a positive number of heads, got "
+    if (chain.getHeads() <= 0 || chain.getHeads() > kMaxKVHeads)
+      return emitError() << "expects 1 to " << kMaxKVHeads << " heads, got "
                          << chain.getHeads();
     if (chain.getRotary() && headDim % 2)
       return emitError() << "expects an even head size for a rotary chain, got "

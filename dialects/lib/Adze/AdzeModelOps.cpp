@@ -2,7 +2,7 @@
 //
 // Verifiers and effects of model-level and fused-level ops.
 
-#include "adze/Dialect/Adze/Adze.h"
+#include "Verifiers.h"
 #include "adze/Dialect/Adze/ScalarRegion.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -15,27 +15,6 @@ namespace {
 
 int64_t columns(Value v) {
   return cast<RankedTensorType>(v.getType()).getDimSize(1);
-}
-
-/// Finds a weight and checks that a layer index is given exactly when it is one
-/// per layer. Null after an error.
-WeightOp checkedWeight(Operation *op, FlatSymbolRefAttr name, bool hasLayer,
-                       StringRef constraint) {
-  WeightOp weight = lookupWeight(op, name);
-  if (!weight) {
-    op->emitOpError() << "refers to " << name
-                      << ", which is no weight of the module";
-    return {};
-  }
-  // Inside a layer kind, a weight of the whole model may be read beside those
-  // of the layer: then the index only serves the others.
-  if (weight.isPerLayer() && !hasLayer) {
-    auto diag = op->emitOpError() << "expects a layer index, since " << name
-                                  << " is one weight per layer" << constraint;
-    diag.attachNote(weight.getLoc()) << "declared here";
-    return {};
-  }
-  return weight;
 }
 
 LogicalResult expectVector(Operation *op, WeightOp weight, int64_t n,
@@ -56,6 +35,82 @@ struct CacheResource : SideEffects::Resource::Base<CacheResource> {
 };
 
 } // namespace
+
+//===-- symbols and layers ------------------------------------------------===//
+
+WeightOp adze::checkedWeight(Operation *op, FlatSymbolRefAttr name,
+                             bool hasLayer, StringRef constraint) {
+  WeightOp weight = lookupWeight(op, name);
+  if (!weight) {
+    op->emitOpError() << "refers to " << name
+                      << ", which is no weight of the module";
+    return {};
+  }
+  // Inside a layer kind, a weight of the whole model may be read beside those
+  // of the layer: then the index only serves the others.
+  if (weight.isPerLayer() && !hasLayer) {
+    auto diag = op->emitOpError() << "expects a layer index, since " << name
+                                  << " is one weight per layer" << constraint;
+    diag.attachNote(weight.getLoc()) << "declared here";
+    return {};
+  }
+  return weight;
+}
+
+StateOp adze::checkedState(Operation *op, FlatSymbolRefAttr name, bool hasLayer,
+                           StringRef constraint) {
+  StateOp state = lookupState(op, name);
+  if (!state) {
+    op->emitOpError() << "refers to " << name
+                      << ", which is no state of the module" << constraint;
+    return {};
+  }
+  if (state.getCount() && !hasLayer) {
+    op->emitOpError() << "expects a layer index, since " << name
+                      << " is one cache per layer" << constraint;
+    return {};
+  }
+  return state;
+}
+
+LogicalResult adze::verifyLayers(Operation *op, func::FuncOp callee,
+                                 int64_t first, int64_t count,
+                                 StringRef rangeConstraint,
+                                 StringRef layerConstraint) {
+  if (first < 0 || count < 0 || first > kMaxLayers ||
+      count > kMaxLayers - first)
+    return op->emitOpError()
+           << "expects layers within 0 to " << kMaxLayers << ", got " << count
+           << " from " << first << rangeConstraint;
+  int64_t end = first + count;
+  auto missing = [&](FlatSymbolRefAttr name, Location declared, int64_t layer) {
+    auto diag = op->emitOpError()
+                << "runs layers up to " << end - 1 << ", but " << name
+                << " has none for layer " << layer << layerConstraint;
+    diag.attachNote(declared) << "declared here";
+    return WalkResult::interrupt();
+  };
+  auto check = [&](Operation *user, FlatSymbolRefAttr name) -> WalkResult {
+    if (StateOp state = lookupState(user, name);
+        state && state.getCount() && state.getLayers() < end)
+      return missing(name, state.getLoc(), std::max(first, state.getLayers()));
+    WeightOp weight = lookupWeight(user, name);
+    if (!weight || !weight.isPerLayer())
+      return WalkResult::advance();
+    for (int64_t layer : llvm::seq(first, end))
+      if (!weight.hasLayer(layer))
+        return missing(name, weight.getLoc(), layer);
+    return WalkResult::advance();
+  };
+  if (count == 0)
+    return success();
+  // Names stand in attributes of attributes, too: the norm of a head.
+  WalkResult walk = callee.walk([&](Operation *user) {
+    return user->getAttrDictionary().walk(
+        [&](FlatSymbolRefAttr name) { return check(user, name); });
+  });
+  return failure(walk.wasInterrupted());
+}
 
 //===-- scalar regions ----------------------------------------------------===//
 
@@ -91,8 +146,8 @@ LogicalResult adze::verifyScalarRegion(Operation *op, Region &region,
   auto yield = dyn_cast<YieldOp>(block.back());
   if (!yield || yield.getNumOperands() != 1 ||
       !yield.getOperand(0).getType().isF32())
-    return op->emitOpError() << "expects a region that yields one f32"
-                             << constraint;
+    return op->emitOpError()
+           << "expects a region that yields one f32" << constraint;
   return success();
 }
 
@@ -114,8 +169,7 @@ LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &) {
 }
 
 LogicalResult RmsNormOp::verifySymbolUses(SymbolTableCollection &) {
-  WeightOp weight =
-      checkedWeight(*this, getWeightAttr(), bool(getLayer()), "");
+  WeightOp weight = checkedWeight(*this, getWeightAttr(), bool(getLayer()), "");
   if (!weight)
     return failure();
   int64_t n = columns(getX()), heads = getHeads();
@@ -180,9 +234,8 @@ LogicalResult LinearOp::verify() {
   if (getResult())
     for (Value capture : getCaptures())
       if (columns(capture) != columns(getResult()))
-        return emitOpError() << "expects captures of "
-                             << columns(getResult()) << " columns, got "
-                             << columns(capture) << " (C3)";
+        return emitOpError() << "expects captures of " << columns(getResult())
+                             << " columns, got " << columns(capture) << " (C3)";
   if (!getSink())
     return success();
   bool rotary = false, appends = false;
@@ -232,7 +285,8 @@ LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &) {
   if (auto sink = getSink()) {
     for (HeadChainAttr chain : sink->getChains()) {
       logical += chain.getHeads() * sink->getHeadDim();
-      padded += chain.getHeads() * llvm::alignTo(sink->getHeadDim(), kPanelRows);
+      padded +=
+          chain.getHeads() * llvm::alignTo(sink->getHeadDim(), kPanelRows);
     }
   } else {
     int64_t n = columns(getResult());
@@ -240,9 +294,9 @@ LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &) {
     padded = getStreams() == 2 ? 2 * int64_t(llvm::alignTo(n, kPanelRows)) : n;
   }
   if (rows != logical && rows != padded) {
-    auto diag = emitOpError() << "expects a weight of " << padded
-                              << " rows for its result, got " << type
-                              << " (C2)";
+    auto diag = emitOpError()
+                << "expects a weight of " << padded
+                << " rows for its result, got " << type << " (C2)";
     diag.attachNote(weight.getLoc()) << "declared here";
     return diag;
   }
@@ -254,7 +308,8 @@ LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &) {
   if (auto sink = getSink())
     for (HeadChainAttr chain : sink->getChains())
       if (chain.getNorm()) {
-        WeightOp norm = checkedWeight(*this, chain.getNorm(), hasLayer, " (C4)");
+        WeightOp norm =
+            checkedWeight(*this, chain.getNorm(), hasLayer, " (C4)");
         if (!norm || failed(expectVector(*this, norm, sink->getHeadDim(),
                                          "head norm", " (C1)")))
           return failure();
@@ -277,24 +332,18 @@ LogicalResult AttentionOp::verify() {
   if (bool(getK()) != bool(getV()))
     return emitOpError() << "expects keys and values together";
   if (getKvHeads() <= 0 || getHeads() <= 0 || getHeads() % getKvHeads())
-    return emitOpError() << "expects heads that are a multiple of kv_heads, got "
-                         << getHeads() << " and " << getKvHeads() << " (C2)";
-  if (getResult().getType() != getQ().getType())
-    return emitOpError() << "expects a result of the type of q, got "
-                         << getResult().getType();
+    return emitOpError()
+           << "expects heads that are a multiple of kv_heads, got "
+           << getHeads() << " and " << getKvHeads() << " (C2)";
   return success();
 }
 
 static LogicalResult checkCache(Operation *op, FlatSymbolRefAttr name,
                                 bool hasLayer, int64_t kvHeads,
                                 StateOp &state) {
-  state = lookupState(op, name);
+  state = checkedState(op, name, hasLayer, "");
   if (!state)
-    return op->emitOpError() << "refers to " << name
-                             << ", which is no state of the module";
-  if (state.getCount() && !hasLayer)
-    return op->emitOpError() << "expects a layer index, since " << name
-                             << " is one cache per layer";
+    return failure();
   if (kvHeads && state.getKVType().getHeads() != kvHeads) {
     auto diag = op->emitOpError()
                 << "expects a cache of " << kvHeads << " heads, got "
@@ -339,8 +388,7 @@ LogicalResult KVAppendOp::verifySymbolUses(SymbolTableCollection &) {
   KVType type = state.getKVType();
   for (Value v : {getK(), getV()})
     if (columns(v) != type.getHeads() * type.getHeadDim())
-      return emitOpError() << "expects "
-                           << type.getHeads() * type.getHeadDim()
+      return emitOpError() << "expects " << type.getHeads() * type.getHeadDim()
                            << " columns for " << type << ", got " << columns(v)
                            << " (C1)";
   return success();
@@ -354,6 +402,8 @@ void KVAppendOp::getEffects(
 //===-- map, repeat, weight_tensor ----------------------------------------===//
 
 LogicalResult MapOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "expects at least one input (C1)";
   auto type = cast<RankedTensorType>(getType());
   for (Value input : getInputs())
     if (cast<RankedTensorType>(input.getType()).getShape() != type.getShape())
@@ -366,24 +416,53 @@ LogicalResult MapOp::verifyRegions() {
   return verifyScalarRegion(*this, getBody(), getInputs().size(), " (C2)");
 }
 
+/// A row has a fixed size: only the first dimension is dynamic.
+static LogicalResult verifyRowsOf(GenericOp op, Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  if (tensor.getRank() > 0 && tensor.getNumDynamicDims() == 1 &&
+      tensor.isDynamicDim(0))
+    return success();
+  return op.emitOpError() << "expects rows, a tensor whose first dimension "
+                             "alone is dynamic, got "
+                          << type << " (C2)";
+}
+
 LogicalResult GenericOp::verifyRegions() {
   int64_t weights = getWeights() ? getWeightsAttr().size() : 0;
   int64_t expected = getInputs().size() + weights + bool(getBatch());
   if (getWhole().size() != getInputs().size())
     return emitOpError() << "expects one flag of 'whole' per input, got "
-                         << getWhole().size() << " for "
-                         << getInputs().size() << " inputs (C2)";
-  Block &block = getBody().front();
-  auto yield = dyn_cast<YieldOp>(block.getTerminator());
-  if (block.getNumArguments() != expected || !yield ||
+                         << getWhole().size() << " for " << getInputs().size()
+                         << " inputs (C2)";
+  auto yield = getBody().empty() ? YieldOp()
+                                 : dyn_cast<YieldOp>(getBody().front().back());
+  if (getBody().getNumArguments() != expected || !yield ||
       yield.getValues().getTypes() != TypeRange(getType()))
     return emitOpError() << "expects a region of " << expected
                          << " arguments that yields " << getType() << " (C1)";
-  for (auto [input, arg] : llvm::zip(getInputs(), block.getArguments()))
-    if (input.getType() != arg.getType())
-      return emitOpError() << "expects a region argument of type "
-                           << input.getType() << ", got " << arg.getType()
-                           << " (C1)";
+  SmallVector<Type> types(getInputs().getTypes());
+  for (auto [input, isWhole] : llvm::zip(getInputs(), getWhole()))
+    if (!isWhole && failed(verifyRowsOf(*this, input.getType())))
+      return failure();
+  if (failed(verifyRowsOf(*this, getType())))
+    return failure();
+  if (!llvm::is_sorted(getWhole()))
+    return emitOpError() << "expects inputs read by row before those read "
+                            "whole (C2)";
+  if (weights)
+    for (auto name : getWeightsAttr().getAsRange<FlatSymbolRefAttr>()) {
+      WeightOp weight = checkedWeight(*this, name, bool(getLayer()), " (C1)");
+      if (!weight)
+        return failure();
+      types.push_back(RankedTensorType::get(weight.getWeightType().getShape(),
+                                            Float32Type::get(getContext())));
+    }
+  if (getBatch())
+    types.push_back(getBatch().getType());
+  for (auto [type, arg] : llvm::zip(types, getBody().getArguments()))
+    if (type != arg.getType())
+      return emitOpError() << "expects a region argument of type " << type
+                           << ", got " << arg.getType() << " (C1)";
   return success();
 }
 
@@ -398,44 +477,24 @@ LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto expected = FunctionType::get(getContext(), inputs, getType());
   if (getArgs().empty() || getArgs()[0].getType() != getType() ||
       callee.getFunctionType() != expected) {
-    auto diag = emitOpError() << "expects a callee of type " << expected
-                              << ", got " << callee.getFunctionType()
-                              << " (C1)";
+    auto diag = emitOpError()
+                << "expects a callee of type " << expected << ", got "
+                << callee.getFunctionType() << " (C1)";
     diag.attachNote(callee.getLoc()) << "defined here";
     return diag;
   }
-  if (getCount() < 0 || int64_t(getFirst()) < 0)
-    return emitOpError() << "expects a count and a first layer of at least 0";
-  int64_t first = getFirst(), end = first + int64_t(getCount());
-  WalkResult walk = callee.walk([&](Operation *op) -> WalkResult {
-    for (NamedAttribute attr : op->getAttrs()) {
-      auto name = dyn_cast<FlatSymbolRefAttr>(attr.getValue());
-      WeightOp weight = name ? lookupWeight(op, name) : WeightOp();
-      if (!weight || !weight.isPerLayer() || first == end)
-        continue;
-      auto missing = llvm::find_if(
-          llvm::seq(first, end), [&](int64_t l) { return !weight.hasLayer(l); });
-      if (missing == llvm::seq(first, end).end())
-        continue;
-      auto diag = emitOpError()
-                  << "runs layers up to " << end - 1 << ", but " << name
-                  << " has none for layer " << *missing << " (C2)";
-      diag.attachNote(weight.getLoc()) << "declared here";
-      return WalkResult::interrupt();
-    }
-    return WalkResult::advance();
-  });
-  return failure(walk.wasInterrupted());
+  return verifyLayers(*this, callee, getFirst(), getCount(), " (C3)", " (C2)");
 }
 
 LogicalResult WeightTensorOp::verifySymbolUses(SymbolTableCollection &) {
-  WeightOp weight =
-      checkedWeight(*this, getWeightAttr(), bool(getLayer()), "");
+  WeightOp weight = checkedWeight(*this, getWeightAttr(), bool(getLayer()), "");
   if (!weight)
     return failure();
   auto type = cast<RankedTensorType>(getType());
   if (type.getShape() != weight.getWeightType().getShape())
     return emitOpError() << "expects a tensor of the shape of "
                          << weight.getWeightType() << ", got " << type;
+  if (!isa<FloatType>(type.getElementType()))
+    return emitOpError() << "expects a tensor of floats, got " << type;
   return success();
 }

@@ -55,14 +55,26 @@ std::optional<int64_t> WeightOp::getOffset(int64_t layer) {
   return first.getInt() + (stride ? layer * stride.getInt() : 0);
 }
 
+static LogicalResult verifyLayerCount(Operation *op,
+                                      std::optional<int64_t> count,
+                                      StringRef constraint) {
+  if (count && (*count <= 0 || *count > kMaxLayers))
+    return op->emitOpError() << "expects 1 to " << kMaxLayers << " layers, got "
+                             << *count << constraint;
+  return success();
+}
+
+LogicalResult StateOp::verify() {
+  return verifyLayerCount(*this, getCount(), " (C1)");
+}
+
 LogicalResult WeightOp::verify() {
   if (isSource() != getBody().empty())
     return emitOpError() << "expects either a source tensor (from) or a body, "
                          << (isSource() ? "got both" : "got neither")
                          << " (C1)";
-  if (getCount() && *getCount() <= 0)
-    return emitOpError() << "expects a positive layer count, got "
-                         << *getCount();
+  if (failed(verifyLayerCount(*this, getCount(), " (C5)")))
+    return failure();
   if (auto list = getLayersAttr()) {
     if (getCount())
       return emitOpError() << "expects either a layer count or a list of "
@@ -71,6 +83,9 @@ LogicalResult WeightOp::verify() {
         !llvm::is_sorted(list.asArrayRef(), std::less_equal<int64_t>()))
       return emitOpError() << "expects ascending layers, got " << list
                            << " (C4)";
+    if (list.asArrayRef().back() >= kMaxLayers)
+      return emitOpError() << "expects layers below " << kMaxLayers << ", got "
+                           << list.asArrayRef().back() << " (C5)";
   }
   if (isSource() && getSource()->contains("{}") != isPerLayer())
     return emitOpError() << "expects {} in the source name if and only if "
@@ -174,9 +189,6 @@ LogicalResult ConcatOp::verify() {
 
 LogicalResult InterleaveOp::verify() {
   auto a = cast<WeightType>(getA().getType());
-  if (a != getB().getType())
-    return emitOpError() << "expects two weights of one type, got " << a
-                         << " and " << getB().getType() << " (C1)";
   if (failed(expectRowsLayout(*this, a)))
     return failure();
   int64_t padded = llvm::alignTo(a.getRows(), kPanelRows);

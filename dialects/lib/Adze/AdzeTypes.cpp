@@ -14,7 +14,7 @@ using namespace adze;
 
 Type WeightType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
-  FormatAttrInterface format;
+  Attribute format;
   LayoutKind layout = LayoutKind::Rows;
   auto loc = parser.getCurrentLocation();
   if (parser.parseLess() ||
@@ -37,9 +37,9 @@ Type WeightType::parse(AsmParser &parser) {
   }
   if (parser.parseGreater())
     return {};
-  return parser.getChecked<WeightType>(loc, parser.getContext(),
-                                       ArrayRef<int64_t>(shape), format,
-                                       layout);
+  return parser.getChecked<WeightType>(
+      loc, parser.getContext(), ArrayRef<int64_t>(shape),
+      dyn_cast<FormatAttrInterface>(format), layout);
 }
 
 void WeightType::print(AsmPrinter &printer) const {
@@ -61,6 +61,16 @@ WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
   for (int64_t dim : shape)
     if (dim <= 0)
       return emitError() << "expects positive dimensions, got " << dim;
+  int64_t room = kMaxWeightElements;
+  for (int64_t dim : shape)
+    room /= dim;
+  if (room == 0) {
+    auto diag = emitError() << "expects at most " << kMaxWeightElements
+                            << " elements, got ";
+    llvm::interleave(
+        shape, [&](int64_t dim) { diag << dim; }, [&] { diag << "x"; });
+    return diag;
+  }
   if (!format)
     return emitError() << "expects a weight format such as #adze.float<f32>";
   if (shape.size() == 1 &&
@@ -116,6 +126,10 @@ LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (heads <= 0 || headDim <= 0)
     return emitError() << "expects positive heads and head size, got " << heads
                        << " and " << headDim;
+  if (heads > kMaxKVHeads || headDim > kMaxHeadDim)
+    return emitError() << "expects at most " << kMaxKVHeads << " heads of "
+                       << kMaxHeadDim << ", got " << heads << " and "
+                       << headDim;
   if (!element.isF32() && !element.isF16() && !element.isBF16() &&
       !element.isSignlessInteger(8))
     return emitError() << "expects f32, f16, bf16 or i8 keys and values, got "
@@ -157,6 +171,8 @@ void BufferType::print(AsmPrinter &printer) const {
 LogicalResult BufferType::verify(function_ref<InFlightDiagnostic()> emitError,
                                  int64_t cols, Type element, int64_t group,
                                  int64_t sums) {
+  if (!element.isIntOrIndexOrFloat())
+    return emitError() << "expects columns of numbers, got " << element;
   if ((group == 0) != (sums == 0) || group < 0 || sums < 0)
     return emitError() << "expects a group and sums for quantized rows, got "
                        << group << " and " << sums;

@@ -150,8 +150,6 @@ Decomposed QuantizeOp::decompose(OpBuilder &builder) {
 //===-- map ---------------------------------------------------------------===//
 
 Decomposed MapOp::decompose(OpBuilder &builder) {
-  if (getInputs().empty())
-    return emitOpError() << "expects at least one input to be decomposed";
   Decomposer d(builder, *this);
   Value result = d.elementwise(
       getInputs(), elementOf(getResult()),

@@ -72,13 +72,6 @@ FailureOr<SmallVector<Value>> LinearOp::decompose(OpBuilder &builder) {
   int64_t n = type.getDimSize(1);
   Type element = type.getElementType();
   Type compute = Decomposer::computeType(element);
-  int64_t rows =
-      lookupWeight(*this, getWeightAttr()).getWeightType().getRows();
-  if (getStreams() == 2 && rows % (2 * kPanelRows))
-    return emitOpError() << "expects a weight of two interleaved streams, a "
-                            "multiple of "
-                         << 2 * kPanelRows << " rows, got " << rows;
-
   Value acc = emitAccumulator(d, *this, compute);
   SmallVector<Value> inputs;
   if (getStreams() == 1)

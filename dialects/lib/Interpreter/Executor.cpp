@@ -111,8 +111,7 @@ FailureOr<std::vector<float>> Executor::readWeight(Operation *op,
 
 LogicalResult Executor::expectBatchRows(Operation *op,
                                         const HostTensor &tensor) {
-  if (!batch)
-    return op->emitOpError() << "runs over a batch, but none was given";
+  assert(batch && "a call without a batch gives none to its function");
   if (tensor.shape[0] != int64_t(batch->positions.size()))
     return op->emitOpError() << "expects a row for each of the "
                              << batch->positions.size()

@@ -79,10 +79,7 @@ LogicalResult Executor::run(LinearOp op, Frame &frame) {
 
   int64_t tokens = acc->shape[0], rows = acc->shape[1];
   int64_t n = cast<RankedTensorType>(op.getResult().getType()).getDimSize(1);
-  if (op.getStreams() == 2 && rows % (2 * kPanelRows))
-    return op.emitOpError() << "expects a weight of two interleaved streams, a "
-                               "multiple of "
-                            << 2 * kPanelRows << " rows, got " << rows;
+  assert(op.getStreams() == 1 || rows % (2 * kPanelRows) == 0);
   // The columns of each stream: all, or every other block of 16.
   SmallVector<HostTensor> streams;
   for (int64_t s = 0; s < int64_t(op.getStreams()); ++s) {

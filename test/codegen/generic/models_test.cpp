@@ -100,9 +100,9 @@ TEST_P(GenericModels, LogitsEqual) {
            ++i) {
         uint32_t row = 0;
         const float *logits = nullptr;
-        ASSERT_EQ(adze_eval(session.get(), &reference.tokens[i], 1, &row, 1,
-                            &logits),
-                  ADZE_OK);
+        ASSERT_EQ(
+            adze_eval(session.get(), &reference.tokens[i], 1, &row, 1, &logits),
+            ADZE_OK);
         EXPECT_TRUE(std::equal(logits, logits + vocabulary,
                                got.begin() + i * vocabulary))
             << "at position " << i;
@@ -112,8 +112,8 @@ TEST_P(GenericModels, LogitsEqual) {
 }
 
 std::string nameOf(const testing::TestParamInfo<Case> &info) {
-  std::string name = std::string(std::get<0>(info.param)) + "_" +
-                     std::get<1>(info.param);
+  std::string name =
+      std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
   for (char &c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)))
       c = '_';
@@ -128,6 +128,11 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values("all", "adze.linear", "adze.attention", "adze.embed",
                         "adze.rms_norm", "adze.rotary", "adze.rotary_table",
                         "adze.kv_append", "adze.take_rows", "adze.map")),
+    nameOf);
+INSTANTIATE_TEST_SUITE_P(
+    Quiet, GenericModels,
+    testing::Combine(testing::Values("llama-quiet", "qwen3-quiet"),
+                     testing::Values("all", "adze.rms_norm")),
     nameOf);
 INSTANTIATE_TEST_SUITE_P(
     Half, GenericModels,

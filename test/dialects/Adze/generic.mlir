@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // adze.generic, there and back.
 // RUN: adze-opt %s | adze-opt | FileCheck %s
+// RUN: adze-opt %s --mlir-print-op-generic | adze-opt | FileCheck %s
+// RUN: adze-opt %s --emit-bytecode | adze-opt | FileCheck %s
 
 // CHECK-LABEL: func.func private @roundtrip
 // CHECK: adze.generic "tensor.cast"(%{{.*}} : tensor<?x4xf32>) whole [false] weights [@w] layer %{{.*}} -> tensor<?x4xf32> {

@@ -203,6 +203,32 @@ func.func @linear_c5_cache(%x: tensor<?x3xf32>) {
 
 // -----
 
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_both(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects either a sink or a region, got both}}
+  %y = adze.linear %x, @w sink #adze.heads<2, [#adze.head<2, store>]> {
+  ^bb0(%a: f32):
+    adze.yield %a : f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<4x3, #adze.float<f32>>
+func.func @linear_c3_blocks(%x: tensor<?x3xf32>) {
+  // expected-error @below {{expects a region of one block (C3)}}
+  %y = adze.linear %x, @w {
+  ^bb0(%a: f32):
+    cf.br ^bb1
+  ^bb1:
+    adze.yield %a : f32
+  } : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
 // expected-error @below {{expects one chain at most that goes to store}}
 #sink = #adze.heads<2, [#adze.head<1, store>, #adze.head<1, store>]>
 
@@ -318,6 +344,38 @@ func.func @attention_state(%q: tensor<?x8xf32>, %b: !adze.batch) {
 // -----
 
 adze.state @kv : !adze.kv<1x4xf32>
+func.func @attention_pair(%q: tensor<?x8xf32>, %k: tensor<?x4xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects keys and values together}}
+  %a = "adze.attention"(%q, %k, %b) <{cache = @kv, heads = 2 : i64,
+      kv_heads = 1 : i64, scale = 1.0 : f64, mask = #adze.mask<causal>,
+      operandSegmentSizes = array<i32: 1, 1, 0, 0, 1>}>
+      : (tensor<?x8xf32>, tensor<?x4xf32>, !adze.batch) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+adze.state @kv : !adze.kv<1x4xf32>
+func.func @attention_c1_keys(%q: tensor<?x8xf32>, %k: tensor<?x6xf32>, %v: tensor<?x4xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects k of 4 columns, 1 heads of 4, got 6 (C1)}}
+  %a = adze.attention %q, %k, %v cache @kv at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x8xf32>, tensor<?x6xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+adze.state @kv : !adze.kv<1x4xf32>
+func.func @attention_c1_values(%q: tensor<?x8xf32>, %k: tensor<?x4xf32>, %v: tensor<?x6xf32>, %b: !adze.batch) {
+  // expected-error @below {{expects v of 4 columns, 1 heads of 4, got 6 (C1)}}
+  %a = adze.attention %q, %k, %v cache @kv at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x8xf32>, tensor<?x4xf32>, tensor<?x6xf32>
+  return
+}
+
+// -----
+
+adze.state @kv : !adze.kv<1x4xf32>
 func.func @kv_append_c1(%k: tensor<?x6xf32>, %b: !adze.batch) {
   // expected-error @below {{expects 4 columns for '!adze.kv<1x4xf32>', got 6 (C1)}}
   adze.kv_append %k, %k cache @kv at %b : tensor<?x6xf32>, tensor<?x6xf32>
@@ -332,6 +390,17 @@ func.func @map_c1(%x: tensor<?x6xf32>, %y: tensor<?x5xf32>) {
   ^bb0(%a: f32, %b: f32):
     adze.yield %a : f32
   }
+  return
+}
+
+// -----
+
+func.func @map_c1_none() {
+  // expected-error @below {{expects at least one input (C1)}}
+  %m = "adze.map"() ({
+    %c = arith.constant 1.0 : f32
+    adze.yield %c : f32
+  }) : () -> tensor<?x6xf32>
   return
 }
 
@@ -399,6 +468,70 @@ func.func @repeat_c2_list(%x: tensor<?x3xf32>) -> tensor<?x3xf32> {
 
 // -----
 
+// expected-note @below {{declared here}}
+adze.state @kv x 2 : !adze.kv<1x4xf32>
+func.func private @layer(%l: index, %q: tensor<?x8xf32>, %b: !adze.batch) -> tensor<?x8xf32> {
+  %a = adze.attention %q cache @kv[%l] at %b heads 2 kv_heads 1 scale 1.0
+    mask <causal> : tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+func.func @repeat_c2_state(%q: tensor<?x8xf32>, %b: !adze.batch) {
+  // expected-error @below {{runs layers up to 2, but @kv has none for layer 2 (C2)}}
+  %a = adze.repeat 3 @layer(%q, %b) : (tensor<?x8xf32>, !adze.batch) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w.{}" x 2 : !adze.weight<4x3, #adze.float<f32>>
+// expected-note @below {{declared here}}
+adze.weight @n from "n.{}" x 1 : !adze.weight<2, #adze.float<f32>>
+func.func private @layer(%l: index, %x: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %y = adze.linear %x, @w[%l] sink #adze.heads<2, [#adze.head<2, norm = @n, eps = 1.0e-5, store>]> {} : (tensor<?x3xf32>) -> tensor<?x4xf32>
+  return %x : tensor<?x3xf32>
+}
+func.func @repeat_c2_norm(%x: tensor<?x3xf32>) {
+  // expected-error @below {{runs layers up to 1, but @n has none for layer 1 (C2)}}
+  %y = adze.repeat 2 @layer(%x) : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+func.func private @layer(%l: index, %x: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  return %x : tensor<?x6xf32>
+}
+func.func @repeat_c3_negative(%x: tensor<?x6xf32>) {
+  // expected-error @below {{expects layers within 0 to 65536, got -1 from 0 (C3)}}
+  %y = adze.repeat -1 @layer(%x) : (tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func private @layer(%l: index, %x: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  return %x : tensor<?x6xf32>
+}
+func.func @repeat_c3_first(%x: tensor<?x6xf32>) {
+  // expected-error @below {{expects layers within 0 to 65536, got 1 from -1 (C3)}}
+  %y = adze.repeat 1 from -1 @layer(%x) : (tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// The sum is beyond 64 bits.
+func.func private @layer(%l: index, %x: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  return %x : tensor<?x6xf32>
+}
+func.func @repeat_c3_sum(%x: tensor<?x6xf32>) {
+  // expected-error @below {{expects layers within 0 to 65536, got 9223372036854775807 from 1 (C3)}}
+  %y = adze.repeat 9223372036854775807 from 1 @layer(%x) : (tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
 func.func @quantize_c1_size(%x: tensor<?x64xf32>) {
   // expected-error @below {{expects a group of 0 or a multiple of 16, got 24 (C1)}}
   %q = adze.quantize %x group 24 : tensor<?x64xf32>
@@ -418,6 +551,14 @@ func.func @quantize_c1_sign(%x: tensor<?x64xf32>) {
 func.func @quantize_rows(%x: tensor<?xf32>) {
   // expected-error @below {{operand #0 must be rows of an activation, but got 'tensor<?xf32>'}}
   %q = adze.quantize %x : tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @no_columns(%x: tensor<?x0xf32>) {
+  // expected-error @below {{operand #0 must be rows of an activation, but got 'tensor<?x0xf32>'}}
+  %q = adze.quantize %x : tensor<?x0xf32>
   return
 }
 
@@ -452,5 +593,14 @@ adze.weight @w from "w" : !adze.weight<3x3, #adze.float<f32>>
 func.func @weight_tensor() {
   // expected-error @below {{expects a tensor of the shape of '!adze.weight<3x3, #adze.float<f32>>', got 'tensor<3x4xf32>'}}
   %w = adze.weight_tensor @w : tensor<3x4xf32>
+  return
+}
+
+// -----
+
+adze.weight @w from "w" : !adze.weight<3x3, #adze.float<f32>>
+func.func @weight_tensor_type() {
+  // expected-error @below {{expects a tensor of floats, got 'tensor<3x3xi32>'}}
+  %w = adze.weight_tensor @w : tensor<3x3xi32>
   return
 }

@@ -38,6 +38,8 @@ module attributes {adze.level = #adze.level<scheduled>} {
     // CHECK: adze.launch @k2 over tokens rows tokens frame %{{.*}}(%[[N]], %[[C]]) sizes [64] : !adze.buffer<64xf32>, !adze.buffer<64xi8, group 32, sums 16>
     adze.launch @k2 over tokens rows tokens frame %f (%n, %c) sizes [64]
       : !adze.buffer<64xf32>, !adze.buffer<64xi8, group 32, sums 16>
+    // CHECK: adze.tap_buffer %[[N]] "after attention" rows tokens frame %{{.*}} : <64xf32>
+    adze.tap_buffer %n "after attention" rows tokens frame %f : !adze.buffer<64xf32>
     // CHECK: adze.barrier %{{.*}}
     adze.barrier %f
     return

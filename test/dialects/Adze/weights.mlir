@@ -57,8 +57,35 @@ adze.weight @weight_c4_none from "w.{}" layers [] : !adze.weight<2, #adze.float<
 
 // -----
 
-// expected-error @below {{expects a positive layer count, got 0}}
+// expected-error @below {{expects 1 to 65536 layers, got 0 (C5)}}
 adze.weight @weight_count from "w.{}" x 0 : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects 1 to 65536 layers, got 65537 (C5)}}
+adze.weight @weight_c5 from "w.{}" x 65537 : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+// expected-error @below {{expects layers below 65536, got 65536 (C5)}}
+adze.weight @weight_c5_list from "w.{}" layers [1, 65536] : !adze.weight<2, #adze.float<f32>>
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<2, #adze.float<f32>>
+// expected-error @below {{expects a body of one block without arguments}}
+adze.weight @weight_block : !adze.weight<2, #adze.float<f32>> {
+^bb0(%x: f32):
+  %0 = adze.ref @a : !adze.weight<2, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<2, #adze.float<f32>>
+}
+
+// -----
+
+// expected-error @below {{expects a body that yields one weight (C3)}}
+adze.weight @weight_c3_none : !adze.weight<2, #adze.float<f32>> {
+  "adze.yield"() : () -> ()
+}
 
 // -----
 
@@ -130,7 +157,7 @@ adze.weight @b from "b" : !adze.weight<2x4, #adze.float<f32>>
 adze.weight @concat_c1_columns : !adze.weight<4x3, #adze.float<f32>> {
   %0 = adze.ref @a : !adze.weight<2x3, #adze.float<f32>>
   %1 = adze.ref @b : !adze.weight<2x4, #adze.float<f32>>
-  // expected-error @below {{expects inputs that differ in rows only}}
+  // expected-error @below {{expects inputs that differ in rows only, got '!adze.weight<2x3, #adze.float<f32>>' and '!adze.weight<2x4, #adze.float<f32>>' (C1)}}
   %2 = adze.concat %0, %1 : (!adze.weight<2x3, #adze.float<f32>>,
     !adze.weight<2x4, #adze.float<f32>>) -> !adze.weight<4x3, #adze.float<f32>>
   adze.yield %2 : !adze.weight<4x3, #adze.float<f32>>

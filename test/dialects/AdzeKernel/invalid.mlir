@@ -11,7 +11,7 @@ func.func @dot_c1_elements(%acc: vector<16xf32>, %a: vector<16xbf16>) {
 // -----
 
 func.func @dot_c1_types(%acc: vector<16xf32>, %a: vector<64xi8>) {
-  // expected-error @below {{expects bf16 operands for an f32 accumulator and i8 operands for an i32 one}}
+  // expected-error @below {{expects bf16 operands for an f32 accumulator and i8 operands for an i32 one, got 'vector<64xi8>' and 'vector<16xf32>' (C1)}}
   %r = adze_kernel.dot %acc, %a, %a : vector<16xf32>, vector<64xi8>
   return
 }

@@ -111,6 +111,138 @@ TEST(TokenizerJson, UnsupportedConstructsAreNamedWithTheirPath) {
   expectError(parts, "surprise: is not supported");
 }
 
+TEST(TokenizerJson, PatternsThatAreRefusedSayWhy) {
+  const std::pair<std::string, const char *> cases[] = {
+      {"a)", "a closing bracket without an opening one"},
+      {"(?:a", "a group without an end"},
+      {std::string(70, '(') + "a" + std::string(70, ')'),
+       "groups nested too deeply"},
+      {"(?:(?:abcdefgh|ijklmnop){100})", "group"},
+      {"^*", "a repeated line boundary"},
+      {"a(?=bc)", "lookahead at more than one character"},
+      {"(?i:[\u00e0-\u00ef])", "letters beyond ASCII where case is ignored"},
+      {"a(?=", "the end, where a character is expected"},
+      {"a|*b", "an operator where a character is expected"},
+      {"[]a]", "an empty class"},
+      {"[ab", "a class without an end"},
+      {"[a[b]]", "a class inside a class (write \\[ for the bracket)"},
+      {"[a&&b]", "an intersection of classes"},
+      {"[b-a]", "a range of characters that does not rise"},
+      {"a\\", "a backslash at the end"},
+      {"\\b", "the escape \\b"},
+      {"\\p{L", "a property without an end"},
+      {"\\p{Greek}", "the property 'Greek'; general categories such as L or Nd "
+                     "are implemented"},
+      {"\\x{110000}", "a malformed hexadecimal character"},
+      {"\\u12", "a malformed hexadecimal character"},
+      {"a{b}", "a brace that is no repetition (write \\{ for the brace)"},
+      {"a{3,2}", "a repetition that does not rise or exceeds "},
+      {"a{2,3}+", "a repeated interval"},
+      {"a*{2}", "a repetition of a repetition"},
+  };
+  for (const auto &[pattern, words] : cases) {
+    std::string escaped;
+    for (char c : pattern)
+      escaped += c == '\\' ? std::string("\\\\") : std::string(1, c);
+    Parts parts;
+    parts.preTokenizer = R"({"type": "Split", "pattern": {"Regex": ")" +
+                         escaped + R"("}, "behavior": "Isolated"})";
+    SCOPED_TRACE(pattern);
+    expectError(parts, "pre_tokenizer.pattern: unsupported or malformed split "
+                       "pattern at character ");
+    expectError(parts, words);
+  }
+}
+
+TEST(TokenizerJson, PartsOfTheWrongKindAreNamed) {
+  struct Case {
+    std::string Parts::*part;
+    const char *json, *words;
+  } cases[] = {
+      {&Parts::normalizer, R"({"type": "Prepend", "prepend": 3})",
+       "normalizer.prepend: expected a string"},
+      {&Parts::normalizer, R"({"type": "Sequence", "normalizers": 1})",
+       "normalizer.normalizers: expected an array"},
+      {&Parts::model, R"("byte_fallback": true, )",
+       "model.byte_fallback: contradicts a ByteLevel pre-tokenizer"},
+      {&Parts::model, R"("unk_token": "?", )",
+       "model.unk_token: '?' is not in the vocabulary"},
+      {&Parts::merges, "1", "model.merges: expected an array"},
+      {&Parts::merges, R"(["ab"])",
+       "'ab' is not two tokens with a space "
+       "between them"},
+      {&Parts::added, R"({"id": 4000000000, "content": "x"})",
+       "added_tokens[0].id: expected an id near the vocabulary of 5"},
+      {&Parts::added, R"({"id": 2, "content": "x"})",
+       "added_tokens[0].id: 'x' has id 2, which contradicts the vocabulary"},
+      {&Parts::postProcessor,
+       R"({"type": "TemplateProcessing", "single": [{"Special": 1}],
+           "pair": [], "special_tokens": {}})",
+       "expected a Sequence or a SpecialToken"},
+      {&Parts::postProcessor,
+       R"({"type": "TemplateProcessing", "pair": [], "special_tokens": {},
+           "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                      {"Sequence": {"id": "A", "type_id": 0}}]})",
+       ".special_tokens: has no ids for '<s>'"},
+      {&Parts::postProcessor,
+       R"({"type": "TemplateProcessing", "pair": [],
+           "special_tokens": {"<s>": {"id": "<s>", "ids": [99],
+                                      "tokens": ["<s>"]}},
+           "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                      {"Sequence": {"id": "A", "type_id": 0}}]})",
+       ".special_tokens.<s>: expected ids within the vocabulary"},
+      {&Parts::postProcessor,
+       R"({"type": "TemplateProcessing", "pair": [],
+           "special_tokens": {"<s>": {"id": "<s>", "ids": [0],
+                                      "tokens": ["<s>"]}},
+           "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}]})",
+       ".single: has no place for the text"},
+      {&Parts::postProcessor,
+       R"({"type": "TemplateProcessing", "pair": [], "special_tokens": {},
+           "single": [{"Sequence": {"id": "A", "type_id": 0}},
+                      {"Sequence": {"id": "B", "type_id": 0}}]})",
+       "a second text is not supported"},
+      {&Parts::decoder,
+       R"({"type": "Sequence", "decoders": [{"type": "Replace",
+           "pattern": {"Regex": "a"}, "content": "b"}]})",
+       ".pattern.Regex: is not supported in a decoder"},
+      {&Parts::decoder,
+       R"({"type": "Sequence", "decoders": [{"type": "Fuse"},
+           {"type": "Strip", "content": "a", "start": 1, "stop": 0}]})",
+       "only spaces at the start can be stripped"},
+      {&Parts::preTokenizer,
+       R"({"type": "Sequence", "pretokenizers": [
+           {"type": "ByteLevel", "add_prefix_space": false},
+           {"type": "Digits", "individual_digits": true}]})",
+       "a step after ByteLevel is not supported"},
+      {&Parts::preTokenizer,
+       R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "often"})",
+       ".prepend_scheme: 'often'"},
+  };
+  for (const Case &c : cases) {
+    SCOPED_TRACE(c.words);
+    Parts parts;
+    parts.*c.part = c.json;
+    expectError(parts, c.words);
+  }
+  for (const auto &[vocab, words] :
+       {std::pair<const char *, const char *>(
+            "[]", "model.vocab: expected an object of tokens and ids"),
+        {R"({"a": 0, "b": 9000000})",
+         "model.vocab: token 'b' has no usable id for a vocabulary of 2"},
+        {R"({"a": 0, "b": 0})", "model.vocab: id 0 is given twice"}}) {
+    std::string text = std::string(R"({"version": "1.0", "added_tokens": [],
+          "normalizer": null, "post_processor": null,
+          "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+          "decoder": {"type": "ByteLevel"},
+          "model": {"type": "BPE", "merges": [], "vocab": )") +
+                       vocab + "}}";
+    std::string message =
+        messageOf(buildTextTableFromTokenizerJson(text, "t.json"));
+    EXPECT_TRUE(StringRef(message).contains(words)) << message;
+  }
+}
+
 TEST(TokenizerJson, BrokenFilesAreErrors) {
   EXPECT_NE(std::string::npos,
             messageOf(buildTextTableFromTokenizerJson("{", "t.json"))

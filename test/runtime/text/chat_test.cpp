@@ -184,6 +184,18 @@ TEST(ChatTemplate, UnsupportedConstructsAreNamedWithTheirLine) {
       {"{{ a(b=1, 2) }}", "an argument after a keyword argument"},
       {"{% call x %}{% endcall %}", "expected a call in the 'call' block"},
       {"\xFF", "text that is not UTF-8"},
+      {"{{ a.'x' }}", "expected a name after '.'"},
+      {"{{ a[] }}", "expected an index, found ']'"},
+      {"{{ a | 1 }}", "expected a name, found"},
+      {"{% 1 %}", "expected the name of a statement, found"},
+      {"{% for in x %}{% endfor %}", "expected a name to assign to, found"},
+      {"{% for x of y %}{% endfor %}", "expected 'in', found"},
+      {"{% macro m((a, b)) %}{% endmacro %}", "expected the name of a parameter"},
+      {"{% macro 1() %}{% endmacro %}", "expected the name of a macro, found"},
+      {"{% set a. = 1 %}", "expected a name after '.', found"},
+      {"{% if a b %}{% endif %}", "expected the end of the tag, found"},
+      {"{{ '\\x1' }}", "a truncated escape in a string"},
+      {"{{ '\\uD800' }}", "an escape in a string that is no character"},
   };
   for (const auto &[source, problem] : cases) {
     SCOPED_TRACE(source);

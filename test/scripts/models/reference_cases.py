@@ -5,8 +5,10 @@ Each case is the config.json of one checkpoint and how it is stored. Shapes are
 chosen to be awkward: a rotary half of one element, heads narrower and wider
 than any vector, intermediate sizes that no tile divides, a vocabulary of ten.
 Weights are drawn so that logits spread (standard deviation about 1 to 3), that
-attention looks at more than the last token, and that no norm is all ones and
-no bias zero: a part that an importer forgets changes the logits.
+attention looks at more than the last token, that no norm is all ones and
+no bias zero: a part that an importer forgets changes the logits. Where a case
+is quiet, what its norms see has a mean square about as large as their epsilon:
+another epsilon changes the logits, too.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ class Case:
     length: int = 32        # tokens evaluated
     dtype: str = "float32"  # of the stored weights
     shards: int = 1
+    quiet: float = 1.0      # factor of the weights whose results are normed
 
 
 def _config(architecture, hidden, intermediate, layers, heads, kv_heads,
@@ -191,6 +194,10 @@ CASES = [
          seed=125, length=40),
     Case("phi3-bf16", _phi3(96, 13, 1, 4, 2, 10), seed=126,
          dtype="bfloat16"),
+    # Every norm, those of queries and keys too, feels its epsilon.
+    Case("llama-quiet", _llama(12, 13, 2, 3, 1, 10), seed=127, quiet=2e-3),
+    Case("qwen3-quiet", _qwen3(12, 13, 2, 3, 1, 10, head_dim=6), seed=128,
+         quiet=6e-4),
 ]
 
 # 272 is the size of the vocabularies that write_gguf.py builds. The names
@@ -219,7 +226,7 @@ BLOCK_CASES = {
               seed=302, length=16),
 }
 # Rope scaling travels as one tensor (llama 3.1), two of them (LongRoPE) or
-# as two keys (linear).
+# as two keys (linear). The quiet one feels the epsilon that the file gives.
 GGUF_F32_CASES = [
     Case("llama31-scaled",
          _llama(16, 13, 1, 2, 1, 272, head_dim=80, rope_scaling=_LLAMA3,
@@ -236,6 +243,8 @@ GGUF_F32_CASES = [
          _phi3(48, 13, 2, 3, 1, 272, partial_rotary_factor=0.75,
                original_max_position_embeddings=128,
                rope_scaling=_long_rope(6)), seed=209, length=40),
+    Case("qwen3-quiet", _qwen3(12, 13, 2, 3, 1, 272, head_dim=6), seed=210,
+         length=24, quiet=6e-4),
 ]
 
 # The model that ships, on a line that it never saw.
@@ -257,7 +266,14 @@ def make_weights(case):
     kv = c["num_key_value_heads"] * head_dim(c)
     tensors = {}
 
+    # What a norm sees, and what is added to that.
+    normed = ["embed_tokens", "o_proj", "down_proj"]
+    if c["model_type"] == "qwen3":
+        normed += ["q_proj", "k_proj"]
+
     def matrix(name, rows, columns, gain=1.0):
+        if name.split(".")[-2] in normed:
+            gain *= case.quiet
         tensors[name] = gain / np.sqrt(columns) * rng.standard_normal(
             (rows, columns), dtype=np.float32)
 

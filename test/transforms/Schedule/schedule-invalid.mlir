@@ -103,3 +103,33 @@ func.func @mixed_rows(%x: tensor<?x8xf32>, %r: tensor<?xi32>) -> tensor<?x8xf32>
 func.func @neither(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   return %x : tensor<?x8xf32>
 }
+
+// -----
+
+// expected-error @below {{expects a body of one block in @branches, got 2 blocks: entries and layers have no branches}}
+func.func @branches(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {adze.entry} {
+  cf.br ^bb1
+^bb1:
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+
+// expected-error @below {{expects a body of one block in @declared, got 0 blocks}}
+func.func private @declared(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {adze.entry}
+
+// -----
+
+// expected-error @below {{expects a body of one block in @layer, got 0 blocks}}
+func.func private @layer(%l: index, %x: tensor<?x8xf32>) -> tensor<?x8xf32>
+func.func @step(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {adze.entry} {
+  %h = adze.repeat 1 @layer(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %h : tensor<?x8xf32>
+}
+
+// -----
+
+// expected-error @below {{expects entry arguments of type tensor<?xN>, tensor<?xi32>, a tensor of static shape or !adze.batch, got 'tensor<?x8xcomplex<f32>>' as argument 0}}
+func.func @complex(%x: tensor<?x8xcomplex<f32>>) attributes {adze.entry} {
+  return
+}

@@ -192,6 +192,7 @@ LogicalResult FunctionScheduler::runOnEntry() {
     }
     auto type = dyn_cast<RankedTensorType>(arg.getType());
     if (!type || type.getRank() == 0 || type.getNumDynamicDims() > 1 ||
+        !type.getElementType().isIntOrIndexOrFloat() ||
         llvm::is_contained(type.getShape().drop_front(), ShapedType::kDynamic))
       return source.emitError()
              << "expects entry arguments of type tensor<?xN>, tensor<?xi32>, a "
@@ -218,6 +219,7 @@ LogicalResult FunctionScheduler::runOnEntry() {
     bool byKernel = !isa_and_present<GenericOp>(result.getDefiningOp());
     if (!type || type.getRank() == 0 || !type.isDynamicDim(0) ||
         type.getNumDynamicDims() > 1 ||
+        !type.getElementType().isIntOrIndexOrFloat() ||
         (byKernel && !type.getElementType().isF32()))
       return source.emitError()
              << "expects entry results of type tensor<?xNxf32>, got "

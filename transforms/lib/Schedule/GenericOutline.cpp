@@ -251,6 +251,11 @@ LogicalResult Outliner::materialize(Value root) {
            << "makes a value of type " << root.getType()
            << " that other kernels read; only rows (a tensor whose first "
               "dimension is dynamic) can be handed on";
+  if (!getElementTypeOrSelf(root.getType()).isIntOrIndexOrFloat())
+    return def->emitOpError()
+           << "makes a value of type " << root.getType()
+           << " that other kernels read; only rows of floats and integers can "
+              "be handed on";
   Cluster cluster;
   do {
     stale = false;

@@ -3,14 +3,16 @@
 // adze-schedule: values -> buffers, ops -> launches, and barriers between.
 //
 //   %n = adze.rms_norm %x, @n1[%l]           %n = adze.arena %f at (T * 256)
-//   %q = adze.linear %n, @q[%l]        ->    adze.launch @k0 over tokens (%x, %n)
+//   %q = adze.linear %n, @q[%l]        ->    adze.launch @k0 over tokens (%x,
+//   %n)
 //                                            adze.barrier %f
-//                                            adze.launch @k1 over panels (%n, %q)
+//                                            adze.launch @k1 over panels (%n,
+//                                            %q)
 //
 // Memory. Each layer kind has its arguments and its own buffers at fixed places
-// at the start of the arena, shared by all layers; an entry's buffers come after
-// them. A result takes over the bytes of a captured operand that dies with it:
-// the residual stream stays in one buffer.
+// at the start of the arena, shared by all layers; an entry's buffers come
+// after them. A result takes over the bytes of a captured operand that dies
+// with it: the residual stream stays in one buffer.
 //
 // Barriers. A launch waits when it reads bytes written, or writes bytes read or
 // written, since the last barrier.
@@ -91,8 +93,29 @@ LogicalResult Schedule::planLayerFrames(ScheduleContext &context) {
   return failure(walk.wasInterrupted());
 }
 
+/// Entries and layers are what is scheduled: straight lines of ops.
+static LogicalResult checkBodies(ModuleOp module) {
+  auto check = [](func::FuncOp func) -> LogicalResult {
+    if (func.getBody().hasOneBlock())
+      return success();
+    return func.emitError()
+           << "expects a body of one block in @" << func.getName() << ", got "
+           << func.getBlocks().size()
+           << " blocks: entries and layers have no branches";
+  };
+  for (auto func : module.getOps<func::FuncOp>())
+    if (func->hasAttr(kEntryAttrName) && failed(check(func)))
+      return failure();
+  WalkResult walk = module.walk([&](RepeatOp repeat) -> WalkResult {
+    return check(module.lookupSymbol<func::FuncOp>(repeat.getCallee()));
+  });
+  return failure(walk.wasInterrupted());
+}
+
 void Schedule::runOnOperation() {
   ModuleOp module = getOperation();
+  if (failed(checkBodies(module)))
+    return signalPassFailure();
   KernelTable kernels(module);
   ScheduleContext context;
   context.bf16Dot = bf16Dot;
@@ -108,8 +131,7 @@ void Schedule::runOnOperation() {
     layersEnd = std::max(layersEnd, layers.localEnd);
   }
   SmallVector<func::FuncOp> entries;
-  for (auto func :
-       llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+  for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
     if (func->hasAttr(kEntryAttrName)) {
       entries.push_back(func);
     } else if (context.layerFrames.contains(func.getSymNameAttr())) {

@@ -24,6 +24,7 @@ using namespace adze;
 namespace {
 
 constexpr int64_t kAlign = 64; // ADZE_TENSOR_ALIGN
+constexpr int64_t kMaxBytes = int64_t(1) << 56;
 
 struct AssignWeightOffsets
     : adze::impl::AssignWeightOffsetsBase<AssignWeightOffsets> {
@@ -40,6 +41,8 @@ struct AssignWeightOffsets
       if (used.contains(weight.getSymNameAttr()))
         (weight.isPerLayer() ? layered : whole).push_back(weight);
 
+    if (failed(checkSum(whole, layered)))
+      return signalPassFailure();
     Builder builder(&getContext());
     int64_t offset = 0;
     auto place = [&](WeightOp weight) {
@@ -63,6 +66,25 @@ struct AssignWeightOffsets
       weight->setAttr("adze.stride", builder.getI64IntegerAttr(stride));
     module->setAttr("adze.weight_bytes",
                     builder.getI64IntegerAttr(start + layers * stride));
+  }
+
+  /// Offsets are 64-bit: a weight has less than 2^45 bytes, and 2^16 layers at
+  /// most.
+  LogicalResult checkSum(ArrayRef<WeightOp> whole, ArrayRef<WeightOp> layered) {
+    int64_t layers = 1;
+    for (WeightOp weight : layered)
+      layers = std::max(layers, weight.getLayerEnd());
+    int64_t sum = 0;
+    for (ArrayRef<WeightOp> weights : {whole, layered})
+      for (WeightOp weight : weights) {
+        int64_t bytes =
+            llvm::alignTo(weight.getWeightType().getStorageBytes(), kAlign);
+        sum += bytes * (weight.isPerLayer() ? layers : 1);
+        if (sum > kMaxBytes)
+          return weight.emitOpError()
+                 << "takes the weights beyond " << kMaxBytes << " bytes";
+      }
+    return success();
   }
 
   /// Where kinds of layers have weights of their own, no stride fits all.

@@ -35,6 +35,13 @@ namespace adze {
 /// Output channels in the lanes of a panel, on every x86 variant.
 inline constexpr int64_t kPanelRows = 16;
 
+/// What verifiers bound, so that sums of sizes stay within 64 bits and nothing
+/// runs over every layer without end.
+inline constexpr int64_t kMaxLayers = 65536;
+inline constexpr int64_t kMaxHeadDim = 65536;
+inline constexpr int64_t kMaxKVHeads = 65536;
+inline constexpr int64_t kMaxWeightElements = int64_t(1) << 40;
+
 /// Attribute names that more than one component reads.
 inline constexpr llvm::StringLiteral kLevelAttrName = "adze.level";
 inline constexpr llvm::StringLiteral kTableAttrName = "adze.table";

@@ -11,7 +11,7 @@ def Adze_MapOp : Adze_Op<"map", [Pure, Adze_Decompose]> {
     What fusion leaves of elementwise ops that no linear took in: one pass over
     memory for a whole chain.
 
-    (C1) all inputs and the result have the same shape.
+    (C1) there is an input; all inputs and the result have the same shape.
     (C2) the region has one f32 argument per input, holds only pure elementwise
     ops, and yields one f32.
 

@@ -10,8 +10,10 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 def Adze_Decompose : DeclareOpInterfaceMethods<Adze_DecomposableOpInterface>;
 def Adze_UsesSymbols : DeclareOpInterfaceMethods<SymbolUserOpInterface>;
 
-def Adze_Rows : AnyTypeOf<[2DTensorOf<[F32, BF16, F16, F64]>],
-                          "rows of an activation">;
+def Adze_AnyRows : 2DTensorOf<[F32, BF16, F16, F64]>;
+def Adze_Rows : Type<And<[Adze_AnyRows.predicate,
+    CPred<"::llvm::cast<::mlir::ShapedType>($_self).getDimSize(1) != 0">]>,
+    "rows of an activation", Adze_AnyRows.cppType>;
 def Adze_ScalarRows : AnyTypeOf<[AnyFloat, VectorOfAnyRankOf<[AnyFloat]>,
     RankedTensorOf<[AnyFloat]>], "a float, or a vector or tensor of floats">;
 
@@ -286,6 +288,7 @@ def Adze_RepeatOp : Adze_Op<"repeat", [Adze_UsesSymbols]> {
     and returns the type of x.
     (C2) every weight and state per layer that the callee reads has the layers
     first .. first + count - 1.
+    (C3) count and first are at least 0, and there are at most 65536 layers.
 
     ```mlir
     %h = adze.repeat 22 @layer(%x, %r, %b)

@@ -56,6 +56,8 @@ def Adze_ArenaOp : Adze_Op<"arena", [Pure]> {
     The offset in bytes is base + perToken * T + perRow * R, with 64-byte
     aligned parts; buffers whose lives do not meet share bytes.
 
+    (C1) the offset is one linear expression in T and R.
+
     ```mlir
     %x = adze.arena %f at affine_map<(T, R) -> (T * 256)> : !adze.buffer<64xf32>
     ```
@@ -63,6 +65,7 @@ def Adze_ArenaOp : Adze_Op<"arena", [Pure]> {
   let arguments = (ins Adze_FrameType:$frame, AffineMapAttr:$offset);
   let results = (outs Adze_BufferType:$result);
   let assemblyFormat = "$frame `at` $offset attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Adze_FrameArgOp : Adze_Op<"frame_arg", [Pure]> {
@@ -77,7 +80,8 @@ def Adze_FrameArgOp : Adze_Op<"frame_arg", [Pure]> {
   let assemblyFormat = "$frame $index attr-dict `:` type($result)";
 }
 
-def Adze_LaunchOp : Adze_Op<"launch", [AttrSizedOperandSegments]> {
+def Adze_LaunchOp : Adze_Op<"launch", [AttrSizedOperandSegments,
+    Adze_UsesSymbols]> {
   let summary = "a kernel over a domain, cut between the threads";
   let description = [{
     Every thread calls the kernel with its part [lo, hi) of the domain: rows one
@@ -87,6 +91,12 @@ def Adze_LaunchOp : Adze_Op<"launch", [AttrSizedOperandSegments]> {
     `layer`; `sizes` what follows the number of rows in its size arguments.
     A result buffer may be one of the captured buffers: an element is written by
     the thread that read it.
+
+    (C1) `kernel` names a kernel of the module.
+    (C2) `weights` and `cache` name weights and a state of the module, and there
+    is a `layer` where those are per layer.
+    (C3) rows are tokens or logit rows; an extent and units of at least 1 are
+    given for panels.
 
     ```mlir
     adze.launch @k1 over panels 20 unit 4 rows tokens frame %f (%n, %q)
@@ -108,6 +118,7 @@ def Adze_LaunchOp : Adze_Op<"launch", [AttrSizedOperandSegments]> {
     `frame` $frame `(` $buffers `)` (`weights` $weights^)? (`cache` $cache^)?
     (`layer` $layer^)? (`sizes` $sizes^)? attr-dict `:` type($buffers)
   }];
+  let hasVerifier = 1;
 }
 
 def Adze_TapBufferOp : Adze_Op<"tap_buffer"> {
@@ -115,6 +126,8 @@ def Adze_TapBufferOp : Adze_Op<"tap_buffer"> {
   let description = [{
     The scheduled form of `adze.tap`: thread 0 calls the frame's tap, if there
     is one, with f32 rows.
+
+    (C1) rows are tokens or logit rows.
 
     ```mlir
     adze.tap_buffer %x "after attention" rows tokens frame %f : !adze.buffer<64xf32>
@@ -124,6 +137,7 @@ def Adze_TapBufferOp : Adze_Op<"tap_buffer"> {
     Adze_Domain:$rows, Adze_FrameType:$frame);
   let assemblyFormat =
       "$buffer $name `rows` $rows `frame` $frame attr-dict `:` type($buffer)";
+  let hasVerifier = 1;
 }
 
 def Adze_BarrierOp : Adze_Op<"barrier"> {
@@ -140,9 +154,13 @@ def Adze_BarrierOp : Adze_Op<"barrier"> {
   let assemblyFormat = "$frame attr-dict";
 }
 
-def Adze_CallLayersOp : Adze_Op<"call_layers"> {
+def Adze_CallLayersOp : Adze_Op<"call_layers", [Adze_UsesSymbols]> {
   let summary = "a scheduled layer kind, layer after layer";
   let description = [{
+    (C1) the callee takes an index and a frame, and returns nothing.
+    (C2) count and first are at least 0, and there are at most 65536 layers.
+    (C3) every weight and state per layer that the callee reads has them.
+
     ```mlir
     adze.call_layers 22 from 0 @layer(%f)
     ```

@@ -23,6 +23,7 @@ def Adze_WeightOp : Adze_Op<"weight", [Symbol, IsolatedFromAbove
     (C2) `{}` is in the source if and only if the weight is one per layer.
     (C3) the body yields a weight of the declared type.
     (C4) `x` and `layers` are not both given; layers are ascending.
+    (C5) there are 1 to 65536 layers.
 
     ```mlir
     adze.weight @l.q from "model.layers.{}.self_attn.q_proj.weight" x 22
@@ -187,6 +188,10 @@ def Adze_PackOp : Adze_ExprOp<"pack"> {
 def Adze_StateOp : Adze_Op<"state", [Symbol]> {
   let summary = "keys and values that live from step to step";
   let description = [{
+    `x 22` declares keys and values per layer.
+
+    (C1) there are 1 to 65536 layers.
+
     ```mlir
     adze.state @kv x 22 : !adze.kv<4x64xbf16>
     ```
@@ -195,6 +200,7 @@ def Adze_StateOp : Adze_Op<"state", [Symbol]> {
                        OptionalAttr<I64Attr>:$count,
                        TypeAttrOf<Adze_KVType>:$type);
   let assemblyFormat = "$sym_name (`x` $count^)? `:` $type attr-dict";
+  let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::adze::KVType getKVType() { return ::llvm::cast<::adze::KVType>(getType()); }
     int64_t getLayers() { return getCount().value_or(1); }
