@@ -25,9 +25,9 @@ namespace {
 
 using ELFFile = llvm::object::ELF64LEObjectFile;
 
-const std::set<std::string> kVariants = {
-    "x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni",
-    "x86-64-v4+vnni+bf16"};
+const std::set<std::string> kVariants = {"x86-64-v3", "x86-64-v3+avxvnni",
+                                         "x86-64-v4", "x86-64-v4+vnni",
+                                         "x86-64-v4+vnni+bf16"};
 
 /// "x86-64-v3" of "k1_linear.finish.x86-64-v3".
 StringRef variantOf(StringRef function) {
@@ -85,7 +85,8 @@ class ArtefactCodeTest : public testing::TestWithParam<const char *> {
 protected:
   void SetUp() override {
     static std::map<std::string, Artefact> artefacts;
-    Artefact &made = artefacts.try_emplace(GetParam(), GetParam()).first->second;
+    Artefact &made =
+        artefacts.try_emplace(GetParam(), GetParam()).first->second;
     ASSERT_EQ(made.problem, "");
     code = made.code;
     elf = llvm::dyn_cast<ELFFile>(made.binary.get());
@@ -144,10 +145,10 @@ TEST_P(ArtefactCodeTest, LeavesNothingToTheLoader) {
   ASSERT_TRUE(bool(entries)) << llvm::toString(entries.takeError());
   EXPECT_FALSE(entries->empty());
   for (const auto &entry : *entries)
-    for (uint64_t tag : {llvm::ELF::DT_RELA, llvm::ELF::DT_REL,
-                         llvm::ELF::DT_RELR, llvm::ELF::DT_JMPREL,
-                         llvm::ELF::DT_TEXTREL, llvm::ELF::DT_NEEDED,
-                         llvm::ELF::DT_INIT, llvm::ELF::DT_FINI})
+    for (uint64_t tag :
+         {llvm::ELF::DT_RELA, llvm::ELF::DT_REL, llvm::ELF::DT_RELR,
+          llvm::ELF::DT_JMPREL, llvm::ELF::DT_TEXTREL, llvm::ELF::DT_NEEDED,
+          llvm::ELF::DT_INIT, llvm::ELF::DT_FINI})
       EXPECT_NE(uint64_t(entry.getTag()), tag);
 }
 
@@ -218,7 +219,9 @@ TEST_P(ArtefactCodeTest, CallsItsOwnVariantOrThroughTheFrame) {
   for (const Function &function : code)
     starts[function.instructions.front().address] = function.name;
   llvm::Regex direct("^call (-?[0-9]+)$"), indirect("^(call|jmp) [a-z]");
-  size_t calls = 0, throughFrame = 0;
+  llvm::Regex address("^lea [a-z0-9]+, \\[rip ([+-]) ([0-9]+)\\]$");
+  uint64_t codeEnd = code.back().instructions.back().address;
+  size_t calls = 0, throughFrame = 0, addresses = 0;
   for (const Function &function : code) {
     uint64_t begin = function.instructions.front().address,
              last = function.instructions.back().address;
@@ -229,9 +232,23 @@ TEST_P(ArtefactCodeTest, CallsItsOwnVariantOrThroughTheFrame) {
       EXPECT_EQ(variantOf(callee->second), variantOf(function.name))
           << function.name << " calls " << callee->second.str();
     };
-    for (const Instruction &instruction : function.instructions) {
+    for (size_t i = 0; i < function.instructions.size(); ++i) {
+      const Instruction &instruction = function.instructions[i];
       StringRef text = instruction.text;
       llvm::SmallVector<StringRef> match;
+      if (address.match(text, &match)) {
+        // Relative to the next instruction: data, or a function of its own.
+        ASSERT_LT(i + 1, function.instructions.size());
+        int64_t distance = 0;
+        ASSERT_FALSE(match[2].getAsInteger(10, distance));
+        uint64_t target = function.instructions[i + 1].address +
+                          (match[1] == "-" ? -distance : distance);
+        if (target >= starts.begin()->first && target <= codeEnd) {
+          expectOwn(target, text);
+          ++addresses;
+        }
+        continue;
+      }
       if (direct.match(text, &match)) {
         // Relative to the next instruction; a call is 5 bytes.
         int64_t distance = 0;
@@ -239,24 +256,30 @@ TEST_P(ArtefactCodeTest, CallsItsOwnVariantOrThroughTheFrame) {
         expectOwn(instruction.address + 5 + distance, text);
         ++calls;
       } else if (text.starts_with("call") || indirect.match(text)) {
-        // Only the phases of a step have the frame, and what it points to.
+        // Only the phases of a step have the frame, and what it points to; the
+        // loops that kernels share call what the kernels give them.
         StringRef name = function.name;
-        EXPECT_TRUE(name.starts_with("step.") || name.starts_with("layer.") ||
-                    name.starts_with("hidden."))
+        bool isPhase = name.starts_with("step.") ||
+                       name.starts_with("layer.") ||
+                       name.starts_with("hidden.");
+        EXPECT_TRUE(isPhase || name.starts_with("adze.linear.") ||
+                    name.starts_with("adze.attention."))
             << name.str() << ": " << text.str();
-        ++throughFrame;
-      } else if (instruction.target && (*instruction.target < begin ||
-                                        *instruction.target > last)) {
+        throughFrame += isPhase;
+      } else if (instruction.target &&
+                 (*instruction.target < begin || *instruction.target > last)) {
         expectOwn(*instruction.target, text); // a tail call
       }
     }
   }
   EXPECT_GT(calls, 0u);
   EXPECT_GT(throughFrame, 0u);
+  EXPECT_GT(addresses, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, ArtefactCodeTest,
-                         testing::Values("f32", "bf16"),
-                         [](const auto &info) { return std::string(info.param); });
+                         testing::Values("f32", "bf16"), [](const auto &info) {
+                           return std::string(info.param);
+                         });
 
 } // namespace
