@@ -279,12 +279,16 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
 
 //===-- generate ----------------------------------------------------------===//
 
+/// What makes the schedules of two variants differ.
+bool ModelCompiler::usesBF16Dot(const TargetVariant &variant) const {
+  return variant.kernel.hasBF16Dot && options.activations != "f32";
+}
+
 llvm::Expected<OwningOpRef<ModuleOp>>
 ModelCompiler::scheduleFor(const TargetVariant &variant) {
   OwningOpRef<ModuleOp> scheduled = moduleRef->clone();
   std::string pass = "adze-schedule{bf16-dot=";
-  pass += variant.kernel.hasBF16Dot && options.activations != "f32" ? "true"
-                                                                     : "false";
+  pass += usesBF16Dot(variant) ? "true" : "false";
   if (!options.generic.empty())
     pass += " generic=" + llvm::join(options.generic, ",");
   pass += "}";
@@ -356,19 +360,24 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
   std::vector<OwningOpRef<ModuleOp>> modules; // alive until all are compiled
   std::vector<EmitJob> jobs;
   std::vector<size_t> jobsOf; // first job of each variant
+  std::array<OwningOpRef<ModuleOp>, 2> schedules; // without and with bf16 dots
   for (const TargetVariant *target : targets) {
     if (report("codegen", code.size(), targets.size()))
       return asError("cancelled");
-    auto scheduled = scheduleFor(*target);
-    if (!scheduled)
-      return scheduled.takeError();
+    OwningOpRef<ModuleOp> &scheduled = schedules[usesBF16Dot(*target)];
+    if (!scheduled) {
+      auto made = scheduleFor(*target);
+      if (!made)
+        return made.takeError();
+      scheduled = std::move(*made);
+    }
     if (entries.empty())
-      if (llvm::Error error = readEntries(**scheduled))
+      if (llvm::Error error = readEntries(*scheduled))
         return error;
     ArtefactVariant variant;
     variant.target = target;
     SmallVector<LoweredEntry> lowered;
-    auto glue = lowerSchedule(**scheduled, "", target->kernel, lowered);
+    auto glue = lowerSchedule(*scheduled, "", target->kernel, lowered);
     if (failed(glue))
       return diagnosed("lowering the schedule failed");
     EmitOptions emit;
@@ -383,9 +392,9 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
     jobs.push_back({**glue, target, emit});
     modules.push_back(std::move(*glue));
     // Linears share their tiles: one module; the others, another.
-    OwningOpRef<ModuleOp> linears = ModuleOp::create((*scheduled)->getLoc());
-    OwningOpRef<ModuleOp> others = ModuleOp::create((*scheduled)->getLoc());
-    for (auto kernel : (*scheduled)->getOps<KernelOp>()) {
+    OwningOpRef<ModuleOp> linears = ModuleOp::create(scheduled->getLoc());
+    OwningOpRef<ModuleOp> others = ModuleOp::create(scheduled->getLoc());
+    for (auto kernel : scheduled->getOps<KernelOp>()) {
       bool isLinear = kernel.getFamily() == KernelFamily::Linear;
       ModuleOp into = isLinear ? *linears : *others;
       OpBuilder builder = OpBuilder::atBlockEnd(into.getBody());
@@ -397,7 +406,6 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
       modules.push_back(std::move(*made));
     }
     code.push_back(std::move(variant));
-    // Kernel modules hold copies: the scheduled module can go.
   }
   if (failed(emitModules(jobs, options.threads)))
     return diagnosed("code generation failed");

@@ -62,6 +62,7 @@ private:
   llvm::Error runPasses(mlir::ModuleOp module, llvm::StringRef pipeline);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
+  bool usesBF16Dot(const TargetVariant &variant) const;
   llvm::Error readEntries(mlir::ModuleOp scheduled);
   void addActivations(llvm::json::Object &meta);
   bool report(const char *stage, uint64_t done, uint64_t total);
