@@ -214,6 +214,7 @@ Expected<ModelDescription> describeModel(const Checkpoint &checkpoint,
   validateTensors(checkpoint, model.table, model.config.layers, errors);
   if (Error error = errors.takeError())
     return error;
+  model.stored = StoredWeights(checkpoint, model.table, model.config.layers);
   return model;
 }
 

@@ -262,18 +262,37 @@ TEST(Import, KeepsTheTypeOfEachTensor) {
   EXPECT_HAS(model, "x 4 : !adze.weight<24x12, #adze.float<f16>>");
 }
 
-TEST(Import, RefusesATypeThatChangesFromLayerToLayer) {
+TEST(Import, MakesKindsOfLayersWhoseTypesDiffer) {
   Imported model(configWith("LlamaForCausalLM", ""), [](llvm::StringRef name) {
-    return name.contains("2.mlp.up") || name.contains("3.mlp") ? "F16" : "F32";
+    return name.contains("1.mlp.up") || name.contains("2.mlp.up") ? "F16"
+                                                                  : "F32";
   });
-  EXPECT_EQ(llvm::StringRef(model.error).count('\n'), 3u) << model.error;
-  EXPECT_TRUE(Imported::contains(
-      model.error,
-      "made-up/model.safetensors: tensor "
-      "\"model.layers.2.mlp.up_proj.weight\": expected type f32 as "
-      "\"model.layers.0.mlp.up_proj.weight\" has, found f16; convert the "
-      "checkpoint so that a tensor has one type in all layers"))
-      << model.error;
+  EXPECT_EQ(model.error, "");
+  for (llvm::StringRef part :
+       {"@l0.up from \"model.layers.{}.mlp.up_proj.weight\" layers [0, 3] : "
+        "!adze.weight<20x12, #adze.float<f32>>",
+        "@l1.up from \"model.layers.{}.mlp.up_proj.weight\" layers [1, 2] : "
+        "!adze.weight<20x12, #adze.float<f16>>",
+        // Matrices follow, so that projections can be fused; vectors are
+        // those of all layers.
+        "@l1.q from \"model.layers.{}.self_attn.q_proj.weight\" layers [1, 2]",
+        "@l.n1 from \"model.layers.{}.input_layernorm.weight\" x 4",
+        "adze.repeat 1 @layer_0(", "adze.repeat 2 from 1 @layer_1(",
+        "adze.repeat 1 from 3 @layer_0("})
+    EXPECT_HAS(model, part);
+  EXPECT_LACKS(model, "@l.q ");
+}
+
+TEST(Import, MakesKindsOfVectorsWhoseTypesDiffer) {
+  Imported model(configWith("LlamaForCausalLM", ""), [](llvm::StringRef name) {
+    return name.contains("2.input_layernorm") ? "F16" : "F32";
+  });
+  EXPECT_EQ(model.error, "");
+  EXPECT_HAS(model, "@l0.n1 from \"model.layers.{}.input_layernorm.weight\" "
+                    "layers [0, 1, 3]");
+  EXPECT_HAS(model, "@l1.n1 from \"model.layers.{}.input_layernorm.weight\" "
+                    "layers [2] : !adze.weight<12, #adze.float<f16>>");
+  EXPECT_HAS(model, "adze.repeat 1 from 2 @layer_1(");
 }
 
 namespace {

@@ -218,6 +218,14 @@ BLOCK_CASES = {
                               tie_word_embeddings=True),
               seed=302, length=16),
 }
+# The same with types that change from layer to layer.
+LAYER_BLOCK_CASES = {
+    32: Case("qwen3", _qwen3(64, 32, 5, 2, 1, 272, head_dim=32,
+                             tie_word_embeddings=True), seed=303, length=16),
+    256: Case("llama", _llama(256, 256, 4, 4, 2, 272, head_dim=16,
+                              tie_word_embeddings=True),
+              seed=304, length=16),
+}
 # Rope scaling travels as one tensor (llama 3.1), two of them (LongRoPE) or
 # as two keys (linear).
 GGUF_F32_CASES = [
