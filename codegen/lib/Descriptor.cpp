@@ -7,6 +7,7 @@
 // dynamic relocation. The descriptor is one packed global of byte runs and
 // i64 differences.
 
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Codegen/Artefact.h"
 #include "adze/abi.h"
 #include "llvm/ADT/StringMap.h"
@@ -71,6 +72,10 @@ void collectSources(WeightOp weight, int64_t layer, std::string &out) {
     if (!out.empty())
       out += "+";
     out += weight.getSourceName(layer);
+    return;
+  }
+  if (UnpackOp unpack = getUnpack(weight)) {
+    out += (out.empty() ? "" : "+") + unpack.getSourceName(layer);
     return;
   }
   for (Operation &op : weight.getBody().front())

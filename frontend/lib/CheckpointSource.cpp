@@ -23,10 +23,13 @@ Expected<TensorView> CheckpointSource::lookup(StringRef name) {
                     data.size()};
 }
 
-/// A weight is a vector of floats or a matrix, with something in it.
+/// A weight is a vector of floats or a matrix, with something in it, or is
+/// unpacked from integers.
 static bool canBeWeight(const CheckpointTensor &tensor) {
-  if (tensor.bytes == 0)
+  if (tensor.bytes == 0 || tensor.shape.empty())
     return false;
+  if (tensor.type == DType::I32 || tensor.type == DType::I8)
+    return true;
   return tensor.shape.size() == 1   ? isFloatWeight(tensor.type)
          : tensor.shape.size() == 2 ? isMatrixWeight(tensor.type)
                                     : false;

@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DecoderBuilder.h"
-#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Dialect/Adze/FormatName.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -78,6 +78,8 @@ private:
   Value positioned(Value x, Value rope, int64_t heads, TensorRole projection,
                    TensorRole norm);
   Value linear(Value x, TensorRole weight, TensorRole bias, int64_t width);
+  /// The columns of x as the weight has them.
+  Value inOrderOf(Value x, TensorRole weight);
   Value rmsNorm(Value x, TensorRole weight, int64_t heads = 1);
   Value rotaryTable(Value batch, const RopeConfig &rope);
   /// Elementwise arithmetic on rows, one scalar op after the other.
@@ -151,9 +153,23 @@ std::vector<LayerRun> DecoderBuilder::layerRuns() const {
   return runs;
 }
 
+Value DecoderBuilder::inOrderOf(Value x, TensorRole weight) {
+  std::string order = symbols.orderOf(weight, isPerLayer(weight) ? group : 0);
+  if (order.empty())
+    return x;
+  Value index = isPerLayer(weight) ? layer : Value();
+  // Projections of one vector may share an order.
+  for (Operation *user : x.getUsers())
+    if (auto known = dyn_cast<PermuteOp>(user);
+        known && known.getOrder() == order && known.getLayer() == index)
+      return known;
+  return PermuteOp::create(builder, x, order, index);
+}
+
 Value DecoderBuilder::linear(Value x, TensorRole weight, TensorRole bias,
                              int64_t width) {
   at(weight);
+  x = inOrderOf(x, weight);
   return LinearOp::create(builder, rows(width), x, symbolOf(weight),
                           has(bias) ? symbolOf(bias) : "",
                           isPerLayer(weight) ? layer : Value())
@@ -332,6 +348,7 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
     TensorRole role =
         has(TensorRole::Head) ? TensorRole::Head : TensorRole::Embedding;
     at(StringRef(table.headName).rsplit('.').first); // tied or not
+    x = inOrderOf(x, role);
     x = LinearOp::create(builder, rows(width), x, symbolOf(role), "", Value())
             .getResult();
     x = cappedLogits(x);

@@ -29,6 +29,9 @@ public:
   /// The symbol of a role's weight in the layers of group `group`: `l.q`, or
   /// `l0.q`, `l1.q` where groups have weights of their own.
   std::string of(TensorRole role, size_t group = 0) const;
+  /// The symbol of the order in which the columns of a role's weight are
+  /// stored; empty: as x has them.
+  std::string orderOf(TensorRole role, size_t group) const;
   /// Whether groups of layers have weights of their own for `spec`. Where
   /// groups differ at all, their matrices are apart: projections that are
   /// fused must be of the same layers.

@@ -121,6 +121,18 @@ std::string DecoderSymbols::of(TensorRole role, size_t group) const {
   return (prefix + llvm::Twine(group) + "." + rest).str();
 }
 
+std::string DecoderSymbols::orderOf(TensorRole role, size_t group) const {
+  const TensorSpec *spec = holderOf(table, role);
+  const std::string &order =
+      stored.of(spec - table.specs.data(), layers[group].front()).order;
+  if (order.empty())
+    return "";
+  for (const TensorSpec &other : table.specs)
+    if (other.pattern == order + ".weight")
+      return of(other.role, group) + ".order";
+  llvm_unreachable("an order is one of the table's tensors");
+}
+
 size_t DecoderSymbols::groupOf(int64_t layer) const {
   for (auto [i, group] : llvm::enumerate(layers))
     if (llvm::is_contained(group, layer))
@@ -138,9 +150,13 @@ public:
       : builder(builder), config(symbols.config), symbols(symbols) {}
 
   /// The weights of an entry in all layers, or in those of `group`.
-  void add(const TensorSpec &spec, FormatAttrInterface format,
+  void add(const TensorSpec &spec, const StoredWeight &form,
            std::optional<size_t> group) {
     this->group = group;
+    this->form = &form;
+    // They are names of formats (the importer has checked them).
+    FormatAttrInterface format =
+        cantFail(parseFormatName(form.format, builder.getContext()));
     builder.setLoc(NameLoc::get(builder.getStringAttr(spec.pattern)));
     auto type = WeightType::get(builder.getContext(), spec.shape, format,
                                 LayoutKind::Rows);
@@ -166,7 +182,39 @@ public:
 
 private:
   WeightOp addStored(const TensorSpec &spec, StringRef name, WeightType type) {
-    return create(name, spec.pattern, spec.role, type);
+    if (form->packing.empty())
+      return create(name, spec.pattern, spec.role, type);
+    StringRef source = spec.pattern;
+    source.consume_back(".weight");
+    bool ordered = !form->order.empty();
+    if (form->order == source)
+      addOrder(spec);
+    return createBody(name, spec.role, type, [&]() -> Value {
+      return UnpackOp::create(builder, type, form->packing, source, ordered);
+    });
+  }
+
+  /// Where the columns of a weight were that are in another order now.
+  void addOrder(const TensorSpec &spec) {
+    auto type = WeightType::get(
+        builder.getContext(), spec.shape.back(),
+        FloatFormatAttr::get(builder.getContext(), builder.getF32Type()),
+        LayoutKind::Rows);
+    auto format = cast<IntFormatAttr>(Attribute(
+        cantFail(parseFormatName(form->format, builder.getContext()))));
+    createBody(symbol(spec.role) + ".order", spec.role, type, [&]() -> Value {
+      return UnpackOrderOp::create(builder, type, form->packing, form->order,
+                                   format.getGroupSize());
+    });
+  }
+
+  WeightOp createBody(StringRef name, TensorRole role, WeightType type,
+                      llvm::function_ref<Value()> body) {
+    WeightOp weight = create(name, "", role, type);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.createBlock(&weight.getBody());
+    YieldOp::create(builder, body());
+    return weight;
   }
 
   WeightOp create(StringRef name, StringRef source, TensorRole role,
@@ -251,7 +299,8 @@ private:
   ImplicitLocOpBuilder &builder;
   const ModelConfig &config;
   const DecoderSymbols &symbols;
-  std::optional<size_t> group; ///< of the entry at hand
+  const StoredWeight *form = nullptr; ///< of the entry at hand
+  std::optional<size_t> group;        ///< of the entry at hand
 };
 
 } // namespace
@@ -261,11 +310,7 @@ void addDecoderWeights(ImplicitLocOpBuilder &builder,
   WeightBuilder weights(builder, symbols);
   for (auto [i, spec] : llvm::enumerate(symbols.table.specs)) {
     auto add = [&](int64_t layer, std::optional<size_t> group) {
-      // They are names of formats (the importer has checked them).
-      weights.add(spec,
-                  cantFail(parseFormatName(symbols.stored.of(i, layer).format,
-                                           builder.getContext())),
-                  group);
+      weights.add(spec, symbols.stored.of(i, layer), group);
     };
     if (!symbols.isSplit(spec)) {
       add(0, std::nullopt);

@@ -226,6 +226,14 @@ LAYER_BLOCK_CASES = {
                               tie_word_embeddings=True),
               seed=304, length=16),
 }
+# As other quantizers store them (make_quantized_references.py).
+QUANTIZED_CASES = {
+    "llama": Case("llama", _llama(64, 96, 2, 4, 2, 40), seed=401, length=16),
+    "qwen2": Case("qwen2", _qwen2(64, 96, 2, 2, 1, 40,
+                                  tie_word_embeddings=True),
+                  seed=402, length=16),
+    "phi3": Case("phi3", _phi3(64, 96, 1, 4, 2, 40), seed=403, length=16),
+}
 # Rope scaling travels as one tensor (llama 3.1), two of them (LongRoPE) or
 # as two keys (linear).
 GGUF_F32_CASES = [

@@ -13,10 +13,18 @@
 
 namespace adze {
 
+class Quantization; // adze/Frontend/Quantization.h
+
 /// How one weight is stored.
 struct StoredWeight {
-  /// Of its values, as formats are called: `bf16`, `q4_k`.
+  /// Of its values, as formats are called: `bf16`, `q4_k`, `int4:g128:f16`.
   std::string format;
+  /// How several tensors make the weight, as adze.unpack calls it; empty where
+  /// it is one tensor.
+  std::string packing;
+  /// Where columns are in an order of their own: what the names of the tensors
+  /// that say so begin with, {} for the layer.
+  std::string order;
 
   bool operator==(const StoredWeight &other) const = default;
 };
@@ -24,9 +32,12 @@ struct StoredWeight {
 class StoredWeights {
 public:
   StoredWeights() = default;
-  /// One tensor per weight, as validateTensors has found them.
+  /// Finds the weights of `table`. Reports every missing, unexpected and
+  /// misshapen tensor and every type that cannot be imported; only without
+  /// errors is the result complete. `quantization` may be null.
   StoredWeights(const Checkpoint &checkpoint, const TensorTable &table,
-                int64_t layers);
+                int64_t layers, const Quantization *quantization,
+                Diagnostics &diags);
 
   /// Of the table's entry `spec`; `layer` counts where there is one per layer.
   const StoredWeight &of(size_t spec, int64_t layer = 0) const {
@@ -41,6 +52,8 @@ public:
   std::vector<std::vector<int64_t>> layerGroups() const;
 
 private:
+  void shareOrders(const Checkpoint &checkpoint, const TensorTable &table);
+
   std::vector<std::vector<StoredWeight>> forms; ///< by entry, by layer
 };
 
