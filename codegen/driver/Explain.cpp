@@ -6,9 +6,9 @@
 
 #include "Explain.h"
 #include "ModelCompiler.h"
-#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Activations.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"

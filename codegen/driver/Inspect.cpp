@@ -4,9 +4,9 @@
 
 #include "Inspect.h"
 #include "ModelCompiler.h"
-#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 
 using namespace mlir;
 using namespace adze;

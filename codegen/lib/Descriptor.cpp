@@ -7,8 +7,8 @@
 // dynamic relocation. The descriptor is one packed global of byte runs and
 // i64 differences.
 
-#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Codegen/Artefact.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/abi.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Constants.h"

@@ -2,8 +2,9 @@
 //===- CompressedTensors.cpp - Checkpoints of compressed-tensors ----------===//
 //
 // As llm-compressor writes them: `pack-quantized` (4 or 8 bits to words,
-// weight_packed) and `int-quantized` (bytes, weight), with weight_scale and,
-// where weights are not symmetric, weight_zero_point. Which scheme a module has
+// weight_packed), `int-quantized` (bytes, weight) and `float-quantized` (E4M3,
+// weight), with weight_scale and, where weights are not symmetric,
+// weight_zero_point. Which scheme a module has
 // is said by targets and an ignore list, both names or, after `re:`, patterns.
 //
 //===----------------------------------------------------------------------===//
@@ -33,19 +34,16 @@ public:
         exact.push_back(text);
         continue;
       }
-      // Patterns are Python's; what POSIX patterns read otherwise is refused.
+      // Patterns are Python's: what POSIX patterns read otherwise is refused,
+      // and counts, which cost memory to the power of their nesting.
       std::string problem;
-      Regex regex(("^(" + pattern + ")").str());
-      bool differs = pattern.contains("(?") || pattern.contains("*?") ||
-                     pattern.contains("+?");
-      for (size_t i = 0; i + 1 < pattern.size(); ++i)
-        if (pattern[i] == '\\') {
-          differs |= isAlnum(pattern[i + 1]);
-          ++i;
-        }
-      if (differs)
+      if (pattern.contains("(?") || pattern.contains("*?") ||
+          pattern.contains("+?") || hasLetterEscape(pattern))
         problem = "it uses what only Python's patterns have";
-      if (!differs && regex.isValid(problem))
+      else if (pattern.contains('{') || pattern.size() > kLongestPattern)
+        problem = "it has a repetition count or is too long";
+      Regex regex(problem.empty() ? ("^(" + pattern + ")").str() : "");
+      if (problem.empty() && regex.isValid(problem))
         patterns.push_back(std::move(regex));
       else
         reader.error(key,
@@ -62,6 +60,14 @@ public:
   }
 
 private:
+  static constexpr size_t kLongestPattern = 256;
+  static bool hasLetterEscape(StringRef pattern) {
+    for (size_t i = 0; i + 1 < pattern.size(); ++i)
+      if (pattern[i] == '\\' && isAlnum(pattern[++i]))
+        return true;
+    return false;
+  }
+
   std::vector<std::string> exact;
   std::vector<Regex> patterns;
 };
@@ -114,14 +120,15 @@ void CompressedTensors::addScheme(ConfigReader &reader, StringRef format) {
   Scheme scheme;
   scheme.targets = Names(reader, "targets");
   scheme.format = reader.string("format").value_or(format.str());
-  if (scheme.format != "pack-quantized" && scheme.format != "int-quantized")
+  bool isFloat = scheme.format == "float-quantized";
+  bool isBytes = scheme.format == "int-quantized";
+  if (!isFloat && !isBytes && scheme.format != "pack-quantized")
     reader.error("format",
-                 "expected \"pack-quantized\" or \"int-quantized\", found " +
+                 "expected \"pack-quantized\", \"int-quantized\" or "
+                 "\"float-quantized\", found " +
                      quoted(scheme.format),
-                 scheme.format == "float-quantized"
-                     ? "compile the model that it was made from with "
-                       "--weights=int8"
-                     : "compile the model that it was made from");
+                 "compile the model that it was made from with "
+                 "--weights=int4:g32 or int8");
   // Activations are rounded as --activations says.
   reader.ignore({"input_activations"});
   reader.require("output_activations", nullptr);
@@ -131,16 +138,18 @@ void CompressedTensors::addScheme(ConfigReader &reader, StringRef format) {
       reader.error("weights", "expected an object, found nothing");
     return;
   }
-  weights->require("type", "int");
+  weights->require("type", isFloat ? "float" : "int");
   scheme.bits = weights->positive("num_bits");
-  bool isBytes = scheme.format == "int-quantized";
-  if (scheme.bits != 8 && (isBytes || scheme.bits != 4))
+  bool isWide = isBytes || isFloat;
+  if (scheme.bits != 8 && (isWide || scheme.bits != 4))
     weights->error("num_bits",
-                   "expected " + Twine(isBytes ? "8" : "4 or 8") + " for " +
+                   "expected " + Twine(isWide ? "8" : "4 or 8") + " for " +
                        quoted(scheme.format) + ", found " + Twine(scheme.bits),
                    "compile the model that it was made from with "
                    "--weights=int4:g32");
   scheme.symmetric = weights->boolean("symmetric", true);
+  if (isFloat)
+    weights->require("symmetric", true);
   enum class Strategy { Tensor, Channel, Group };
   Strategy strategy = weights->choose<Strategy>(
       "strategy",
@@ -148,7 +157,13 @@ void CompressedTensors::addScheme(ConfigReader &reader, StringRef format) {
        {"channel", Strategy::Channel},
        {"group", Strategy::Group}},
       weights->has("group_size") ? Strategy::Group : Strategy::Tensor);
-  if (strategy == Strategy::Group)
+  if (strategy == Strategy::Group && isFloat)
+    weights->error("strategy",
+                   "expected \"channel\" or \"tensor\" for "
+                   "\"float-quantized\", found \"group\"",
+                   "compile the model that it was made from with "
+                   "--weights=int8:g128");
+  else if (strategy == Strategy::Group)
     scheme.group = readGroupSize(*weights, "group_size");
   else
     weights->ignore({"group_size"});
@@ -227,14 +242,16 @@ CompressedTensors::find(const Checkpoint &checkpoint, const TensorSpec &spec,
   using Shape = QuantizedTensors::Shape;
   StoredWeight stored;
   bool isPacked = scheme->format == "pack-quantized";
-  stored.packing = isPacked ? "packed" : "bytes";
+  bool isFloat = scheme->format == "float-quantized";
+  stored.packing = isPacked ? "packed" : isFloat ? "fp8" : "bytes";
   if (isPacked) {
     tensors.require(".weight_packed", DType::I32,
                     {rows, int64_t(divideCeil(columns, perWord))});
     if (const CheckpointTensor *shape = tensors.optional(".weight_shape"))
       checkShape(tensors, checkpoint, *shape);
   } else {
-    tensors.require(".weight", DType::I8, {rows, columns});
+    tensors.require(".weight", isFloat ? DType::F8E4M3 : DType::I8,
+                    {rows, columns});
   }
   SmallVector<Shape> shapes;
   if (scheme->oneScale)
@@ -265,7 +282,9 @@ CompressedTensors::find(const Checkpoint &checkpoint, const TensorSpec &spec,
                     "compile the model that it was made from with "
                     "--weights=int8:g32");
   }
-  if (scales)
+  if (scales && isFloat)
+    stored.format = ("fp8:" + dtypeName(scales->type)).str();
+  else if (scales)
     stored.format = integerFormat(scheme->bits, scheme->group, scales->type,
                                   !scheme->symmetric);
   return stored;

@@ -104,16 +104,23 @@ static bool hasOrder(StringRef packing) {
 
 LogicalResult UnpackOp::verify() {
   StringRef packing = getPacking();
-  if (!hasOrder(packing) && packing != "awq" && packing != "bytes")
+  bool isFloat = packing == "fp8";
+  if (!hasOrder(packing) && packing != "awq" && packing != "bytes" && !isFloat)
     return emitOpError() << "expects one of the packings gptq, gptq_v2, awq, "
-                            "packed and bytes, got \""
+                            "packed, bytes and fp8, got \""
                          << packing << "\" (C1)";
-  auto format = dyn_cast<IntFormatAttr>(Attribute(getType().getFormat()));
-  if (!format || getType().isVector() ||
+  Attribute held = getType().getFormat();
+  auto format = dyn_cast<IntFormatAttr>(held);
+  if ((isFloat ? !isa<Fp8FormatAttr>(held) : !format) || getType().isVector() ||
       getType().getLayout() != LayoutKind::Rows)
-    return emitOpError() << "expects a matrix of #adze.int in the layout rows, "
-                            "got "
-                         << getType() << " (C1)";
+    return emitOpError() << "expects a matrix of "
+                         << (isFloat ? "#adze.fp8" : "#adze.int")
+                         << " in the layout rows, got " << getType() << " (C1)";
+  if (isFloat) {
+    if (getOrdered())
+      return emitOpError() << "expects no order of columns in fp8 (C2)";
+    return success();
+  }
   int64_t bits = packing == "awq" ? 4 : packing == "bytes" ? 8 : 0;
   if (bits && format.getBits() != bits)
     return emitOpError() << "expects codes of " << bits << " bits in "

@@ -147,7 +147,8 @@ public:
     }
     if (auto column = findBadScale(format, row, columns()))
       return llvm::createStringError(
-          place(leaf, at.row, *column) + "expects a finite scale in " +
+          place(leaf, at.row, *column) + "expects a finite " +
+          (isa<Fp8FormatAttr>(Attribute(format)) ? "number" : "scale") + " in " +
           format.getFormatName() +
           ", got infinity or NaN; the file is damaged, or the model was "
           "quantized from weights that are not finite");
@@ -311,7 +312,7 @@ private:
     const BoundLeaf &bound = leaves[&leaf - program.leaves.data()];
     return ("tensor \"" +
             (bound.unpacked
-                 ? bound.unpacked->scalesName()
+                 ? bound.unpacked->floatsName()
                  : source.getSourceName(source.isPerLayer() ? layer : 0)) +
             "\": row " +
             Twine(row) + ", column " + Twine(column) + ": ")

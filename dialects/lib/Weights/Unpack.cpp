@@ -58,7 +58,7 @@ uint64_t elementBytes(StringRef dtype) {
   return llvm::StringSwitch<uint64_t>(dtype)
       .Cases({"i32", "f32"}, 4)
       .Cases({"f16", "bf16"}, 2)
-      .Case("i8", 1)
+      .Cases({"i8", "f8e4m3"}, 1)
       .Default(0);
 }
 
@@ -132,17 +132,36 @@ StringRef groupsPart(StringRef packing) {
 //===-- binding -----------------------------------------------------------===//
 
 UnpackedWeight::UnpackedWeight(UnpackOp op)
-    : format(cast<IntFormatAttr>(Attribute(op.getType().getFormat()))),
-      packing(llvm::StringSwitch<Packing>(op.getPacking())
+    : packing(llvm::StringSwitch<Packing>(op.getPacking())
                   .Case("gptq", Packing::Gptq)
                   .Case("gptq_v2", Packing::GptqV2)
                   .Case("awq", Packing::Awq)
                   .Case("packed", Packing::Packed)
-                  .Default(Packing::Bytes)),
+                  .Case("bytes", Packing::Bytes)
+                  .Default(Packing::Fp8)),
       ordered(op.getOrdered()), rows(op.getType().getRows()),
-      cols(op.getType().getCols()), bits(format.getBits()),
-      groups(IntRow(format, cols).groups), perWord(32 / bits),
-      middle(format.getZeroCode()) {}
+      cols(op.getType().getCols()) {
+  Attribute format = op.getType().getFormat();
+  if (auto floats = dyn_cast<Fp8FormatAttr>(format)) {
+    scaleType = floats.getScaleType();
+    scalesAt = cols;
+    rowBytes = zerosAt = floats.getRowBytes(cols);
+  } else {
+    auto integers = cast<IntFormatAttr>(format);
+    IntRow at(integers, cols);
+    scaleType = integers.getScaleType();
+    scalesAt = at.scales;
+    zerosAt = at.zeros;
+    rowBytes = at.bytes;
+    hasZeros = integers.getZeros();
+    bits = integers.getBits();
+    group = integers.getGroupSize();
+    groups = at.groups;
+  }
+  scaleBytes = scaleType.getIntOrFloatBitWidth() / 8;
+  perWord = 32 / bits;
+  middle = 1 << (bits - 1);
+}
 
 Expected<UnpackedWeight> UnpackedWeight::bind(UnpackOp op, int64_t layer,
                                               WeightSource &source) {
@@ -187,16 +206,19 @@ Error UnpackedWeight::find(WeightSource &source, StringRef prefix) {
     shape = {rows, int64_t(llvm::divideCeil(cols, perWord))};
     break;
   case Packing::Bytes:
+  case Packing::Fp8:
     shape = {rows, cols};
     break;
   }
-  if (Error error =
-          expectTensor(codes.name, codes.view,
-                       packing == Packing::Bytes ? "i8" : "i32", shape))
+  if (Error error = expectTensor(codes.name, codes.view,
+                                 packing == Packing::Bytes ? "i8"
+                                 : packing == Packing::Fp8 ? "f8e4m3"
+                                                           : "i32",
+                                 shape))
     return error;
 
   std::string type;
-  llvm::raw_string_ostream(type) << format.getScaleType();
+  llvm::raw_string_ostream(type) << scaleType;
   ArrayRef<int64_t> found = scales.view.shape;
   if (!isChannelsLast() && groups == 1) {
     // A scale for each channel, or for all of them, with or without a 1.
@@ -210,11 +232,13 @@ Error UnpackedWeight::find(WeightSource &source, StringRef prefix) {
 }
 
 Error UnpackedWeight::findZeros(WeightSource &source, StringRef prefix) {
+  if (packing == Packing::Fp8)
+    return Error::success();
   zeros.name =
       (prefix + (isChannelsLast() ? kChannelsLast.zeros : kPacked.zeros)).str();
   Expected<TensorView> view = source.lookup(zeros.name);
   if (!view) {
-    if (format.getZeros())
+    if (hasZeros)
       return view.takeError();
     llvm::consumeError(view.takeError());
     return Error::success();
@@ -235,7 +259,8 @@ Error UnpackedWeight::findZeros(WeightSource &source, StringRef prefix) {
 }
 
 Error UnpackedWeight::findOrder(WeightSource &source, StringRef prefix) {
-  if (packing == Packing::Awq || packing == Packing::Bytes)
+  if (packing != Packing::Gptq && packing != Packing::GptqV2 &&
+      packing != Packing::Packed)
     return Error::success();
   std::string name =
       (prefix + (isChannelsLast() ? kChannelsLast.groups : kPacked.groups))
@@ -244,7 +269,6 @@ Error UnpackedWeight::findOrder(WeightSource &source, StringRef prefix) {
       readGroups(name, cols, groups, source);
   if (!groupOf)
     return groupOf.takeError();
-  int64_t group = format.getGroupSize();
   if (ordered) {
     if (groupOf->empty())
       return wrong(name, "the group of each column", "no such tensor");
@@ -319,6 +343,9 @@ void UnpackedWeight::readCodes(int64_t first, int64_t count,
     for (int64_t i = 0; i < count * cols; ++i)
       out[i] = data[first * cols + i] ^ 0x80; // plus 128
     return;
+  case Packing::Fp8:
+    std::memcpy(out, data + first * cols, count * cols);
+    return;
   }
 }
 
@@ -344,7 +371,7 @@ const uint8_t *UnpackedWeight::scaleOf(int64_t row, int64_t group) const {
   int64_t index = isChannelsLast() ? group * rows + row
                   : oneScale       ? 0
                                    : row * groups + group;
-  return scales.view.data + index * IntRow(format, cols).scaleBytes;
+  return scales.view.data + index * scaleBytes;
 }
 
 Error UnpackedWeight::read(int64_t first, int64_t count, uint8_t *out) const {
@@ -357,24 +384,23 @@ Error UnpackedWeight::read(int64_t first, int64_t count, uint8_t *out) const {
         sorted[r * cols + j] = found[r * cols + order[j]];
     found.swap(sorted);
   }
-  IntRow at(format, cols);
-  for (int64_t r = 0; r < count; ++r, out += at.bytes) {
+  for (int64_t r = 0; r < count; ++r, out += rowBytes) {
     const uint8_t *row = found.data() + r * cols;
     if (bits == 8)
       std::memcpy(out, row, cols);
     else
       packNibbles(row, cols, out);
     for (int64_t g = 0; g < groups; ++g) {
-      std::memcpy(out + at.scales + g * at.scaleBytes, scaleOf(first + r, g),
-                  at.scaleBytes);
+      std::memcpy(out + scalesAt + g * scaleBytes, scaleOf(first + r, g),
+                  scaleBytes);
       if (!zeros.isThere())
         continue;
       int zero = zeroOf(first + r, g);
       if (zero < 0 || zero > 255)
         return wrong(zeros.name, "zero points from 0 to 255",
                      Twine(zero) + " for channel " + Twine(first + r));
-      if (format.getZeros())
-        out[at.zeros + g] = uint8_t(zero);
+      if (hasZeros)
+        out[zerosAt + g] = uint8_t(zero);
       else if (zero != middle)
         return wrong(zeros.name,
                      "the zero point " + Twine(middle) +

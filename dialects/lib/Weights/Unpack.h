@@ -20,8 +20,11 @@ public:
   /// the other.
   llvm::Error read(int64_t first, int64_t count, uint8_t *out) const;
 
-  /// The name of the tensor of scales, for messages.
-  const std::string &scalesName() const { return scales.name; }
+  /// The tensor whose numbers may be NaN, for messages: that of scales, or of
+  /// small floats.
+  const std::string &floatsName() const {
+    return packing == Packing::Fp8 ? codes.name : scales.name;
+  }
 
 private:
   struct Tensor {
@@ -38,13 +41,16 @@ private:
   int zeroOf(int64_t row, int64_t group) const;
   const uint8_t *scaleOf(int64_t row, int64_t group) const;
 
-  enum class Packing : uint8_t { Gptq, GptqV2, Awq, Packed, Bytes };
+  enum class Packing : uint8_t { Gptq, GptqV2, Awq, Packed, Bytes, Fp8 };
   bool isChannelsLast() const { return packing <= Packing::Awq; }
 
-  IntFormatAttr format;
+  /// Where the parts of a row lie.
+  int64_t scaleBytes, scalesAt, zerosAt, rowBytes;
+  bool hasZeros = false;
+  mlir::Type scaleType;
   Packing packing;
   bool ordered;
-  int64_t rows, cols, bits, groups;
+  int64_t rows, cols, bits = 8, group = 0, groups = 1;
   int64_t perWord; ///< codes in an i32
   int middle;      ///< the code for zero of a symmetric weight
   Tensor codes, scales, zeros;

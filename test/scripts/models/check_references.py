@@ -26,6 +26,13 @@ def bfloat16_to_float64(raw):
     return (raw.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
 
 
+def decode_fp8(raw):
+    """E4M3 by its bits: those of float32 but for the width of the exponent."""
+    bits = raw.astype(np.uint32)
+    wide = (bits & 0x80) << 24 | (bits & 0x7F) << 20
+    return wide.view(np.float32).astype(np.float64) * 2.0 ** 120
+
+
 def read_safetensors(path):
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
@@ -37,6 +44,8 @@ def read_safetensors(path):
         raw = data[8 + size + begin:8 + size + end]
         if entry["dtype"] == "BF16":
             value = bfloat16_to_float64(np.frombuffer(raw, np.uint16))
+        elif entry["dtype"] == "F8_E4M3":
+            value = decode_fp8(np.frombuffer(raw, np.uint8))
         elif entry["dtype"].startswith("I"):
             value = np.frombuffer(raw, f"<i{int(entry['dtype'][1:]) // 8}")
         else:
@@ -91,7 +100,9 @@ def decode_compressed(parts, _):
         codes = (unpack_words(words, bits, 1, columns)
                  - 2 ** (bits - 1))
     else:
-        codes, bits = parts["weight"].astype(np.int64), 8
+        codes, bits = parts["weight"], 8
+        if codes.dtype == np.int8:
+            codes = codes.astype(np.int64)
         rows, columns = codes.shape
     scales = parts["weight_scale"]
     if scales.ndim == 1:

@@ -30,11 +30,12 @@ OUT = Path(__file__).resolve().parents[2] / "numerics/references/quantized"
 @dataclass
 class Drawn:
     """One matrix: codes [N, K], scales and zero points [N, groups], and the
-    group of each k."""
+    group of each k. Small floats are bytes, and their values the codes."""
     codes: np.ndarray
     scales: np.ndarray
     zeros: np.ndarray
     groups: np.ndarray
+    raw: np.ndarray = None
 
     def values(self):
         return (self.scales.astype(np.float64)[:, self.groups]
@@ -63,7 +64,29 @@ def round_to(values, dtype):
     return values.astype(dtype).astype(np.float64)
 
 
+def e4m3(code):
+    """1 sign, 4 exponent, 3 mantissa bits, a bias of 7, no infinities."""
+    sign, exponent, mantissa = code >> 7, code >> 3 & 15, code & 7
+    if not exponent:
+        return (-1.0) ** sign * mantissa * 2.0 ** -9
+    return (-1.0) ** sign * (8 + mantissa) * 2.0 ** (exponent - 10)
+
+
+def draw_floats(weight, scheme, random):
+    rows, columns = weight.shape
+    raw = random.integers(0, 255, weight.shape)
+    raw[raw == 127] = 0  # that and 255 are NaN
+    codes = np.array([e4m3(code) for code in range(255)])[raw]
+    scales = random.uniform(0.7, 1.3, (rows, 1)) * weight.std() / codes.std()
+    if scheme.one_scale:
+        scales[:] = scales[0, 0]
+    return Drawn(codes, round_to(scales, scheme.scale), np.zeros((rows, 1)),
+                 np.zeros(columns, int), raw)
+
+
 def draw(weight, scheme, random, order):
+    if scheme.version == "float-quantized":
+        return draw_floats(weight, scheme, random)
     rows, columns = weight.shape
     group = columns if scheme.group == -1 else scheme.group
     count = -(-columns // group)
@@ -124,7 +147,9 @@ def tensors_of(name, drawn, scheme):
     if scheme.one_scale:
         scales = scales[0][0, :1], scales[1]
     made = {f"{name}.weight_scale": scales}
-    if scheme.version == "int-quantized":
+    if scheme.version == "float-quantized":
+        made[f"{name}.weight"] = drawn.raw, "F8_E4M3"
+    elif scheme.version == "int-quantized":
         made[f"{name}.weight"] = drawn.codes - middle, "I8"
     else:
         made[f"{name}.weight_packed"] = (
@@ -156,7 +181,8 @@ def describe(scheme):
     def group_of(one, targets):
         strategy = ("tensor" if one.one_scale else
                     "channel" if one.group == -1 else "group")
-        weights = {"num_bits": one.bits, "type": "int", "dynamic": False,
+        kind = "float" if one.version == "float-quantized" else "int"
+        weights = {"num_bits": one.bits, "type": kind, "dynamic": False,
                    "symmetric": one.symmetric, "strategy": strategy,
                    "group_size": one.group if one.group != -1 else None,
                    "block_structure": None, "observer": "minmax",
@@ -181,7 +207,7 @@ def encode(values, kind):
         return (values.astype(np.float32).view(np.uint32) >> 16).astype(
             np.uint16)
     return values.astype({"F16": np.float16, "F32": np.float32, "I8": np.int8,
-                          "I32": np.int32, "I64": np.int64}[kind])
+                          "F8_E4M3": np.uint8, "I32": np.int32, "I64": np.int64}[kind])
 
 
 def write_safetensors(path, tensors):
@@ -264,6 +290,10 @@ def main():
     store("packed-4-g32", llama, replace(packed, scale="bfloat16"))
     store("packed-4-zeros-order", qwen2,
           replace(packed, symmetric=False, ordered=True, own_orders=True))
+    floats = replace(bytes_, version="float-quantized")
+    store("fp8-channels", llama, floats)
+    store("fp8-tensors", phi3, replace(floats, one_scale=True, head=True,
+                                       scale="float32"))
     # Another scheme in some layers and modules, zero points as bytes, the head.
     store("packed-mixed", llama, replace(
         packed, head=True, symmetric=False, byte_zeros=True, exceptions={
