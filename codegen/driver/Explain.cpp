@@ -8,6 +8,7 @@
 #include "ModelCompiler.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Activations.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
@@ -89,7 +90,7 @@ std::string inLayer(StringRef text, int64_t layer) {
 
 /// Elements that the checkpoint has for this weight: without padding.
 int64_t sourceElements(WeightOp weight) {
-  if (weight.isSource()) {
+  if (weight.isSource() || getUnpack(weight)) {
     WeightType type = weight.getWeightType();
     return type.isVector() ? type.getCols() : type.getRows() * type.getCols();
   }

@@ -6,6 +6,7 @@
 #include "ModelCompiler.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 
 using namespace mlir;
 using namespace adze;
@@ -27,12 +28,14 @@ llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
   }
   json::Array tensors;
   for (auto weight : module.getOps<WeightOp>()) {
-    if (!weight.isSource())
+    UnpackOp unpack = getUnpack(weight);
+    if (!weight.isSource() && !unpack)
       continue;
     WeightType type = weight.getWeightType();
     for (int64_t layer : weight.getLayerIndices()) {
       json::Object tensor{
-          {"name", weight.getSourceName(layer)},
+          {"name", unpack ? unpack.getSourceName(layer)
+                          : weight.getSourceName(layer)},
           {"format", FormatAttrInterface(type.getFormat()).getFormatName()},
           {"shape", json::Array(type.getShape())},
           {"bytes", type.getStorageBytes()}};

@@ -32,8 +32,11 @@ public:
     auto attr = kernel.getParams().getAs<mlir::TypeAttr>(name);
     return attr && attr.getValue().isInteger(8);
   }
-  bool hasInteger(llvm::StringRef name) {
-    return bool(kernel.getParams().getAs<IntegerFormatAttrInterface>(name));
+  /// A format whose panels are decoded for float rows.
+  bool hasDecoded(llvm::StringRef name) {
+    return llvm::isa_and_present<IntegerFormatAttrInterface,
+                                 DecodedFormatAttrInterface>(
+        kernel.getParams().get(name));
   }
   /// Element type of a #adze.float format.
   mlir::Type floatFormat(llvm::StringRef name);

@@ -60,8 +60,8 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
 void LinearPlan::readOperands() {
   types.panelType = types.rowType = Float32Type::get(params.context());
   if (!params.isInteger8("in")) {
-    if (params.hasInteger("format"))
-      decoded = params.attribute<IntegerFormatAttrInterface>("format", "");
+    if (params.hasDecoded("format"))
+      decoded = params.attribute<FormatAttrInterface>("format", "");
     else
       types.panelType = params.floatFormat("format");
     types.rowType = params.elementType("in");
@@ -88,9 +88,10 @@ Value LinearPlan::rowBytes(KernelEmitter &e, Value k) const {
 }
 
 Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
-  IntegerFormatAttrInterface format =
-      multipliesCodes() ? codes.format : decoded;
-  return format ? format.emitPanelBytes(e.b, e.loc, k)
+  FormatAttrInterface format = decoded;
+  if (multipliesCodes())
+    format = cast<FormatAttrInterface>(Attribute(codes.format));
+  return format ? emitPanelBytes(e, format, k)
                 : e.mul(e.ceilDiv(k, types.depth()), kLineBytes);
 }
 

@@ -17,8 +17,8 @@ struct LinearPlan {
   KernelParams params;
   TileTypes types;
   IntegerTile codes; // without a format unless in = i8
-  /// Integer format of a weight that float rows meet: decoded part by part.
-  IntegerFormatAttrInterface decoded;
+  /// Format of a weight that float rows meet decoded part by part.
+  FormatAttrInterface decoded;
   mlir::Type out, kv;    // out is null for quantized rows
   QuantizedRows outRows; // where out = i8
   int64_t streams;

@@ -5,6 +5,21 @@
 using namespace mlir;
 using namespace adze;
 
+Value adze::emitPanelBytes(KernelEmitter &e, FormatAttrInterface format,
+                           Value k) {
+  if (auto decoded = dyn_cast<DecodedFormatAttrInterface>(Attribute(format)))
+    return decoded.emitPanelBytes(e.b, e.loc, k);
+  return cast<IntegerFormatAttrInterface>(Attribute(format))
+      .emitPanelBytes(e.b, e.loc, k);
+}
+
+static void emitStep(KernelEmitter &e, DecodedFormatAttrInterface format,
+                     Value panel, Value k, Value step, Value to) {
+  for (auto [line, value] : llvm::enumerate(
+           format.emitValues(e.b, e.loc, panel, k, step)))
+    e.store(value, e.at(to, int64_t(line) * kLineBytes), kLineBytes);
+}
+
 /// value = scale * (code - zero) + minimum, for the 8 k of a step.
 static void emitStep(KernelEmitter &e, IntegerFormatAttrInterface format,
                      Value panel, Value k, Value step, Value to) {
@@ -32,7 +47,7 @@ static void emitStep(KernelEmitter &e, IntegerFormatAttrInterface format,
 }
 
 func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
-                                   IntegerFormatAttrInterface format) {
+                                   FormatAttrInterface format) {
   std::string name = "adze.decode." + format.getFormatName();
   if (func::FuncOp known = e.lookup(name))
     return known;
@@ -43,7 +58,11 @@ func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
   Value first = e.div(args[2], 8);
   e.loop(first, e.ceilDiv(args[3], 8), 1, [&](Value step) {
     Value to = e.at(args[4], e.mul(e.sub(step, first), 8 * kLineBytes));
-    emitStep(e, format, args[0], args[1], step, to);
+    if (auto decoded = dyn_cast<DecodedFormatAttrInterface>(Attribute(format)))
+      emitStep(e, decoded, args[0], args[1], step, to);
+    else
+      emitStep(e, cast<IntegerFormatAttrInterface>(Attribute(format)), args[0],
+               args[1], step, to);
   });
   e.ret();
   return func;

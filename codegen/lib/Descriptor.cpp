@@ -8,6 +8,7 @@
 // i64 differences.
 
 #include "adze/Codegen/Artefact.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/abi.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Constants.h"
@@ -71,6 +72,10 @@ void collectSources(WeightOp weight, int64_t layer, std::string &out) {
     if (!out.empty())
       out += "+";
     out += weight.getSourceName(layer);
+    return;
+  }
+  if (UnpackOp unpack = getUnpack(weight)) {
+    out += (out.empty() ? "" : "+") + unpack.getSourceName(layer);
     return;
   }
   for (Operation &op : weight.getBody().front())

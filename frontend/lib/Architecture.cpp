@@ -8,6 +8,7 @@
 
 #include "adze/Frontend/Architecture.h"
 #include "adze/Frontend/Json.h"
+#include "adze/Frontend/Quantization.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -211,9 +212,20 @@ Expected<ModelDescription> describeModel(const Checkpoint &checkpoint,
   Diagnostics errors;
   readGenerationConfig(checkpoint, model.config, errors);
   model.table = model.architecture->tensors(model.config, checkpoint.kind());
-  validateTensors(checkpoint, model.table, model.config.layers, errors);
+  std::unique_ptr<Quantization> quantization;
+  if (checkpoint.kind() == Checkpoint::Kind::HuggingFace) {
+    quantization =
+        readQuantization(checkpoint.config(), checkpoint.configFile(), errors);
+    // Without it every tensor would be one too many.
+    if (Error error = errors.takeError())
+      return error;
+  }
+  model.stored = StoredWeights(checkpoint, model.table, model.config.layers,
+                               quantization.get(), errors);
   if (Error error = errors.takeError())
     return error;
+  for (const Diagnostic &warning : errors.all())
+    diags.add(warning);
   return model;
 }
 

@@ -202,6 +202,11 @@ void ConfigReader::require(StringRef key, const json::Value &expected) {
     unsupported(key, {formatJson(expected)});
 }
 
+std::vector<std::string> ConfigReader::keys() const {
+  std::vector<StringRef> sorted = sortedKeys(object);
+  return {sorted.begin(), sorted.end()};
+}
+
 void ConfigReader::ignore(ArrayRef<StringRef> keys) {
   for (StringRef key : keys)
     known.insert(key);

@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DecoderBuilder.h"
-#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Dialect/Adze/FormatName.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -47,22 +47,28 @@ struct LayerRun {
   int64_t first;
   int64_t count;
   bool sliding;
+  size_t group; ///< of layers that store their weights alike
+
+  bool sameKind(const LayerRun &other) const {
+    return sliding == other.sliding && group == other.group;
+  }
 };
 
 class DecoderBuilder {
 public:
   DecoderBuilder(MLIRContext &context, const ModelConfig &config,
-                 const TensorTable &table)
-      : config(config), table(table),
+                 const TensorTable &table, const StoredWeights &stored)
+      : config(config), table(table), stored(stored),
+        symbols(config, table, stored),
         builder(UnknownLoc::get(&context), &context),
         f32(Float32Type::get(&context)), batchType(BatchType::get(&context)),
         hiddenRows(rows(config.hidden)), ropeRows(rows(config.headDim)) {}
 
-  OwningOpRef<ModuleOp> build(llvm::ArrayRef<DType> types, Type kvType);
+  OwningOpRef<ModuleOp> build(Type kvType);
 
 private:
   // Symbols and functions.
-  void addLayerKind(bool sliding);
+  void addLayerKind(const LayerRun &kind);
   void addEntry(StringRef name, StringRef result, int64_t width, bool head);
 
   // Parts of a layer.
@@ -72,6 +78,8 @@ private:
   Value positioned(Value x, Value rope, int64_t heads, TensorRole projection,
                    TensorRole norm);
   Value linear(Value x, TensorRole weight, TensorRole bias, int64_t width);
+  /// The columns of x as the weight has them.
+  Value inOrderOf(Value x, TensorRole weight);
   Value rmsNorm(Value x, TensorRole weight, int64_t heads = 1);
   Value rotaryTable(Value batch, const RopeConfig &rope);
   /// Elementwise arithmetic on rows, one scalar op after the other.
@@ -81,8 +89,11 @@ private:
 
   std::vector<LayerRun> layerRuns() const;
   /// With one kind it is called `layer`.
-  StringRef kindName(bool sliding) const {
-    return sliding && mixed() ? "layer_sliding" : "layer";
+  std::string kindName(const LayerRun &kind) const {
+    std::string name = kind.sliding && mixed() ? "layer_sliding" : "layer";
+    if (symbols.groups().size() > 1)
+      name += "_" + std::to_string(kind.group);
+    return name;
   }
   bool mixed() const {
     return config.slidingWindow && !config.slidingLayers.empty() &&
@@ -96,13 +107,8 @@ private:
     return RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
   }
   bool has(TensorRole role) const { return table.find(role); }
-  /// The tensor that holds the weight of `role`, perhaps with others.
-  const TensorSpec *holderOf(TensorRole role) const {
-    using R = TensorRole;
-    if (const TensorSpec *own = table.find(role))
-      return own;
-    return table.find(role == R::Gate || role == R::Up ? R::GateUp
-                                                       : R::QueryKeyValue);
+  std::string symbolOf(TensorRole role) const {
+    return symbols.of(role, isPerLayer(role) ? group : 0);
   }
 
   // Locations: the names that the checkpoint gives to its modules.
@@ -111,7 +117,7 @@ private:
   }
   void at(TensorRole role) { at(moduleName(role)); }
   StringRef moduleName(TensorRole role) const {
-    return StringRef(holderOf(role)->pattern).rsplit('.').first;
+    return StringRef(holderOf(table, role)->pattern).rsplit('.').first;
   }
   /// What holds both: `model.layers.{}.mlp` of gate_proj and down_proj.
   static std::string holder(StringRef a, StringRef b) {
@@ -123,11 +129,14 @@ private:
 
   const ModelConfig &config;
   const TensorTable &table;
+  const StoredWeights &stored;
+  DecoderSymbols symbols;
   ImplicitLocOpBuilder builder;
   Type f32, batchType;
-  Type embeddingType; ///< of the stored embedding
+  Type embeddingType; ///< of the stored embedding; null: not floating point
   RankedTensorType hiddenRows, ropeRows;
-  Value layer; ///< the index argument of the layer kind being built
+  Value layer;      ///< the index argument of the layer kind being built
+  size_t group = 0; ///< of the layer kind being built
   std::string attentionName, feedForwardName, layerName;
 };
 
@@ -136,16 +145,31 @@ private:
 std::vector<LayerRun> DecoderBuilder::layerRuns() const {
   std::vector<LayerRun> runs;
   for (int64_t i = 0; i < config.layers; ++i) {
-    if (runs.empty() || runs.back().sliding != config.isSliding(i))
-      runs.push_back({i, 0, config.isSliding(i)});
+    LayerRun own = {i, 0, config.isSliding(i), symbols.groupOf(i)};
+    if (runs.empty() || !runs.back().sameKind(own))
+      runs.push_back(own);
     ++runs.back().count;
   }
   return runs;
 }
 
+Value DecoderBuilder::inOrderOf(Value x, TensorRole weight) {
+  std::string order = symbols.orderOf(weight, isPerLayer(weight) ? group : 0);
+  if (order.empty())
+    return x;
+  Value index = isPerLayer(weight) ? layer : Value();
+  // Projections of one vector may share an order.
+  for (Operation *user : x.getUsers())
+    if (auto known = dyn_cast<PermuteOp>(user);
+        known && known.getOrder() == order && known.getLayer() == index)
+      return known;
+  return PermuteOp::create(builder, x, order, index);
+}
+
 Value DecoderBuilder::linear(Value x, TensorRole weight, TensorRole bias,
                              int64_t width) {
   at(weight);
+  x = inOrderOf(x, weight);
   return LinearOp::create(builder, rows(width), x, symbolOf(weight),
                           has(bias) ? symbolOf(bias) : "",
                           isPerLayer(weight) ? layer : Value())
@@ -216,11 +240,11 @@ Value DecoderBuilder::feedForwardBlock(Value x) {
   return arith::AddFOp::create(builder, x, down);
 }
 
-void DecoderBuilder::addLayerKind(bool sliding) {
+void DecoderBuilder::addLayerKind(const LayerRun &kind) {
   OpBuilder::InsertionGuard guard(builder);
   at(layerName);
   auto function = func::FuncOp::create(
-      builder, kindName(sliding),
+      builder, kindName(kind),
       builder.getFunctionType(
           {builder.getIndexType(), hiddenRows, ropeRows, batchType},
           hiddenRows));
@@ -228,8 +252,9 @@ void DecoderBuilder::addLayerKind(bool sliding) {
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   layer = body->getArgument(0);
+  group = kind.group;
   Value x = attentionBlock(body->getArgument(1), body->getArgument(2),
-                           body->getArgument(3), sliding);
+                           body->getArgument(3), kind.sliding);
   x = feedForwardBlock(x);
   layer = {};
   at(layerName);
@@ -262,7 +287,7 @@ Value DecoderBuilder::embed(Value tokens) {
     scale.convert(type, llvm::APFloat::rmNearestTiesToEven, &inexact);
   };
   round(llvm::APFloat::IEEEsingle());
-  if (config.roundEmbeddingScale) {
+  if (config.roundEmbeddingScale && embeddingType) {
     round(cast<FloatType>(embeddingType).getFloatSemantics());
     round(llvm::APFloat::IEEEsingle());
   }
@@ -316,13 +341,14 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
   at(layerName);
   for (const LayerRun &run : runs)
     x = RepeatOp::create(
-        builder, hiddenRows, run.count, run.first, kindName(run.sliding),
+        builder, hiddenRows, run.count, run.first, kindName(run),
         ValueRange{x, ropes[run.sliding && config.slidingRope], batch});
   x = rmsNorm(x, TensorRole::FinalNorm);
   if (head) {
     TensorRole role =
         has(TensorRole::Head) ? TensorRole::Head : TensorRole::Embedding;
     at(StringRef(table.headName).rsplit('.').first); // tied or not
+    x = inOrderOf(x, role);
     x = LinearOp::create(builder, rows(width), x, symbolOf(role), "", Value())
             .getResult();
     x = cappedLogits(x);
@@ -331,33 +357,37 @@ void DecoderBuilder::addEntry(StringRef name, StringRef result, int64_t width,
   func::ReturnOp::create(builder, x);
 }
 
-OwningOpRef<ModuleOp> DecoderBuilder::build(llvm::ArrayRef<DType> types,
-                                            Type kvType) {
+OwningOpRef<ModuleOp> DecoderBuilder::build(Type kvType) {
   attentionName =
       holder(moduleName(TensorRole::Query), moduleName(TensorRole::Output));
   feedForwardName =
       holder(moduleName(TensorRole::Gate), moduleName(TensorRole::Down));
   layerName = holder(attentionName, feedForwardName);
 
-  embeddingType = elementType(
-      *builder.getContext(),
-      types[table.find(TensorRole::Embedding) - table.specs.data()]);
+  const TensorSpec *embedding = table.find(TensorRole::Embedding);
+  auto format = cantFail(parseFormatName(
+      stored.of(embedding - table.specs.data()).format, builder.getContext()));
+  if (auto floats = dyn_cast<FloatFormatAttr>(Attribute(format)))
+    embeddingType = floats.getElementType();
 
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getLoc());
   builder.setInsertionPointToEnd(module->getBody());
-  addDecoderWeights(builder, config, table, types);
+  addDecoderWeights(builder, symbols);
   at(attentionName);
   StateOp::create(builder, cacheSymbol,
                   builder.getI64IntegerAttr(config.layers),
                   KVType::get(builder.getContext(), config.kvHeads,
                               config.headDim, kvType));
-  bool anySliding = false, anyFull = false;
+  std::vector<LayerRun> kinds;
   for (const LayerRun &run : layerRuns())
-    (run.sliding ? anySliding : anyFull) = true;
-  if (anyFull)
-    addLayerKind(/*sliding=*/false);
-  if (anySliding)
-    addLayerKind(/*sliding=*/true);
+    if (llvm::none_of(
+            kinds, [&](const LayerRun &other) { return run.sameKind(other); }))
+      kinds.push_back(run);
+  llvm::sort(kinds, [](const LayerRun &a, const LayerRun &b) {
+    return std::pair(a.sliding, a.group) < std::pair(b.sliding, b.group);
+  });
+  for (const LayerRun &kind : kinds)
+    addLayerKind(kind);
   addEntry("step", "logits", config.vocab, /*head=*/true);
   addEntry("hidden", "hidden", config.hidden, /*head=*/false);
   return module;
@@ -366,10 +396,10 @@ OwningOpRef<ModuleOp> DecoderBuilder::build(llvm::ArrayRef<DType> types,
 OwningOpRef<ModuleOp> buildDecoder(MLIRContext &context,
                                    const ModelConfig &config,
                                    const TensorTable &table,
-                                   llvm::ArrayRef<DType> types, Type kvType) {
+                                   const StoredWeights &stored, Type kvType) {
   context.loadDialect<AdzeDialect, arith::ArithDialect, func::FuncDialect,
                       math::MathDialect>();
-  return DecoderBuilder(context, config, table).build(types, kvType);
+  return DecoderBuilder(context, config, table, stored).build(kvType);
 }
 
 } // namespace adze

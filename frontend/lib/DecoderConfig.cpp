@@ -79,12 +79,8 @@ static void requirePlainDecoder(ConfigReader &reader) {
   reader.require("is_encoder_decoder", false);
   reader.require("add_cross_attention", false);
   reader.require("pruned_heads", json::Object());
-  if (reader.has("quantization_config"))
-    reader.error("quantization_config",
-                 "expected weights in f32, f16 or bf16, found a quantized "
-                 "checkpoint",
-                 "use the checkpoint that it was made from");
-  reader.ignore({"quantization_config"});
+  // How weights are stored; frontend/quantization reads it.
+  reader.ignore({"quantization_config", "compression_config"});
 }
 
 void readDecoderConfig(ConfigReader &reader, const DecoderDefaults &defaults,

@@ -20,7 +20,7 @@ using llvm::StringRef;
 namespace adze {
 
 /// Those of layers begin with the prefix of the layer kind.
-StringRef symbolOf(TensorRole role) {
+static StringRef plainSymbol(TensorRole role) {
   switch (role) {
   case TensorRole::Embedding:
     return "emb";
@@ -91,42 +91,146 @@ static bool isNorm(TensorRole role) {
   }
 }
 
+const TensorSpec *holderOf(const TensorTable &table, TensorRole role) {
+  using R = TensorRole;
+  if (const TensorSpec *own = table.find(role))
+    return own;
+  return table.find(role == R::Gate || role == R::Up ? R::GateUp
+                                                     : R::QueryKeyValue);
+}
+
+//===-- symbols -----------------------------------------------------------===//
+
+DecoderSymbols::DecoderSymbols(const ModelConfig &config,
+                               const TensorTable &table,
+                               const StoredWeights &stored)
+    : config(config), table(table), stored(stored),
+      layers(stored.layerGroups()) {}
+
+bool DecoderSymbols::isSplit(const TensorSpec &spec) const {
+  return layers.size() > 1 && isPerLayer(spec.role) &&
+         (spec.shape.size() > 1 ||
+          !stored.isUniform(&spec - table.specs.data()));
+}
+
+std::string DecoderSymbols::of(TensorRole role, size_t group) const {
+  StringRef name = plainSymbol(role);
+  if (!isSplit(*holderOf(table, role)))
+    return name.str();
+  auto [prefix, rest] = name.split('.');
+  return (prefix + llvm::Twine(group) + "." + rest).str();
+}
+
+std::string DecoderSymbols::orderOf(TensorRole role, size_t group) const {
+  const TensorSpec *spec = holderOf(table, role);
+  const std::string &order =
+      stored.of(spec - table.specs.data(), layers[group].front()).order;
+  if (order.empty())
+    return "";
+  for (const TensorSpec &other : table.specs)
+    if (other.pattern == order + ".weight")
+      return of(other.role, group) + ".order";
+  llvm_unreachable("an order is one of the table's tensors");
+}
+
+size_t DecoderSymbols::groupOf(int64_t layer) const {
+  for (auto [i, group] : llvm::enumerate(layers))
+    if (llvm::is_contained(group, layer))
+      return i;
+  llvm_unreachable("every layer is in a group");
+}
+
+//===-- weights -----------------------------------------------------------===//
+
 namespace {
 
 class WeightBuilder {
 public:
-  WeightBuilder(ImplicitLocOpBuilder &builder, const ModelConfig &config)
-      : builder(builder), config(config) {}
+  WeightBuilder(ImplicitLocOpBuilder &builder, const DecoderSymbols &symbols)
+      : builder(builder), config(symbols.config), symbols(symbols) {}
 
-  void add(const TensorSpec &spec, FormatAttrInterface format) {
+  /// The weights of an entry in all layers, or in those of `group`.
+  void add(const TensorSpec &spec, const StoredWeight &form,
+           std::optional<size_t> group) {
+    this->group = group;
+    this->form = &form;
+    // They are names of formats (the importer has checked them).
+    FormatAttrInterface format =
+        cantFail(parseFormatName(form.format, builder.getContext()));
     builder.setLoc(NameLoc::get(builder.getStringAttr(spec.pattern)));
     auto type = WeightType::get(builder.getContext(), spec.shape, format,
                                 LayoutKind::Rows);
     using R = TensorRole;
     int64_t q = config.queryWidth(), kv = config.kvWidth();
     if (spec.role == R::QueryKeyValue) {
-      WeightOp stored = addStored(spec, symbolOf(spec.role), type);
+      WeightOp stored = addStored(spec, symbol(spec.role), type);
       addSlice(stored, R::Query, 0, q);
       addSlice(stored, R::Key, q, kv);
       addSlice(stored, R::Value, q + kv, kv);
     } else if (spec.role == R::GateUp) {
-      WeightOp stored = addStored(spec, symbolOf(spec.role), type);
+      WeightOp stored = addStored(spec, symbol(spec.role), type);
       addSlice(stored, R::Gate, 0, config.intermediate);
       addSlice(stored, R::Up, config.intermediate, config.intermediate);
     } else if ((isNorm(spec.role) && config.normsAddOne) ||
                spreadHeads(spec.role)) {
-      WeightOp stored =
-          addStored(spec, (symbolOf(spec.role) + ".stored").str(), type);
+      WeightOp stored = addStored(spec, symbol(spec.role) + ".stored", type);
       addExpression(stored, spec.role, [](Value value) { return value; });
     } else {
-      addStored(spec, symbolOf(spec.role), type);
+      addStored(spec, symbol(spec.role), type);
     }
   }
 
 private:
   WeightOp addStored(const TensorSpec &spec, StringRef name, WeightType type) {
-    return WeightOp::create(builder, name, spec.pattern,
-                            isPerLayer(spec.role) ? config.layers : 0, type);
+    if (form->packing.empty())
+      return create(name, spec.pattern, spec.role, type);
+    StringRef source = spec.pattern;
+    source.consume_back(".weight");
+    bool ordered = !form->order.empty();
+    if (form->order == source)
+      addOrder(spec);
+    return createBody(name, spec.role, type, [&]() -> Value {
+      return UnpackOp::create(builder, type, form->packing, source, ordered);
+    });
+  }
+
+  /// Where the columns of a weight were that are in another order now.
+  void addOrder(const TensorSpec &spec) {
+    auto type = WeightType::get(
+        builder.getContext(), spec.shape.back(),
+        FloatFormatAttr::get(builder.getContext(), builder.getF32Type()),
+        LayoutKind::Rows);
+    auto format = cast<IntFormatAttr>(Attribute(
+        cantFail(parseFormatName(form->format, builder.getContext()))));
+    createBody(symbol(spec.role) + ".order", spec.role, type, [&]() -> Value {
+      return UnpackOrderOp::create(builder, type, form->packing, form->order,
+                                   format.getGroupSize());
+    });
+  }
+
+  WeightOp createBody(StringRef name, TensorRole role, WeightType type,
+                      llvm::function_ref<Value()> body) {
+    WeightOp weight = create(name, "", role, type);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.createBlock(&weight.getBody());
+    YieldOp::create(builder, body());
+    return weight;
+  }
+
+  WeightOp create(StringRef name, StringRef source, TensorRole role,
+                  WeightType type) {
+    auto weight = WeightOp::create(builder, name, source,
+                                   isPerLayer(role) ? config.layers : 0, type);
+    if (group) {
+      weight.removeCountAttr();
+      weight.setLayersAttr(
+          builder.getDenseI64ArrayAttr(symbols.groups()[*group]));
+    }
+    return weight;
+  }
+
+  std::string symbol(TensorRole role) const {
+    return symbols.of(role, group.value_or(0));
   }
 
   void addSlice(WeightOp stored, TensorRole role, int64_t first, int64_t rows) {
@@ -147,9 +251,7 @@ private:
                      llvm::function_ref<Value(Value)> part) {
     OpBuilder::InsertionGuard guard(builder);
     // The type is known once the body is built; any type serves until then.
-    WeightOp weight = WeightOp::create(builder, symbolOf(role), "",
-                                       isPerLayer(role) ? config.layers : 0,
-                                       stored.getWeightType());
+    WeightOp weight = create(symbol(role), "", role, stored.getWeightType());
     builder.createBlock(&weight.getBody());
     Value value = part(
         RefOp::create(builder, stored.getWeightType(), stored.getSymName()));
@@ -196,17 +298,27 @@ private:
 
   ImplicitLocOpBuilder &builder;
   const ModelConfig &config;
+  const DecoderSymbols &symbols;
+  const StoredWeight *form = nullptr; ///< of the entry at hand
+  std::optional<size_t> group;        ///< of the entry at hand
 };
 
 } // namespace
 
-void addDecoderWeights(ImplicitLocOpBuilder &builder, const ModelConfig &config,
-                       const TensorTable &table, llvm::ArrayRef<DType> types) {
-  WeightBuilder weights(builder, config);
-  for (auto [spec, type] : llvm::zip_equal(table.specs, types))
-    // The names of types are those of formats (the importer has checked them).
-    weights.add(spec, cantFail(parseFormatName(dtypeName(type),
-                                               builder.getContext())));
+void addDecoderWeights(ImplicitLocOpBuilder &builder,
+                       const DecoderSymbols &symbols) {
+  WeightBuilder weights(builder, symbols);
+  for (auto [i, spec] : llvm::enumerate(symbols.table.specs)) {
+    auto add = [&](int64_t layer, std::optional<size_t> group) {
+      weights.add(spec, symbols.stored.of(i, layer), group);
+    };
+    if (!symbols.isSplit(spec)) {
+      add(0, std::nullopt);
+      continue;
+    }
+    for (auto [number, layers] : llvm::enumerate(symbols.groups()))
+      add(layers.front(), number);
+  }
 }
 
 } // namespace adze

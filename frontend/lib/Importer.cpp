@@ -20,31 +20,6 @@ using namespace llvm;
 
 namespace adze {
 
-/// The types of a table's tensors. One symbol stands for a role in all layers,
-/// so they must agree; every tensor that differs is an error.
-static std::vector<DType> tensorTypes(const Checkpoint &checkpoint,
-                                      const TensorTable &table, int64_t layers,
-                                      Diagnostics &diags) {
-  std::vector<DType> types;
-  for (const TensorSpec &spec : table.specs) {
-    const CheckpointTensor *first = checkpoint.find(spec.name(0));
-    types.push_back(first->type);
-    if (!isPerLayer(spec.role))
-      continue;
-    for (int64_t layer = 1; layer < layers; ++layer) {
-      const CheckpointTensor *tensor = checkpoint.find(spec.name(layer));
-      if (tensor->type != first->type)
-        diags.error(
-            checkpoint.filePath(tensor->file), "tensor " + quoted(tensor->name),
-            "expected type " + dtypeName(first->type) + " as " +
-                quoted(first->name) + " has, found " + dtypeName(tensor->type),
-            "convert the checkpoint so that a tensor has one type in "
-            "all layers");
-    }
-  }
-  return types;
-}
-
 /// An architecture from outside may name its tensors as it likes, but must have
 /// those that the builder reads, with the same shapes.
 static void checkRoles(const Checkpoint &checkpoint,
@@ -74,26 +49,27 @@ static std::string baseName(StringRef path) {
 }
 
 static std::string metadata(const Checkpoint &checkpoint,
-                            const ModelConfig &config, DType weights,
+                            const ModelConfig &config, StringRef weights,
                             DType cache) {
   json::Array eos;
   for (int64_t id : config.eosTokens)
     if (id < config.vocab) // others cannot be made; reading warned of them
       eos.push_back(id);
-  json::Object meta{{"architecture", config.architecture},
-                    {"context", config.context},
-                    {"vocab", config.vocab},
-                    {"hidden", config.hidden},
-                    {"intermediate", config.intermediate},
-                    {"layers", config.layers},
-                    {"heads", config.heads},
-                    {"kv_heads", config.kvHeads},
-                    {"head_dim", config.headDim},
-                    {"kv_dtype", cache == DType::I8 ? "int8" : dtypeName(cache)},
-                    {"weights", dtypeName(weights)},
-                    {"eos", std::move(eos)},
-                    {"source", baseName(checkpoint.path())},
-                    {"rope_theta", config.rope.theta}};
+  json::Object meta{
+      {"architecture", config.architecture},
+      {"context", config.context},
+      {"vocab", config.vocab},
+      {"hidden", config.hidden},
+      {"intermediate", config.intermediate},
+      {"layers", config.layers},
+      {"heads", config.heads},
+      {"kv_heads", config.kvHeads},
+      {"head_dim", config.headDim},
+      {"kv_dtype", cache == DType::I8 ? "int8" : dtypeName(cache)},
+      {"weights", weights},
+      {"eos", std::move(eos)},
+      {"source", baseName(checkpoint.path())},
+      {"rope_theta", config.rope.theta}};
   if (config.bosToken)
     meta["bos"] = *config.bosToken;
   if (config.slidingWindow)
@@ -103,9 +79,10 @@ static std::string metadata(const Checkpoint &checkpoint,
   return text;
 }
 
-static Expected<DType> cacheType(const ImportOptions &options, DType weights) {
+static Expected<DType> cacheType(const ImportOptions &options,
+                                 StringRef weights) {
   if (options.kvType.empty())
-    return weights == DType::F32 ? DType::F32 : DType::BF16;
+    return weights == "f32" ? DType::F32 : DType::BF16;
   if (options.kvType == "int8")
     return DType::I8;
   std::optional<DType> type = dtypeFromName(options.kvType);
@@ -127,19 +104,16 @@ importModel(mlir::MLIRContext &context, const Checkpoint &checkpoint,
   checkRoles(checkpoint, *model, errors);
   if (Error error = errors.takeError())
     return error;
-  std::vector<DType> types =
-      tensorTypes(checkpoint, model->table, config.layers, errors);
-  if (Error error = errors.takeError())
-    return error;
   // The projections are nearly all of a model; a query is in every one.
   const TensorSpec *query = model->table.find(
       config.fusedQkv ? TensorRole::QueryKeyValue : TensorRole::Query);
-  DType weights = types[query - model->table.specs.data()];
+  const std::string &weights =
+      model->stored.of(query - model->table.specs.data()).format;
   Expected<DType> cache = cacheType(options, weights);
   if (!cache)
     return cache.takeError();
 
-  auto module = buildDecoder(context, config, model->table, types,
+  auto module = buildDecoder(context, config, model->table, model->stored,
                              elementType(context, *cache));
   module.get()->setAttr(kLevelAttrName, LevelAttr::get(&context, Level::Model));
   module.get()->setAttr(

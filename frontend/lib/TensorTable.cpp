@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===- TensorTable.cpp - Which tensors a model expects --------------------===//
 //
-// The names of a decoder's weights in both kinds of checkpoint, and the
-// comparison of a checkpoint with them.
+// The names of a decoder's weights in both kinds of checkpoint.
 //
 //===----------------------------------------------------------------------===//
 
 #include "adze/Frontend/TensorTable.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringMap.h"
 
 using namespace llvm;
 
@@ -182,81 +179,6 @@ TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind) {
       table.ignored.push_back("lm_head.weight");
   }
   return table;
-}
-
-/// `name` is `pattern` with some number in place of {}.
-static bool matches(StringRef name, StringRef pattern) {
-  auto [before, after] = pattern.split("{}");
-  if (before.size() == pattern.size())
-    return name == pattern;
-  if (!name.consume_front(before) || !name.consume_back(after))
-    return false;
-  return !name.empty() && all_of(name, isDigit);
-}
-
-/// "q4_0, q4_1, ..."
-static std::string readableBlocks() {
-  std::string text;
-  // In the order of their numbers in GGUF.
-  for (uint32_t number = 0; number < 64; ++number)
-    if (auto type = dtypeFromGgml(number);
-        type && isMatrixWeight(*type) && !isFloatWeight(*type))
-      text += (text.empty() ? "" : ", ") + dtypeName(*type).str();
-  return text;
-}
-
-static void checkTensor(const Checkpoint &checkpoint,
-                        const CheckpointTensor &tensor, const TensorSpec &spec,
-                        Diagnostics &diags) {
-  StringRef file = checkpoint.filePath(tensor.file);
-  if (ArrayRef<int64_t>(tensor.shape) != ArrayRef<int64_t>(spec.shape))
-    diags.error(file, "tensor " + quoted(tensor.name),
-                "expected shape " + formatShape(spec.shape) + " for the " +
-                    tensorRoleName(spec.role) + ", found " +
-                    formatShape(tensor.shape));
-  bool isVector = spec.shape.size() == 1;
-  if (isVector ? isFloatWeight(tensor.type) : isMatrixWeight(tensor.type))
-    return;
-  std::string known = "f32, f16 or bf16";
-  if (!isVector && isBlocked(tensor.type))
-    known = "f32, f16, bf16 or one of " + readableBlocks();
-  diags.error(file, "tensor " + quoted(tensor.name),
-              "expected type " + known + ", found " + dtypeName(tensor.type),
-              isBlocked(tensor.type)
-                  ? "quantize the model to one of them, or use a file in F16 "
-                    "or BF16"
-                  : "convert the tensor to one of them");
-}
-
-void validateTensors(const Checkpoint &checkpoint, const TensorTable &table,
-                     int64_t layers, Diagnostics &diags) {
-  StringMap<const TensorSpec *> expected;
-  for (const TensorSpec &spec : table.specs) {
-    int64_t count = isPerLayer(spec.role) ? layers : 1;
-    for (int64_t layer = 0; layer < count; ++layer) {
-      std::string name = spec.name(layer);
-      expected[name] = &spec;
-      if (const CheckpointTensor *tensor = checkpoint.find(name))
-        checkTensor(checkpoint, *tensor, spec, diags);
-      else
-        diags.error(checkpoint.path(), "tensor " + quoted(name),
-                    "expected the " + tensorRoleName(spec.role) +
-                        " with shape " + formatShape(spec.shape) +
-                        ", found no such tensor");
-    }
-  }
-  for (const CheckpointTensor &tensor : checkpoint.tensors()) {
-    bool ignored = expected.contains(tensor.name) ||
-                   any_of(table.ignored, [&](StringRef pattern) {
-                     return matches(tensor.name, pattern);
-                   });
-    if (!ignored)
-      diags.error(
-          checkpoint.filePath(tensor.file), "tensor " + quoted(tensor.name),
-          "expected no such tensor in this architecture, found " +
-              formatShape(tensor.shape) + " of " + dtypeName(tensor.type),
-          "the configuration does not describe these weights");
-  }
 }
 
 } // namespace adze

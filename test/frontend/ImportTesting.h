@@ -51,19 +51,31 @@ inline std::vector<Reference> references() {
   return list;
 }
 
-/// The references in GGUF's block types (make_block_references.py).
-inline std::vector<Reference> blockReferences() {
+/// The references in a folder of their own, `model` being what is opened.
+inline std::vector<Reference> referencesIn(const std::string &folder,
+                                           llvm::StringRef model) {
   std::vector<Reference> list;
   std::error_code error;
-  std::string root = referencesRoot() + "/blocks";
+  std::string root = referencesRoot() + "/" + folder;
   for (llvm::sys::fs::directory_iterator it(root, error), end;
        !error && it != end; it.increment(error))
-    list.push_back({"blocks/" + llvm::sys::path::filename(it->path()).str(),
-                    it->path() + "/model.gguf", it->path()});
+    list.push_back(
+        {folder + "/" + llvm::sys::path::filename(it->path()).str(),
+         it->path() + model.str(), it->path()});
   llvm::sort(list, [](const Reference &a, const Reference &b) {
     return a.name < b.name;
   });
   return list;
+}
+
+/// The references in GGUF's block types (make_block_references.py).
+inline std::vector<Reference> blockReferences() {
+  return referencesIn("blocks", "/model.gguf");
+}
+/// Those that other quantizers would have written
+/// (make_quantized_references.py).
+inline std::vector<Reference> quantizedReferences() {
+  return referencesIn("quantized", "");
 }
 
 /// A test's name from a reference's: letters, digits and underscores.

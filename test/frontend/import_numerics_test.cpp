@@ -159,6 +159,13 @@ INSTANTIATE_TEST_SUITE_P(Import, QuietReference,
                                          "gguf/qwen3-quiet-f32"),
                          [](const auto &info) { return testName(info.param); });
 
+/// So are the codes, scales and zero points of other quantizers.
+INSTANTIATE_TEST_SUITE_P(Quantized, ReferenceLogits,
+                         testing::ValuesIn(quantizedReferences()),
+                         [](const auto &info) {
+                           return testName(info.param.name);
+                         });
+
 /// The values that come with stories260k: logits of 200 ids, of which each is
 /// the best continuation of those before.
 static void checkStories(const std::string &path, const std::string &values) {

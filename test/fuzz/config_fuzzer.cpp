@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // libFuzzer entry: any bytes as config.json. A configuration that is accepted
-// must have sizes that can be multiplied and frequencies that are numbers.
+// must have sizes that can be multiplied and frequencies that are numbers; what
+// it says of quantization is tried on names of tensors.
 
 #include "adze/Frontend/Architecture.h"
 #include "adze/Frontend/Json.h"
+#include "adze/Frontend/Quantization.h"
 
 #include <cmath>
 
@@ -17,6 +19,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   Diagnostics diags;
+  if (auto quantization = readQuantization(*object, "fuzz", diags)) {
+    auto empty =
+        Checkpoint::fromHuggingFace({}, std::nullopt, {}, "fuzz", diags);
+    if (!empty)
+      llvm::consumeError(empty.takeError());
+    else
+      for (const char *name : {"model.layers.{}.mlp.down_proj.weight", "x"}) {
+        llvm::StringSet<> parts;
+        TensorSpec spec{TensorRole::Down, name, {64, 96}};
+        (void)quantization->find(*empty, spec, 1, parts, diags);
+      }
+  }
   auto config = readModelConfig(*object, "fuzz", diags);
   if (!config) {
     llvm::consumeError(config.takeError());

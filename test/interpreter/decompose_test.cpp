@@ -244,6 +244,28 @@ TEST(Decompose, TakeRowsMapAndActivations) {
              1e-7); // gelu's constants are f32
 }
 
+TEST(Decompose, Permute) {
+  llvm::StringRef text = R"(
+    adze.weight @o from "o.{}" x 2 : !adze.weight<5, #adze.float<f32>>
+    func.func @f(%x: tensor<?x5xf32>) -> tensor<?x5xf32> {
+      %l = arith.constant 1 : index
+      %p = adze.permute %x by @o[%l] : tensor<?x5xf32>
+      return %p : tensor<?x5xf32>
+    })";
+  TestModule before(text), after(text);
+  ASSERT_TRUE(before && after);
+  for (TestModule *m : {&before, &after}) {
+    m->add("o.0", {5}, {0, 0, 0, 0, 0});
+    m->add("o.1", {5}, {4, 2, 0, 3, 1});
+  }
+  decomposeAll(after.get());
+  auto a = before.run({randomRows(3, 5, 1)}),
+       b = after.run({randomRows(3, 5, 1)});
+  ASSERT_EQ(a.size(), 1u) << before.diagnostics;
+  ASSERT_EQ(b.size(), 1u) << after.diagnostics;
+  EXPECT_EQ(a[0].floats, b[0].floats);
+}
+
 /// On scalars and vectors an activation becomes plain arith and math.
 TEST(Decompose, ActivationsOnScalarsAndVectors) {
   TestModule m(R"(

@@ -23,6 +23,27 @@ TEST(InterpreterOps, EmbedTakesRowsOfTheTable) {
   expectNear(r[0], {5, 6, 1, 2, 5, 6});
 }
 
+TEST(InterpreterOps, PermuteTakesColumnsInTheirOrder) {
+  TestModule m(R"(
+    adze.weight @o from "o" : !adze.weight<3, #adze.float<f32>>
+    func.func @f(%x: tensor<?x3xf32>) -> tensor<?x3xf32> {
+      %p = adze.permute %x by @o : tensor<?x3xf32>
+      return %p : tensor<?x3xf32>
+    })");
+  ASSERT_TRUE(m);
+  m.add("o", {3}, {2, 0, 1});
+  auto r = m.run({HostTensor::ofFloats({2, 3}, {1, 2, 3, 4, 5, 6})});
+  ASSERT_EQ(r.size(), 1u) << m.diagnostics;
+  expectNear(r[0], {3, 1, 2, 6, 4, 5});
+  for (float wrong : {3.0f, -1.0f, 0.5f, NAN}) {
+    m.add("o", {3}, {2, wrong, 1});
+    EXPECT_TRUE(m.run({HostTensor::ofFloats({1, 3}, {1, 2, 3})}).empty());
+    EXPECT_NE(m.diagnostics.find("expects columns below 3, got"),
+              std::string::npos)
+        << m.diagnostics;
+  }
+}
+
 TEST(InterpreterOps, LinearAddsBiasAndResidual) {
   TestModule m(R"(
     adze.weight @w from "w" : !adze.weight<2x3, #adze.float<f32>>

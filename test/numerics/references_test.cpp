@@ -47,8 +47,9 @@ std::vector<int32_t> idsOf(const NpyArray &array) {
 /// Weights are those of the reference; what differs is the order of sums.
 /// Blocks are decoded on the way into float sums.
 double tolerance(const std::string &model) {
-  bool isWide =
-      model.find("f16") != std::string::npos || model.rfind("blocks/", 0) == 0;
+  bool isWide = model.find("f16") != std::string::npos ||
+                model.rfind("blocks/", 0) == 0 ||
+                model.rfind("quantized/", 0) == 0;
   return isWide ? 1e-3 : 1e-4;
 }
 
@@ -59,7 +60,7 @@ constexpr double kRoundedTolerance = 5e-3;
 
 std::vector<std::string> references() {
   std::vector<std::string> found;
-  for (const char *kind : {"hf", "gguf", "blocks"}) {
+  for (const char *kind : {"hf", "gguf", "blocks", "quantized"}) {
     fs::path folder =
         fs::path(ADZE_SOURCE_DIR) / "test/numerics/references" / kind;
     for (const auto &entry : fs::directory_iterator(folder))
@@ -72,7 +73,9 @@ std::vector<std::string> references() {
 
 /// References know nothing of rounded activations.
 std::string activationsOf(const std::string &name) {
-  return name.rfind("blocks/", 0) == 0 ? "f32" : "";
+  return name.rfind("blocks/", 0) == 0 || name.rfind("quantized/", 0) == 0
+             ? "f32"
+             : "";
 }
 
 class References : public testing::TestWithParam<std::string> {};
@@ -80,7 +83,7 @@ class References : public testing::TestWithParam<std::string> {};
 void checkReference(const std::string &name, const CompileOptions &options) {
   fs::path folder = fs::path(ADZE_SOURCE_DIR) / "test/numerics/references";
   fs::path model = folder / name;
-  if (name.rfind("hf/", 0) != 0)
+  if (fs::exists(model / "model.gguf"))
     model /= "model.gguf";
   // Keys and values as exact as the weights: what is tested is the arithmetic.
   NpyArray want, rounded, ids;

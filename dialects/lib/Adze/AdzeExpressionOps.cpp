@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Verifiers of the weight expressions that import makes.
+// Verifiers of what import makes beyond plain weights and model ops, and the
+// decomposition of permute.
 
+#include "DecomposeSupport.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include <cmath>
 
 using namespace mlir;
@@ -65,6 +69,129 @@ LogicalResult RotarySpreadOp::verify() {
   if (failed(expectRowsLayout(*this, in)))
     return failure();
   return expectType(*this, in, getType());
+}
+
+//===-- unpack ------------------------------------------------------------===//
+
+UnpackOp adze::getUnpack(WeightOp weight) {
+  if (weight.isSource() || weight.getBody().empty())
+    return {};
+  return weight.getBody()
+      .front()
+      .getTerminator()
+      ->getOperand(0)
+      .getDefiningOp<UnpackOp>();
+}
+
+static std::string inLayer(StringRef source, int64_t layer) {
+  auto [before, after] = source.split("{}");
+  if (before.size() == source.size())
+    return source.str();
+  return (before + Twine(layer) + after).str();
+}
+
+std::string UnpackOp::getSourceName(int64_t layer) {
+  return inLayer(getSource(), layer);
+}
+std::string UnpackOrderOp::getSourceName(int64_t layer) {
+  return inLayer(getSource(), layer);
+}
+
+/// Packings that say for each k which group it is in.
+static bool hasOrder(StringRef packing) {
+  return packing == "gptq" || packing == "gptq_v2" || packing == "packed";
+}
+
+LogicalResult UnpackOp::verify() {
+  StringRef packing = getPacking();
+  bool isFloat = packing == "fp8";
+  if (!hasOrder(packing) && packing != "awq" && packing != "bytes" && !isFloat)
+    return emitOpError() << "expects one of the packings gptq, gptq_v2, awq, "
+                            "packed, bytes and fp8, got \""
+                         << packing << "\" (C1)";
+  Attribute held = getType().getFormat();
+  auto format = dyn_cast<IntFormatAttr>(held);
+  if ((isFloat ? !isa<Fp8FormatAttr>(held) : !format) || getType().isVector() ||
+      getType().getLayout() != LayoutKind::Rows)
+    return emitOpError() << "expects a matrix of "
+                         << (isFloat ? "#adze.fp8" : "#adze.int")
+                         << " in the layout rows, got " << getType() << " (C1)";
+  if (isFloat) {
+    if (getOrdered())
+      return emitOpError() << "expects no order of columns in fp8 (C2)";
+    return success();
+  }
+  int64_t bits = packing == "awq" ? 4 : packing == "bytes" ? 8 : 0;
+  if (bits && format.getBits() != bits)
+    return emitOpError() << "expects codes of " << bits << " bits in "
+                         << packing << ", got " << format.getBits() << " (C1)";
+  if (getOrdered() && (!hasOrder(packing) || !format.getGroupSize()))
+    return emitOpError() << "expects groups, in gptq, gptq_v2 or packed, to "
+                            "order columns by, got "
+                         << getType() << " in " << packing << " (C2)";
+  return success();
+}
+
+LogicalResult UnpackOrderOp::verify() {
+  if (!hasOrder(getPacking()))
+    return emitOpError() << "expects one of the packings gptq, gptq_v2 and "
+                            "packed, got \""
+                         << getPacking() << "\" (C1)";
+  if (!getType().isVector() || getType().getFormat().getFormatName() != "f32" ||
+      getType().getRows() > (1 << 24))
+    return emitOpError() << "expects a vector of f32 of at most 2^24 elements, "
+                            "got "
+                         << getType() << " (C1)";
+  if (int64_t(getGroup()) <= 0)
+    return emitOpError() << "expects a positive group, got "
+                         << int64_t(getGroup()) << " (C1)";
+  return success();
+}
+
+//===-- permute -----------------------------------------------------------===//
+
+LogicalResult PermuteOp::verifySymbolUses(SymbolTableCollection &) {
+  WeightOp order = lookupWeight(*this, getOrderAttr());
+  if (!order)
+    return emitOpError() << "refers to " << getOrderAttr()
+                         << ", which is no weight of the module (C1)";
+  if (order.isPerLayer() != bool(getLayer()))
+    return emitOpError() << (getLayer() ? "gives a layer to "
+                                        : "expects a "
+                                          "layer for ")
+                         << getOrderAttr() << ", a weight "
+                         << (getLayer() ? "of the whole model" : "per layer");
+  WeightType type = order.getWeightType();
+  int64_t n = cast<RankedTensorType>(getX().getType()).getDimSize(1);
+  if (!type.isVector() || type.getRows() != n ||
+      type.getFormat().getFormatName() != "f32") {
+    auto diag = emitOpError() << "expects a vector of f32 of " << n
+                              << " elements, got " << type << " (C1)";
+    diag.attachNote(order.getLoc()) << "declared here";
+    return diag;
+  }
+  return success();
+}
+
+FailureOr<SmallVector<Value>> PermuteOp::decompose(OpBuilder &builder) {
+  detail::Decomposer d(builder, *this);
+  Type element = getElementTypeOrSelf(getX().getType());
+  Value order = d.weight(getOrderAttr(), getLayer());
+  Value x = getX();
+  Value result =
+      d.generic(2, 0, order, d.empty(d.sizesOf(x), element),
+                {d.pick(2, {1}), d.pick(2, {0, 1})},
+                [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+                  Value number = arith::FPToSIOp::create(
+                      at, d.loc, at.getI32Type(), args[0]);
+                  Value column = arith::IndexCastOp::create(
+                      at, d.loc, at.getIndexType(), number);
+                  Value row = linalg::IndexOp::create(at, d.loc, 0);
+                  return {tensor::ExtractOp::create(at, d.loc, x,
+                                                    ValueRange{row, column})};
+                })
+          .front();
+  return SmallVector<Value>{d.fit(result, getType())};
 }
 
 #define GET_OP_CLASSES

@@ -73,6 +73,9 @@ Expected<FormatAttrInterface> adze::parseFormatName(StringRef name,
   StringRef first = name.split(':').first;
   if (first == "int8" || first == "int4")
     return parseInteger(name, context);
+  if (StringRef scale = name; scale.consume_front("fp8:"))
+    if (Type type = floatType(scale, context))
+      return asFormat(Fp8FormatAttr::get(context, type));
   if (auto block = symbolizeGgufBlock(name))
     return asFormat(GgufFormatAttr::get(context, *block));
   return llvm::createStringError("expects a format to be one of " +
@@ -129,6 +132,10 @@ Expected<std::vector<FormatRule>> adze::parseFormatRules(StringRef text,
     Expected<FormatAttrInterface> format = parseFormatName(name, context);
     if (!format)
       return format.takeError();
+    if (isa<Fp8FormatAttr>(Attribute(*format)))
+      return llvm::createStringError(
+          "weights in " + name +
+          " are read from checkpoints as they are, not made; int8 is nearest");
     if (isa<GgufFormatAttr>(Attribute(*format)))
       return llvm::createStringError(
           "weights in " + name +

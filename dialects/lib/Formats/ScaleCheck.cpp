@@ -42,6 +42,17 @@ static std::optional<int64_t> findIn(GgufFormatAttr format, const uint8_t *row,
   return std::nullopt;
 }
 
+/// Elements may be NaN too.
+static std::optional<int64_t> findIn(Fp8FormatAttr format, const uint8_t *row,
+                                     int64_t cols) {
+  if (isBad(format.getScaleType(), row + cols))
+    return 0;
+  for (int64_t k = 0; k < cols; ++k)
+    if ((row[k] & 0x7f) == 0x7f)
+      return k;
+  return std::nullopt;
+}
+
 std::optional<int64_t> adze::detail::findBadScale(FormatAttrInterface format,
                                                   llvm::ArrayRef<uint8_t> row,
                                                   int64_t cols) {
@@ -49,5 +60,7 @@ std::optional<int64_t> adze::detail::findBadScale(FormatAttrInterface format,
     return findIn(integers, row.data(), cols);
   if (auto gguf = dyn_cast<GgufFormatAttr>(Attribute(format)))
     return findIn(gguf, row.data(), cols);
+  if (auto floats = dyn_cast<Fp8FormatAttr>(Attribute(format)))
+    return findIn(floats, row.data(), cols);
   return std::nullopt;
 }

@@ -68,7 +68,7 @@ LogicalResult Executor::run(Operation *op, Frame &frame) {
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<EmbedOp, LinearOp, RmsNormOp, QuantizeOp, RotaryTableOp, RotaryOp, AttentionOp,
             KVAppendOp, TakeRowsOp, MapOp, RepeatOp, TapOp, WeightTensorOp,
-            PositionsOp>([&](auto typed) { return run(typed, frame); })
+            PositionsOp, PermuteOp>([&](auto typed) { return run(typed, frame); })
       .Default([&](Operation *other) { return runTensorOp(other, frame); });
 }
 

@@ -7,6 +7,7 @@
 
 #include "KVCache.h"
 #include "Scalar.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <variant>
 
@@ -78,6 +79,7 @@ private:
   Result run(RotaryTableOp op, Frame &frame);
   Result run(RotaryOp op, Frame &frame);
   Result run(TakeRowsOp op, Frame &frame);
+  Result run(PermuteOp op, Frame &frame);
   Result run(MapOp op, Frame &frame);
   Result run(RepeatOp op, Frame &frame);
   Result run(TapOp op, Frame &frame);

@@ -148,6 +148,25 @@ LogicalResult Executor::run(TakeRowsOp op, Frame &frame) {
   return success();
 }
 
+LogicalResult Executor::run(PermuteOp op, Frame &frame) {
+  const HostTensor &x = frame.tensor(op.getX());
+  int64_t n = x.shape[1];
+  auto order = readWeight(op, lookupWeight(op, op.getOrderAttr()),
+                          layerOf(op.getLayer(), frame), 0, n);
+  auto result = allocate(op, op.getType(), x.shape);
+  if (failed(order) || failed(result))
+    return failure();
+  for (auto [j, from] : llvm::enumerate(*order)) {
+    if (!(from >= 0 && from < float(n)) || from != float(int64_t(from)))
+      return op.emitOpError() << "expects columns below " << n << ", got "
+                              << from;
+    for (int64_t t = 0; t < x.shape[0]; ++t)
+      result->floats[t * n + j] = x.floats[t * n + int64_t(from)];
+  }
+  frame.set(op.getResult(), std::move(*result));
+  return success();
+}
+
 LogicalResult Executor::run(MapOp op, Frame &frame) {
   SmallVector<const HostTensor *> inputs;
   for (Value input : op.getInputs())

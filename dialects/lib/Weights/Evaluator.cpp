@@ -7,6 +7,7 @@
 #include "adze/Weights/Evaluator.h"
 #include "../Formats/ScaleCheck.h"
 #include "Expression.h"
+#include "Unpack.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
@@ -114,14 +115,9 @@ public:
                : "a layer below " + std::to_string(weight.getLayerEnd())) +
           ", got " + Twine(layer));
     BoundWeight bound(program, layer);
-    for (const ExprLeaf &leaf : program.leaves) {
-      WeightOp source_ = leaf.weight;
-      Expected<const uint8_t *> data =
-          bindSource(source_, source_.isPerLayer() ? layer : 0, source);
-      if (!data)
-        return data.takeError();
-      bound.data.push_back(*data);
-    }
+    for (auto [leaf, made] : llvm::zip_equal(program.leaves, bound.leaves))
+      if (Error error = bound.bind(leaf, source, made))
+        return error;
     return bound;
   }
 
@@ -131,16 +127,28 @@ public:
   bool isRaw(RowSource at) const {
     return program.leaves[at.leaf].steps.empty();
   }
-  /// The row as its source stores it. Its scales, where it has any, are
-  /// checked; its codes cannot be wrong.
+  /// True if the bytes of a raw row stay where they are.
+  bool isMapped(RowSource at) const { return !leaves[at.leaf].unpacked; }
+  /// The row as its source stores it; unless isMapped, until the next one is
+  /// asked for. Its scales, where it has any, are checked; its codes cannot be
+  /// wrong.
   Expected<ArrayRef<uint8_t>> rawRow(RowSource at) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     FormatAttrInterface format = leaf.format;
     size_t bytes = format.getRowBytes(columns());
-    ArrayRef<uint8_t> row(data[at.leaf] + at.row * bytes, bytes);
+    ArrayRef<uint8_t> row;
+    if (isMapped(at)) {
+      row = {leaves[at.leaf].data + at.row * bytes, bytes};
+    } else {
+      auto unpacked = unpackedRow(at, bytes);
+      if (!unpacked)
+        return unpacked.takeError();
+      row = *unpacked;
+    }
     if (auto column = findBadScale(format, row, columns()))
       return llvm::createStringError(
-          place(leaf, at.row, *column) + "expects a finite scale in " +
+          place(leaf, at.row, *column) + "expects a finite " +
+          (isa<Fp8FormatAttr>(Attribute(format)) ? "number" : "scale") + " in " +
           format.getFormatName() +
           ", got infinity or NaN; the file is damaged, or the model was "
           "quantized from weights that are not finite");
@@ -169,7 +177,8 @@ public:
     int64_t n = weight.getWeightType().getRows();
     values.resize(n);
     FormatAttrInterface format = leaf.format;
-    format.decodeRow({data[index], size_t(format.getRowBytes(n))}, values);
+    format.decodeRow({leaves[index].data, size_t(format.getRowBytes(n))},
+                     values);
     if (Error error =
             convert({index, 0}, leaf.steps, values))
       return error;
@@ -202,8 +211,61 @@ public:
   int64_t columns() const { return type().getCols(); }
 
 private:
+  struct BoundLeaf {
+    const uint8_t *data = nullptr;
+    std::optional<UnpackedWeight> unpacked;
+    std::vector<float> order; // what data refers to in an unpack_order
+    int64_t rows = 0, first = 0;
+    std::vector<uint8_t> block; // unpacked rows from `first` on
+  };
+
   BoundWeight(const WeightProgram &program, int64_t layer)
-      : program(program), layer(layer) {}
+      : program(program), layer(layer), leaves(program.leaves.size()) {}
+
+  Error bind(const ExprLeaf &leaf, WeightSource &source, BoundLeaf &made) {
+    WeightOp weight = leaf.weight;
+    int64_t at = weight.isPerLayer() ? layer : 0;
+    if (leaf.unpack) {
+      Expected<UnpackedWeight> unpacked =
+          UnpackedWeight::bind(leaf.unpack, at, source);
+      if (!unpacked)
+        return unpacked.takeError();
+      made.unpacked = std::move(*unpacked);
+      made.rows = cast<WeightType>(leaf.unpack->getResult(0).getType())
+                      .getRows();
+      return Error::success();
+    }
+    if (leaf.order) {
+      Expected<std::vector<float>> order = readOrder(leaf.order, at, source);
+      if (!order)
+        return order.takeError();
+      made.order = std::move(*order);
+      made.data = reinterpret_cast<const uint8_t *>(made.order.data());
+      return Error::success();
+    }
+    Expected<const uint8_t *> data = bindSource(weight, at, source);
+    if (!data)
+      return data.takeError();
+    made.data = *data;
+    return Error::success();
+  }
+
+  /// Tensors of other quantizers often lie across: 16 rows are read at once.
+  Expected<ArrayRef<uint8_t>> unpackedRow(RowSource at, size_t bytes) {
+    BoundLeaf &leaf = leaves[at.leaf];
+    int64_t first = at.row / kPanelRows * kPanelRows;
+    if (leaf.block.empty() || leaf.first != first) {
+      leaf.block.resize(kPanelRows * bytes);
+      leaf.first = first;
+      if (Error error = leaf.unpacked->read(
+              first, std::min(kPanelRows, leaf.rows - first),
+              leaf.block.data())) {
+        leaf.block.clear();
+        return error;
+      }
+    }
+    return ArrayRef(leaf.block).slice((at.row - first) * bytes, bytes);
+  }
 
   /// Takes values through steps: each format rounds them.
   Error convert(RowSource at, ArrayRef<ExprStep> steps,
@@ -247,8 +309,12 @@ private:
   /// "tensor "x": row 1, column 2: "
   std::string place(const ExprLeaf &leaf, int64_t row, int64_t column) {
     WeightOp source = leaf.weight;
+    const BoundLeaf &bound = leaves[&leaf - program.leaves.data()];
     return ("tensor \"" +
-            source.getSourceName(source.isPerLayer() ? layer : 0) + "\": row " +
+            (bound.unpacked
+                 ? bound.unpacked->floatsName()
+                 : source.getSourceName(source.isPerLayer() ? layer : 0)) +
+            "\": row " +
             Twine(row) + ", column " + Twine(column) + ": ")
         .str();
   }
@@ -265,7 +331,7 @@ private:
 
   const WeightProgram &program;
   int64_t layer;
-  SmallVector<const uint8_t *, 4> data; // of each leaf
+  std::vector<BoundLeaf> leaves;
   std::vector<float> values, rounded;
   std::vector<uint8_t> encoded;
   std::vector<std::vector<float>> vectors; // of each leaf, vectors only
@@ -348,11 +414,14 @@ Error evaluatePanel(BoundWeight &bound, int64_t first,
       if (!raw)
         return raw.takeError();
       rows[r] = raw->data();
-      continue;
+      if (bound.isMapped(at))
+        continue;
     }
     converted.resize(kPanelRows * rowBytes);
     uint8_t *row = converted.data() + r * rowBytes;
-    if (Error error = bound.encodeRow(at, {row, rowBytes}))
+    if (rows[r])
+      std::memcpy(row, rows[r], rowBytes);
+    else if (Error error = bound.encodeRow(at, {row, rowBytes}))
       return error;
     rows[r] = row;
   }
@@ -450,10 +519,11 @@ Error WeightEvaluator::checkSources() const {
   size_t count = 0;
   for (auto &[op, program] : programs) {
     auto weight = cast<WeightOp>(op);
-    if (!weight.isSource())
+    // What reads tensors itself: a source, or a weight that unpacks them.
+    if (program->leaves.size() != 1 || program->leaves[0].weight != weight)
       continue;
     for (int64_t layer : weight.getLayerIndices()) {
-      auto data = bindSource(weight, layer, source);
+      auto data = BoundWeight::create(*program, layer, source);
       if (data)
         continue;
       std::string text = llvm::toString(data.takeError());

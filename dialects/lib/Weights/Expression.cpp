@@ -4,7 +4,6 @@
 // to other weights are followed, so a program reads source tensors only.
 
 #include "Expression.h"
-#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -28,15 +27,13 @@ public:
 
   /// The node of a whole weight. `steps` are what its values go through on
   /// their way to the result, the last one first.
-  Expected<unsigned> weight(WeightOp op,
-                            ArrayRef<ExprStep> steps) {
+  Expected<unsigned> weight(WeightOp op, ArrayRef<ExprStep> steps) {
     if (active.size() >= kMaxDepth || !active.insert(op).second)
       return fail("weight @" + op.getSymName() + " depends on itself");
     Expected<unsigned> node =
-        op.isSource() ? source(op, steps)
-                      : value(op.getBody().front().getTerminator()->getOperand(
-                                  0),
-                              steps);
+        op.isSource()
+            ? source(op, steps)
+            : value(op.getBody().front().getTerminator()->getOperand(0), steps);
     active.erase(op);
     return node;
   }
@@ -60,7 +57,12 @@ private:
   Expected<unsigned> source(WeightOp op, ArrayRef<ExprStep> steps) {
     ExprLeaf leaf;
     leaf.weight = op;
-    leaf.format = op.getWeightType().getFormat();
+    return add(leaf, op.getWeightType(), steps);
+  }
+
+  Expected<unsigned> add(ExprLeaf leaf, WeightType type,
+                         ArrayRef<ExprStep> steps) {
+    leaf.format = type.getFormat();
     FormatAttrInterface held = leaf.format;
     for (const ExprStep &step : llvm::reverse(steps)) {
       // A cast to the format that the values have changes nothing.
@@ -72,7 +74,7 @@ private:
     }
     ExprNode node;
     node.leaf = program.leaves.size();
-    node.rows = op.getWeightType().getRows();
+    node.rows = type.getRows();
     program.leaves.push_back(std::move(leaf));
     return add(std::move(node));
   }
@@ -100,12 +102,19 @@ private:
     Operation *op = v.getDefiningOp();
     assert(op && "a weight's body has no arguments");
     if (auto ref = dyn_cast<RefOp>(op)) {
-      WeightOp target = lookupWeight(program.weight->getParentOp(),
-                                     ref.getWeightAttr());
+      WeightOp target =
+          lookupWeight(program.weight->getParentOp(), ref.getWeightAttr());
       if (!target)
         return fail("refers to @" + ref.getWeight() +
                     ", which is no weight of the module");
       return weight(target, steps);
+    }
+    if (isa<UnpackOp, UnpackOrderOp>(op)) {
+      ExprLeaf leaf;
+      leaf.weight = op->getParentOfType<WeightOp>();
+      leaf.unpack = dyn_cast<UnpackOp>(op);
+      leaf.order = dyn_cast<UnpackOrderOp>(op);
+      return add(leaf, cast<WeightType>(v.getType()), steps);
     }
     if (auto pack = dyn_cast<PackOp>(op))
       return value(pack.getInput(), steps);

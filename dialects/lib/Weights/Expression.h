@@ -7,7 +7,7 @@
 #ifndef ADZE_LIB_WEIGHTS_EXPRESSION_H
 #define ADZE_LIB_WEIGHTS_EXPRESSION_H
 
-#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "llvm/Support/Error.h"
 
 namespace adze::detail {
@@ -43,9 +43,12 @@ struct ExprStep {
   float offset = 0;
 };
 
-/// One occurrence of a source tensor in an expression.
+/// One occurrence of a source tensor in an expression, or of an unpack or
+/// unpack_order, which is one over several tensors.
 struct ExprLeaf {
-  WeightOp weight;
+  WeightOp weight; ///< the source, or the weight whose body unpacks
+  UnpackOp unpack;
+  UnpackOrderOp order;
   FormatAttrInterface format; ///< the source's own
   /// On the way to the result; none when no value changes.
   llvm::SmallVector<ExprStep, 2> steps;

@@ -28,7 +28,7 @@ namespace {
 /// k, out) of a format.
 class Reader {
 public:
-  Reader(KernelLab &lab, IntegerFormatAttrInterface format, int64_t cols,
+  Reader(KernelLab &lab, FormatAttrInterface format, int64_t cols,
          const TargetVariant &variant) {
     OpBuilder b(&lab.context);
     Location loc = b.getUnknownLoc();
@@ -50,14 +50,25 @@ public:
     };
     auto func = begin("read", {ptr, index, index, index, ptr});
     ValueRange a = func.getArguments();
-    SmallVector<Value> codes = format.emitCodes(b, loc, a[0], a[1], a[2]);
-    store(codes[0], a[4], 0);
-    store(codes[1], a[4], 64);
-    store(format.emitScale(b, loc, a[0], a[1], a[3]), a[4], 128);
-    if (format.hasMinimum())
-      store(format.emitMinimum(b, loc, a[0], a[1], a[3]), a[4], 192);
-    Value bytes = format.emitPanelBytes(b, loc, a[1]);
-    store(arith::IndexCastOp::create(b, loc, b.getI64Type(), bytes), a[4], 256);
+    auto storeSize = [&](Value bytes, int64_t at) {
+      store(arith::IndexCastOp::create(b, loc, b.getI64Type(), bytes), a[4],
+            at);
+    };
+    if (auto decoded = dyn_cast<DecodedFormatAttrInterface>(Attribute(format))) {
+      for (auto [i, value] :
+           llvm::enumerate(decoded.emitValues(b, loc, a[0], a[1], a[2])))
+        store(value, a[4], 64 * i);
+      storeSize(decoded.emitPanelBytes(b, loc, a[1]), 512);
+    } else {
+      auto integers = cast<IntegerFormatAttrInterface>(Attribute(format));
+      SmallVector<Value> codes = integers.emitCodes(b, loc, a[0], a[1], a[2]);
+      store(codes[0], a[4], 0);
+      store(codes[1], a[4], 64);
+      store(integers.emitScale(b, loc, a[0], a[1], a[3]), a[4], 128);
+      if (integers.hasMinimum())
+        store(integers.emitMinimum(b, loc, a[0], a[1], a[3]), a[4], 192);
+      storeSize(integers.emitPanelBytes(b, loc, a[1]), 256);
+    }
     func::ReturnOp::create(b, loc);
     for (bool panels : {false, true}) {
       func = begin(panels ? "element1" : "element0", {ptr, index, index, ptr});
@@ -87,7 +98,11 @@ public:
     float scale[16], minimum[16];
     int64_t panelBytes;
   };
-  using Read = void (*)(const void *, int64_t, int64_t, int64_t, Step *);
+  struct Values { // of a format that is decoded
+    float values[8][16];
+    int64_t panelBytes;
+  };
+  using Read = void (*)(const void *, int64_t, int64_t, int64_t, void *);
   using Element = void (*)(const void *, int64_t, int64_t, float *);
   Read read = nullptr;
   Element element[2] = {};
@@ -187,6 +202,48 @@ TEST_P(FormatEmitTest, Gguf) {
   for (const char *name : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs"})
     for (int64_t cols : {256, 768})
       expectReads(lab, name, cols, *GetParam());
+}
+
+TEST_P(FormatEmitTest, SmallFloats) {
+  KernelLab lab;
+  std::mt19937 random(3);
+  for (const char *name : {"fp8:f32", "fp8:f16", "fp8:bf16"})
+    for (int64_t cols : {1, 7, 8, 37, 264}) {
+      SCOPED_TRACE(testing::Message() << name << " columns " << cols);
+      FormatAttrInterface format =
+          llvm::cantFail(parseFormatName(name, &lab.context));
+      Reader reader(lab, format, cols, *GetParam());
+      ASSERT_TRUE(reader.read && reader.element[1]);
+      int64_t rowBytes = format.getRowBytes(cols),
+              size = format.getPanelBytes(cols);
+      Memory rows(16 * rowBytes), panel(size);
+      std::vector<const uint8_t *> pointers;
+      for (int64_t r = 0; r < 16; ++r) {
+        uint8_t *row = rows.data() + r * rowBytes;
+        std::vector<float> values(cols, 1.0f + r);
+        format.encodeRow(values, {row, size_t(rowBytes)}); // for a scale
+        for (int64_t k = 0; k < cols; ++k) // all codes but NaN
+          row[k] = (random() & 0x80) | random() % 0x7f;
+        pointers.push_back(row);
+      }
+      format.packPanel(pointers, cols, {panel.data(), size_t(size)});
+      for (int64_t k = 0; k < cols; ++k) {
+        Reader::Values step = {};
+        reader.read(panel.data(), cols, k / 8, 0, &step);
+        ASSERT_EQ(step.panelBytes, size);
+        for (int64_t r = 0; r < 16; ++r) {
+          float expected = format.decodePanel(
+              ArrayRef<uint8_t>(panel.data(), size), cols, r, k);
+          ASSERT_EQ(step.values[k % 8][r], expected) << r << " " << k;
+          for (bool panels : {false, true}) {
+            float element = NAN;
+            reader.element[panels](panels ? panel.data() : rows.data(), r, k,
+                                   &element);
+            ASSERT_EQ(element, expected) << r << " " << k;
+          }
+        }
+      }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, FormatEmitTest,

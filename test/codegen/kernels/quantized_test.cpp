@@ -328,6 +328,54 @@ TEST_P(QuantizedTest, LinearWritesQuantizedRows) {
   }
 }
 
+/// So are panels of small floats, whose values are exact but for the scale.
+TEST_P(QuantizedTest, FloatRowsMeetSmallFloats) {
+  auto format = llvm::cast<Fp8FormatAttr>(
+      parseAttribute("#adze.fp8<scale = bf16>", &lab.context));
+  for (Stored in : {Stored::F32, Stored::BF16}) {
+    auto kernel = compile(std::string("adze.kernel @k linear {format = "
+                                      "#adze.fp8<scale = bf16>, in = ") +
+                          nameOf(in) + "}");
+    ASSERT_TRUE(kernel);
+    for (auto [n, k] :
+         {std::pair<int64_t, int64_t>{1, 1}, {70, 33}, {40, 600}}) {
+      int64_t rowBytes = format.getRowBytes(k),
+              panelBytes = format.getPanelBytes(k);
+      Memory rows(n * rowBytes), panels((n + 15) / 16 * panelBytes);
+      for (int64_t r = 0; r < n; ++r) {
+        std::vector<float> values(k, 3.0f + float(r));
+        uint8_t *row = rows.data() + r * rowBytes;
+        format.encodeRow(values, {row, size_t(rowBytes)}); // for the scale
+        for (int64_t j = 0; j < k; ++j) // any code but NaN
+          row[j] = (random() & 0x80) | random() % 0x7f;
+      }
+      for (int64_t p = 0; p < (n + 15) / 16; ++p) {
+        std::vector<const uint8_t *> sixteen;
+        for (int64_t r = 16 * p; r < 16 * p + 16; ++r)
+          sixteen.push_back(r < n ? rows.data() + r * rowBytes : nullptr);
+        format.packPanel(sixteen, k,
+                         {panels.data() + p * panelBytes, size_t(panelBytes)});
+      }
+      Matrix x(70, k, in), y(70, n, Stored::F32);
+      x.fill(random);
+      for (int64_t m : {1, 3, 9, 70})
+        (*kernel)(0, (n + 15) / 16, nullptr,
+                  {word(x), word(y), word(panels), uint64_t(m), uint64_t(n),
+                   uint64_t(k)});
+      std::vector<float> w(k);
+      for (int64_t i = 0; i < n; ++i) {
+        format.decodeRow({rows.data() + i * rowBytes, size_t(rowBytes)}, w);
+        for (int64_t r = 0; r < 70; ++r) {
+          float chain = 0;
+          for (int64_t j = 0; j < k; ++j)
+            chain = std::fma(x.at(r, j), w[j], chain);
+          ASSERT_EQ(y.at(r, i), chain) << r << " " << i;
+        }
+      }
+    }
+  }
+}
+
 /// Float rows: panels are decoded, and one chain of fma runs over all of K.
 TEST_P(QuantizedTest, FloatRowsMeetDecodedPanels) {
   struct {

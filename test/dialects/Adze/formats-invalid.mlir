@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What #adze.int and #adze.gguf refuse.
+// What #adze.int, #adze.fp8 and #adze.gguf refuse.
 // RUN: adze-opt %s -split-input-file -verify-diagnostics
 
 // expected-error @below {{expects codes of 4 or 8 bits, got 5}}
@@ -59,3 +59,8 @@ adze.weight @w from "w" : !adze.weight<64x288, #adze.gguf<q6_k>>
 
 // expected-error @below {{expects a matrix in the format q8_0, got a vector}}
 adze.weight @w from "w" : !adze.weight<64, #adze.gguf<q8_0>>
+
+// -----
+
+// expected-error @below {{expects scales in f32, f16 or bf16, got 'i8'}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.fp8<scale = i8>>

@@ -85,6 +85,27 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
     adze.yield %o : !adze.weight<8, #adze.float<f32>>
   }
 
+  // CHECK-LABEL: adze.weight @l.q4 x 22
+  adze.weight @l.q4 x 22 : !adze.weight<64x64, #adze.int<4, group = 16, scale = f16>> {
+    // CHECK: adze.unpack "gptq" "l.{}.q" ordered : <64x64, #adze.int<4, group = 16, scale = f16>>
+    %q = adze.unpack "gptq" "l.{}.q" ordered
+      : !adze.weight<64x64, #adze.int<4, group = 16, scale = f16>>
+    adze.yield %q : !adze.weight<64x64, #adze.int<4, group = 16, scale = f16>>
+  }
+  // CHECK-LABEL: adze.weight @l.q4.order x 22
+  adze.weight @l.q4.order x 22 : !adze.weight<64, #adze.float<f32>> {
+    // CHECK: adze.unpack_order "gptq" "l.{}.q" group 16 : <64, #adze.float<f32>>
+    %o = adze.unpack_order "gptq" "l.{}.q" group 16 : !adze.weight<64, #adze.float<f32>>
+    adze.yield %o : !adze.weight<64, #adze.float<f32>>
+  }
+  // CHECK-LABEL: func.func private @sorted
+  func.func private @sorted(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+    // CHECK: adze.permute %{{.*}} by @l.q4.order[%{{.*}}] : tensor<?x64xf32>
+    %p = adze.permute %x by @l.q4.order[%l] : tensor<?x64xf32>
+    %q = adze.linear %p, @l.q4[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %q : tensor<?x64xf32>
+  }
+
   // CHECK-LABEL: func.func private @layer
   func.func private @layer(%l: index, %x: tensor<?x64xf32>, %r: tensor<?x8xf32>,
                            %b: !adze.batch) -> tensor<?x64xf32> {

@@ -26,6 +26,13 @@ def bfloat16_to_float64(raw):
     return (raw.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
 
 
+def decode_fp8(raw):
+    """E4M3 by its bits: those of float32 but for the width of the exponent."""
+    bits = raw.astype(np.uint32)
+    wide = (bits & 0x80) << 24 | (bits & 0x7F) << 20
+    return wide.view(np.float32).astype(np.float64) * 2.0 ** 120
+
+
 def read_safetensors(path):
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
@@ -37,6 +44,10 @@ def read_safetensors(path):
         raw = data[8 + size + begin:8 + size + end]
         if entry["dtype"] == "BF16":
             value = bfloat16_to_float64(np.frombuffer(raw, np.uint16))
+        elif entry["dtype"] == "F8_E4M3":
+            value = decode_fp8(np.frombuffer(raw, np.uint8))
+        elif entry["dtype"].startswith("I"):
+            value = np.frombuffer(raw, f"<i{int(entry['dtype'][1:]) // 8}")
         else:
             kind = {"F32": np.float32, "F16": np.float16}[entry["dtype"]]
             value = np.frombuffer(raw, kind).astype(np.float64)
@@ -44,12 +55,95 @@ def read_safetensors(path):
     return tensors
 
 
-def read_hugging_face(folder):
-    """The model as (settings, tensors under GGUF-like short names)."""
+def unpack_words(words, bits, axis, count):
+    """Int32 words as the numbers packed in them along `axis`, low end first."""
+    words = np.moveaxis(words.view(np.uint32), axis, -1)
+    shifts = np.arange(0, 32, bits, dtype=np.uint32)
+    parts = (words[..., None] >> shifts) & np.uint32(2 ** bits - 1)
+    parts = parts.reshape(*words.shape[:-1], -1)[..., :count]
+    return np.moveaxis(parts, -1, axis).astype(np.int64)
+
+
+def decode_gptq(parts, config):
+    bits, words = config["bits"], parts["qweight"]
+    codes = unpack_words(words, bits, 0, words.shape[0] * 32 // bits)
+    zeros = unpack_words(parts["qzeros"], bits, 1, codes.shape[1])
+    if config.get("checkpoint_format", "gptq") == "gptq":
+        zeros = (zeros + 1) % 2 ** bits  # less one since the first release
+    groups = parts["g_idx"]
+    return (parts["scales"][groups] * (codes - zeros[groups])).T
+
+
+def decode_awq(parts, config):
+    """The GEMM version: of eight neighbours the even ones come first."""
+    def unpack(words):
+        straight = unpack_words(words, 4, 1, words.shape[1] * 8)
+        eights = straight.reshape(len(words), -1, 8)
+        result = np.empty_like(eights)
+        result[..., 0::2], result[..., 1::2] = eights[..., :4], eights[..., 4:]
+        return result.reshape(straight.shape)
+
+    codes = unpack(parts["qweight"])
+    groups = np.arange(len(codes)) // (
+        config["group_size"] if config["group_size"] > 0 else len(codes))
+    zeros = unpack(parts["qzeros"])
+    return (parts["scales"][groups] * (codes - zeros[groups])).T
+
+
+def decode_compressed(parts, _):
+    """Signed numbers; packed ones are shifted to begin at zero."""
+    if "weight_packed" in parts:
+        rows, columns = parts["weight_shape"]
+        words = parts["weight_packed"]
+        # As many bits as make the words suffice.
+        bits = 4 if words.shape[1] == -(-columns // 8) else 8
+        codes = (unpack_words(words, bits, 1, columns)
+                 - 2 ** (bits - 1))
+    else:
+        codes, bits = parts["weight"], 8
+        if codes.dtype == np.int8:
+            codes = codes.astype(np.int64)
+        rows, columns = codes.shape
+    scales = parts["weight_scale"]
+    if scales.ndim == 1:
+        scales = np.broadcast_to(scales, (rows,))[:, None]
+    zeros = parts.get("weight_zero_point", np.zeros(scales.shape, np.int8))
+    if zeros.dtype == np.int32:
+        zeros = unpack_words(zeros, bits, 0, rows) - 2 ** (bits - 1)
+    groups = parts.get("weight_g_idx")
+    if groups is None:  # consecutive: 16, 32, ... columns each
+        count = scales.shape[1]
+        size = next((s for s in (16, 32, 64, 128, columns)
+                     if -(-columns // s) == count), columns)
+        groups = np.arange(columns) // size
+    return scales[:, groups] * (codes - zeros.astype(np.int64)[:, groups])
+
+
+def read_checkpoint(folder):
+    """The tensors of a Hugging Face directory, quantized ones decoded."""
     config = json.loads((folder / "config.json").read_text())
     tensors = {}
     for part in sorted(folder.glob("*.safetensors")):
         tensors.update(read_safetensors(part))
+    quantized = config.get("quantization_config")
+    if not quantized:
+        return tensors
+    decode = {"gptq": decode_gptq, "awq": decode_awq,
+              "compressed-tensors": decode_compressed}[
+                  quantized["quant_method"]]
+    for stem in {name.rsplit(".", 1)[0] for name in tensors
+                 if name.endswith((".scales", ".weight_scale"))}:
+        parts = {name.rsplit(".", 1)[1]: tensors.pop(name)
+                 for name in list(tensors)
+                 if name.rsplit(".", 1)[0] == stem and name != stem + ".bias"}
+        tensors[stem + ".weight"] = decode(parts, quantized)
+    return tensors
+
+
+def read_hugging_face(folder):
+    """The model as (settings, tensors under GGUF-like short names)."""
+    config = json.loads((folder / "config.json").read_text())
+    tensors = read_checkpoint(folder)
     heads = config["num_attention_heads"]
     layers = config["num_hidden_layers"]
     gemma = config["model_type"] == "gemma3_text"
@@ -307,6 +401,8 @@ def main():
               for name, record in manifest["references"].items()}
     for folder in sorted((root / "blocks").iterdir()):
         models[f"blocks/{folder.name}"] = f"blocks/{folder.name}/model.gguf"
+    for folder in sorted((root / "quantized").iterdir()):
+        models[f"quantized/{folder.name}"] = f"quantized/{folder.name}"
     failures = 0
     for name, model in models.items():
         model = root / model

@@ -9,7 +9,8 @@ of GGUF, and the logits of their dequantized weights in float64.
 The `gguf` package dequantizes, check_references.py computes the logits: nothing
 of Adze is involved. Blocks are random bytes, not rounded weights, so that every
 code and every sub scale occurs. `k-mixed-...` have another type in every
-tensor; the others have one type.
+tensor, `layers-...` another one in some layers, as llama.cpp's Q4_K_M and
+Q3_K_M have; the others have one type.
 """
 
 import shutil
@@ -36,6 +37,8 @@ SUPER = [T.Q2_K, T.Q3_K, T.Q4_K, T.Q5_K, T.Q6_K, T.IQ4_XS]
 
 def random_blocks(kind, weight, random):
     """Blocks whose values spread as those of `weight` do."""
+    if kind == T.F16:
+        return weight.astype(np.float16)
     elements, size = GGML_QUANT_SIZES[kind]
     rows, columns = weight.shape
     data = random.integers(0, 256, (rows, columns // elements, size),
@@ -90,6 +93,12 @@ def mixed(shift):
         (seen.setdefault(tensor, len(seen)) + shift) % len(SUPER)]
 
 
+def by_layer(base, exceptions):
+    """`base`, but for tensors whose names hold one of the keys."""
+    return lambda tensor: next(
+        (kind for part, kind in exceptions.items() if part in tensor), base)
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     for kind in HALVES:
@@ -100,6 +109,15 @@ def main():
     for shift in (0, 3):
         store(f"k-mixed-{shift}", reference_cases.BLOCK_CASES[256],
               mixed(shift))
+    # Every other layer is finer in v and down; rows that no block of 256
+    # divides fall back to blocks of 32.
+    store("layers-k-m", reference_cases.LAYER_BLOCK_CASES[256], by_layer(
+        T.Q4_K, {"o_proj": T.Q5_0, "0.self_attn.v": T.Q6_K,
+                 "0.mlp.down": T.Q6_K, "2.self_attn.v": T.Q6_K,
+                 "2.mlp.down": T.Q6_K, "3.mlp.down": T.Q5_K}))
+    store("layers-32", reference_cases.LAYER_BLOCK_CASES[32], by_layer(
+        T.Q4_0, {"1.mlp": T.Q5_1, "2.self_attn": T.Q8_0, "3.mlp": T.Q5_1,
+                 "embed": T.F16, "4.self_attn.q": T.F16}))
 
 
 if __name__ == "__main__":

@@ -225,6 +225,22 @@ BLOCK_CASES = {
                               tie_word_embeddings=True),
               seed=302, length=16),
 }
+# The same with types that change from layer to layer.
+LAYER_BLOCK_CASES = {
+    32: Case("qwen3", _qwen3(64, 32, 5, 2, 1, 272, head_dim=32,
+                             tie_word_embeddings=True), seed=303, length=16),
+    256: Case("llama", _llama(256, 256, 4, 4, 2, 272, head_dim=16,
+                              tie_word_embeddings=True),
+              seed=304, length=16),
+}
+# As other quantizers store them (make_quantized_references.py).
+QUANTIZED_CASES = {
+    "llama": Case("llama", _llama(64, 96, 2, 4, 2, 40), seed=401, length=16),
+    "qwen2": Case("qwen2", _qwen2(64, 96, 2, 2, 1, 40,
+                                  tie_word_embeddings=True),
+                  seed=402, length=16),
+    "phi3": Case("phi3", _phi3(64, 96, 1, 4, 2, 40), seed=403, length=16),
+}
 # Rope scaling travels as one tensor (llama 3.1), two of them (LongRoPE) or
 # as two keys (linear). The quiet one feels the epsilon that the file gives.
 GGUF_F32_CASES = [

@@ -22,6 +22,18 @@ func.func @head(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x16xf32> {
   return %t : tensor<?x16xf32>
 }
 
+// So are columns put into another order.
+// CHECK-LABEL: func.func @sorted
+func.func @sorted(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x16xf32> {
+  // CHECK: %[[T:.*]] = adze.take_rows %arg0
+  // CHECK: %[[P:.*]] = adze.permute %[[T]] by @n
+  // CHECK: adze.linear %[[P]], @w
+  %p = adze.permute %x by @n : tensor<?x8xf32>
+  %y = adze.linear %p, @w : (tensor<?x8xf32>) -> tensor<?x16xf32>
+  %t = adze.take_rows %y, %rows : tensor<?x16xf32>, tensor<?xi32>
+  return %t : tensor<?x16xf32>
+}
+
 // Rows are rounded one by one.
 // CHECK-LABEL: func.func @quantize
 func.func @quantize(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x16xf32> {

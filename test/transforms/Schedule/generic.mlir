@@ -140,3 +140,19 @@ func.func @decode(%q: tensor<?x16xf32>, %rows: tensor<?xi32>, %b: !adze.batch)
   %t = adze.take_rows %a, %rows : tensor<?x16xf32>, tensor<?xi32>
   return %r, %t : tensor<?x16xf32>, tensor<?x16xf32>
 }
+
+// -----
+
+// Columns in another order are loops of their own, with the order as a weight;
+// the linear behind them keeps its kernel.
+// CHECK-LABEL: func.func @sorted
+// CHECK: adze.launch @[[PERMUTE:.*]] over tokens rows tokens frame %{{.*}}(%{{.*}}, %{{.*}}) weights [@o] : !adze.buffer<8xf32>, !adze.buffer<8xf32>
+// CHECK: adze.kernel @[[PERMUTE]] generic {origin = "adze.permute", weights = [!adze.weight<8, #adze.float<f32>>], whole = array<i1: false>}
+// CHECK: tensor.extract
+adze.weight @o from "o" : !adze.weight<8, #adze.float<f32>>
+adze.weight @n from "n" : !adze.weight<8, #adze.float<f32>>
+func.func @sorted(%x: tensor<?x8xf32>) -> tensor<?x8xf32> attributes {adze.entry} {
+  %p = adze.permute %x by @o : tensor<?x8xf32>
+  %n = adze.rms_norm %p, @n eps 0.5 : tensor<?x8xf32>
+  return %n : tensor<?x8xf32>
+}

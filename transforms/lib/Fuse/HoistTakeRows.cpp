@@ -5,6 +5,7 @@
 // It stops at the repeat: layers need every row.
 
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Scalarize.h"
@@ -24,7 +25,8 @@ constexpr llvm::StringLiteral kPass = "adze-hoist-take-rows";
 bool worksRowByRow(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op))
     return !linear.getSink();
-  return isa<RmsNormOp, QuantizeOp, MapOp>(op) || isElementwiseOnRows(op);
+  return isa<RmsNormOp, QuantizeOp, MapOp, PermuteOp>(op) ||
+         isElementwiseOnRows(op);
 }
 
 struct HoistTakeRows : adze::impl::HoistTakeRowsBase<HoistTakeRows> {

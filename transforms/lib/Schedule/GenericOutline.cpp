@@ -12,6 +12,7 @@
 
 #include "GenericOutline.h"
 #include "RowAccess.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Remark.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -359,6 +360,12 @@ LogicalResult Outliner::run() {
   Block &block = func.getBody().front();
   splitQuantized(block);
   for (Operation &op : llvm::make_early_inc_range(block)) {
+    // Columns in another order are plain loops, and row by row as they are.
+    if (isa<PermuteOp>(op)) {
+      if (failed(outlineOp(&op)))
+        return failure();
+      continue;
+    }
     if (hasBuilder(&op)) {
       bool asked = isAsked(&op), isValue = asValues.contains(&op);
       if (!asked && !isValue && builderTakes(&op))

@@ -4,6 +4,7 @@
 // gives its tensor. The old symbol keeps its name and becomes a cast, so no op
 // has to change; expressions of other weights go on reading what they read.
 
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
@@ -85,7 +86,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
 
   /// The source tensors of a weight, with {} for the layer.
   void findSources(WeightOp weight, llvm::SetVector<Operation *> &sources) {
-    if (weight.isSource()) {
+    if (weight.isSource() || getUnpack(weight)) {
       sources.insert(weight);
       return;
     }
@@ -107,7 +108,9 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     for (Operation *op : sources) {
       auto source = cast<WeightOp>(op);
       for (int64_t layer : source.getLayerIndices()) {
-        std::string tensor = source.getSourceName(layer);
+        UnpackOp unpack = getUnpack(source);
+        std::string tensor = unpack ? unpack.getSourceName(layer) + ".weight"
+                                    : source.getSourceName(layer);
         FormatAttrInterface format;
         std::string by = "no rule";
         for (auto [i, rule] : llvm::enumerate(rules)) {
@@ -132,7 +135,8 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
           if (op == sources.front() && source.isPerLayer())
             diagnostic << "; the layers of a weight have one format: use a "
                           "pattern that all of \""
-                       << *source.getSource() << "\" match";
+                       << (unpack ? unpack.getSource() : *source.getSource())
+                       << "\" match";
           else
             diagnostic << ", and they are parts of one weight";
           return failure();
@@ -162,11 +166,13 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     std::string text;
     size_t count = 0;
     for (auto weight : getOperation().getOps<WeightOp>()) {
-      if (!weight.isSource() || weight.getWeightType().isVector())
+      UnpackOp unpack = getUnpack(weight);
+      if ((!weight.isSource() && !unpack) || weight.getWeightType().isVector())
         continue;
       if (++count <= kNamedCandidates)
         text += (count > 1 ? ", \"" : "; the matrices are \"") +
-                weight.getSource()->str() + "\"";
+                (unpack ? unpack.getSource() : *weight.getSource()).str() +
+                "\"";
     }
     if (count > kNamedCandidates)
       text += " and " + std::to_string(count - kNamedCandidates) + " more";

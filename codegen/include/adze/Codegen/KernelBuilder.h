@@ -51,7 +51,8 @@
 //                         common; codes are multiplied, in the order that
 //                         kernels/IntegerTile.h states, with the same bits on
 //                         all variants. With in = f32 or bf16 panels are decoded
-//                         to f32: one fma chain as with an f32 weight.
+//                         to f32: one fma chain as with an f32 weight. So are
+//                         those of a DecodedFormatAttrInterface.
 //                 out = i8: quantized rows, params out_group (at least 16; N is
 //                         a multiple of it) and out_sums; no sink. A unit of the
 //                         domain is then a group of the result.

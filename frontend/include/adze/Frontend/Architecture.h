@@ -15,6 +15,7 @@
 #include "adze/Frontend/Checkpoint.h"
 #include "adze/Frontend/ConfigReader.h"
 #include "adze/Frontend/ModelConfig.h"
+#include "adze/Frontend/StoredWeights.h"
 #include "adze/Frontend/TensorTable.h"
 
 namespace adze {
@@ -79,6 +80,7 @@ struct ModelDescription {
   const Architecture *architecture = nullptr;
   ModelConfig config;
   TensorTable table;
+  StoredWeights stored; ///< the weights of `table`
 };
 
 /// Finds the architecture, reads and checks the configuration and the tensors.

@@ -40,6 +40,9 @@ public:
   /// Present, perhaps null.
   bool contains(llvm::StringRef key) const { return object.get(key); }
 
+  /// All keys, in order. Does not count as reading.
+  std::vector<std::string> keys() const;
+
   /// A required positive integer; 1 after an error.
   int64_t positive(llvm::StringRef key, int64_t max = maxDimension);
   int64_t positiveOr(llvm::StringRef key, int64_t fallback,

@@ -70,11 +70,6 @@ struct TensorTable {
 /// (blk.{}.attn_q.weight) give them.
 TensorTable decoderTensors(const ModelConfig &config, Checkpoint::Kind kind);
 
-/// Reports every missing, unexpected and misshapen tensor and every type that
-/// cannot be imported.
-void validateTensors(const Checkpoint &checkpoint, const TensorTable &table,
-                     int64_t layers, Diagnostics &diags);
-
 } // namespace adze
 
 #endif // ADZE_FRONTEND_TENSORTABLE_H

@@ -66,6 +66,28 @@ def Adze_IntFormatAttr : Adze_Attr<"IntFormat", "int",
   let genVerifyDecl = 1;
 }
 
+def Adze_Fp8FormatAttr : Adze_Attr<"Fp8Format", "fp8",
+    [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>,
+     DeclareAttrInterfaceMethods<Adze_DecodedFormatAttrInterface>]> {
+  let summary = "8-bit floats with a scale per output channel";
+  let description = [{
+    Elements of 1 sign, 4 exponent and 3 mantissa bits without infinities (E4M3
+    as NVIDIA, Arm and Intel published it), times the scale of their channel.
+
+    Row: the elements, a byte each, then the scale. Panel: `[K/4][16][4]`, K
+    padded with zeros to a multiple of 8, then 16 scales, padded to 64 bytes.
+
+    Source: Micikevicius et al., FP8 Formats for Deep Learning, 2022.
+
+    ```mlir
+    adze.weight @w : !adze.weight<2048x2048, #adze.fp8<scale = bf16>>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$scaleType);
+  let assemblyFormat = "`<` `scale` `=` $scaleType `>`";
+  let genVerifyDecl = 1;
+}
+
 def Adze_GgufBlock : I32EnumAttr<"GgufBlock", "a block format of GGUF", [
     I32EnumAttrCase<"Q4_0", 2, "q4_0">, I32EnumAttrCase<"Q4_1", 3, "q4_1">,
     I32EnumAttrCase<"Q5_0", 6, "q5_0">, I32EnumAttrCase<"Q5_1", 7, "q5_1">,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Weight expressions that import makes, where a checkpoint stores something
-// else than the ops read. They have a header of their own, AdzeExpressions.h:
-// only import and the evaluator know them.
+// What import makes where a checkpoint stores something else than the ops read:
+// weight expressions, and the order of columns that goes with one. They have a
+// header of their own, AdzeExpressions.h, because few files know them.
 #ifndef ADZE_EXPRESSION_OPS_TD
 #define ADZE_EXPRESSION_OPS_TD
 
-include "adze/Dialect/Adze/AdzeSymbolOps.td"
+include "adze/Dialect/Adze/AdzeModelOps.td"
 
 def Adze_SliceOp : Adze_ExprOp<"slice"> {
   let summary = "some rows of a weight";
@@ -56,6 +56,95 @@ def Adze_RotarySpreadOp : Adze_ExprOp<"rotary_spread"> {
     `:` type($input) `->` type($result)
   }];
   let hasVerifier = 1;
+}
+
+def Adze_UnpackOp : Adze_ExprOp<"unpack"> {
+  let summary = "a weight of codes from the tensors of another quantizer";
+  let description = [{
+    Codes, scales and zero points of a checkpoint as a weight in rows of
+    #adze.int or #adze.fp8: the same numbers in another place, nothing is
+    rounded. `source` is the name that the tensors begin with, `{}` stands for the layer. Packings:
+
+    * `gptq`, `gptq_v2`: `.qweight` i32 [K * bits / 32][N], words along K;
+      `.scales` [groups][N]; `.qzeros` i32 [groups][N * bits / 32], less one in
+      `gptq`; `.g_idx` i32 [K], the group of each k.
+    * `awq`: `.qweight` i32 [K][N / 8], eight channels to a word in the order 0,
+      2, 4, 6, 1, 3, 5, 7; `.scales` and `.qzeros` as above, in that order.
+    * `packed`: `.weight_packed` i32 [N][K * bits / 32]; `.weight_scale`
+      [N][groups]; `.weight_zero_point`, packed along N or bytes; codes and zero
+      points are stored plus 8 or 128. `.weight_g_idx` as in gptq.
+    * `bytes`: `.weight` i8 [N][K], the rest as in `packed`.
+    * `fp8`: `.weight` f8e4m3 [N][K], `.weight_scale` [N][1], [N] or one number.
+
+    `ordered` sorts the columns by their groups (which need not be consecutive
+    in `gptq` and `packed`), and by k within one; `adze.unpack_order` says where
+    each came from. Without zero points in the format the tensor of zero points,
+    if there is one, must hold the middle code everywhere.
+
+    (C1) the packing is one of those; the result is a matrix in the layout rows,
+    of #adze.fp8 in `fp8`, else of #adze.int, 4 bits in `awq` and 8 in `bytes`.
+    (C2) `ordered` needs groups, in `gptq`, `gptq_v2` or `packed`.
+
+    ```mlir
+    adze.weight @l.q x 22
+      : !adze.weight<2048x2048, #adze.int<4, group = 128, scale = f16>> {
+      %q = adze.unpack "gptq" "model.layers.{}.self_attn.q_proj"
+        : !adze.weight<2048x2048, #adze.int<4, group = 128, scale = f16>>
+      adze.yield %q
+        : !adze.weight<2048x2048, #adze.int<4, group = 128, scale = f16>>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$packing, StrAttr:$source, UnitAttr:$ordered);
+  let results = (outs Adze_WeightType:$result);
+  let assemblyFormat =
+      "$packing $source (`ordered` $ordered^)? attr-dict `:` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The start of the tensors' names in `layer`.
+    std::string getSourceName(int64_t layer);
+  }];
+}
+
+def Adze_UnpackOrderOp : Adze_ExprOp<"unpack_order"> {
+  let summary = "which column each column of an ordered adze.unpack was";
+  let description = [{
+    Element j of the result is the k that column j of the weight was stored at,
+    as a number of f32.
+
+    (C1) the packing has groups of each k (`gptq`, `gptq_v2` or `packed`); the
+    result is a vector of f32, of at most 2^24 elements; the group is positive.
+  }];
+  let arguments = (ins StrAttr:$packing, StrAttr:$source, I64Attr:$group);
+  let results = (outs Adze_WeightType:$result);
+  let assemblyFormat =
+      "$packing $source `group` $group attr-dict `:` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The start of the tensors' names in `layer`.
+    std::string getSourceName(int64_t layer);
+  }];
+}
+
+def Adze_PermuteOp : Adze_Op<"permute", [Pure, Adze_Decompose, Adze_UsesSymbols,
+    AllTypesMatch<["x", "result"]>]> {
+  let summary = "columns of rows in another order";
+  let description = [{
+    result[t, j] = x[t, order[j]]: what a weight reads whose columns were sorted
+    (`adze.unpack ... ordered`). Numbers of `order` are column indices.
+
+    (C1) the weight is a vector of f32 as long as a row.
+
+    ```mlir
+    %p = adze.permute %x by @l.q.order[%l] : tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Adze_Rows:$x, FlatSymbolRefAttr:$order,
+    Optional<Index>:$layer);
+  let results = (outs Adze_Rows:$result);
+  let assemblyFormat = [{
+    $x `by` $order (`[` $layer^ `]`)? attr-dict `:` type($x)
+  }];
 }
 
 #endif // ADZE_EXPRESSION_OPS_TD

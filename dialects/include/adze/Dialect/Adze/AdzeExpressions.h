@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The weight expressions that import makes: slice, offset, rotary_spread.
+// What import makes where a checkpoint stores something else than the ops read:
+// slice, offset, rotary_spread, unpack, unpack_order, permute.
 #ifndef ADZE_DIALECT_ADZE_ADZEEXPRESSIONS_H
 #define ADZE_DIALECT_ADZE_ADZEEXPRESSIONS_H
 
@@ -8,5 +9,12 @@
 
 #define GET_OP_CLASSES
 #include "adze/Dialect/Adze/AdzeExpressionOps.h.inc"
+
+namespace adze {
+
+/// The adze.unpack that a weight is the result of, or null.
+UnpackOp getUnpack(WeightOp weight);
+
+} // namespace adze
 
 #endif // ADZE_DIALECT_ADZE_ADZEEXPRESSIONS_H

@@ -107,6 +107,30 @@ def Adze_IntegerFormatAttrInterface : AttrInterface<"IntegerFormatAttrInterface"
   ];
 }
 
+def Adze_DecodedFormatAttrInterface : AttrInterface<"DecodedFormatAttrInterface",
+    [Adze_FormatAttrInterface]> {
+  let cppNamespace = "::adze";
+  let description = [{
+    A format that kernels neither multiply as it is stored, nor as codes: panels
+    become f32, part by part, on the way into the float tile. `panel` and `cols`
+    are as in IntegerFormatAttrInterface.
+  }];
+  let methods = [
+    InterfaceMethod<"Emits getPanelBytes(cols) for a K known at run time.",
+      "::mlir::Value", "emitPanelBytes",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$cols)>,
+    InterfaceMethod<[{
+        Emits the values of k = 8 * step .. 8 * step + 7 of the 16 output
+        channels: eight vector<16xf32>. Those beyond K are finite.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "emitValues",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$panel, "::mlir::Value":$cols,
+           "::mlir::Value":$step)>,
+  ];
+}
+
 def Adze_DecomposableOpInterface : OpInterface<"DecomposableOpInterface"> {
   let cppNamespace = "::adze";
   let description = [{
