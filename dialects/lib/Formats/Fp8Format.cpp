@@ -2,7 +2,8 @@
 //
 // #adze.fp8<scale = ...>: 8-bit floats (E4M3) with a scale per output channel.
 // An element is widened through f16, whose exponent has the same layout but for
-// a bias that is 8 larger: exact, subnormal numbers included.
+// a bias that is 8 larger: exact, subnormal numbers included. The scale makes
+// up for the bias.
 
 #include "EmitSupport.h"
 #include "FloatBits.h"
@@ -21,13 +22,14 @@ using namespace adze::detail;
 namespace {
 
 constexpr int64_t kLine = 64;
-constexpr float kLargest = 448.0f;
+constexpr float kLargest = 448.0f, kBias = 256.0f;
 constexpr uint8_t kLargestCode = 0x7e;
 
-float fp8ToF32(uint8_t code) {
+/// The value without the scale, divided by kBias.
+float widenCode(uint8_t code) {
   if ((code & 0x7f) == 0x7f)
     return std::numeric_limits<float>::quiet_NaN();
-  return f16ToF32(uint16_t((code & 0x80) << 8 | (code & 0x7f) << 7)) * 256.0f;
+  return f16ToF32(uint16_t((code & 0x80) << 8 | (code & 0x7f) << 7));
 }
 
 /// To the nearest, ties to even; what is too large becomes the largest.
@@ -105,9 +107,9 @@ void Fp8FormatAttr::encodeRow(ArrayRef<float> values,
 void Fp8FormatAttr::decodeRow(ArrayRef<uint8_t> row,
                               MutableArrayRef<float> values) const {
   assert(int64_t(row.size()) == getRowBytes(values.size()) && "row size");
-  float scale = loadScale(getScaleType(), row.data() + values.size());
+  float factor = loadScale(getScaleType(), row.data() + values.size()) * kBias;
   for (size_t i = 0; i < values.size(); ++i)
-    values[i] = fp8ToF32(row[i]) * scale;
+    values[i] = widenCode(row[i]) * factor;
 }
 
 int64_t Fp8FormatAttr::getPanelDepth() const { return 4; }
@@ -137,36 +139,48 @@ void Fp8FormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
 
 float Fp8FormatAttr::decodePanel(ArrayRef<uint8_t> panel, int64_t cols,
                                  int64_t row, int64_t k) const {
-  return fp8ToF32(panel[(k / 4 * kPanelRows + row) * 4 + k % 4]) *
-         loadScale(getScaleType(), panel.data() + codeBytes(cols) +
-                                       row * bytesOf(getScaleType()));
+  float scale = loadScale(getScaleType(), panel.data() + codeBytes(cols) +
+                                              row * bytesOf(getScaleType()));
+  return widenCode(panel[(k / 4 * kPanelRows + row) * 4 + k % 4]) *
+         (scale * kBias);
 }
 
 //===-- emission ----------------------------------------------------------===//
 
-/// Codes, i32 (or a vector of it), as f32 without their scale.
-static Value widen(FormatEmitter &e, Value codes) {
+/// Byte `byte` of each i32 as an f32 that is 2^-8 of its value: the bits of an
+/// f16, whose sign is in place and whose exponent and mantissa are one to the
+/// right once the byte is the high one.
+static Value widen(FormatEmitter &e, Value lanes, int64_t byte) {
   OpBuilder &b = e.b;
-  Type i32 = codes.getType();
+  Type i32 = lanes.getType();
   auto shaped = [&](Type element) -> Type {
     if (auto vec = dyn_cast<VectorType>(i32))
       return vec.clone(element);
     return element;
   };
-  auto part = [&](int64_t mask, int64_t shift) -> Value {
-    Value bits = arith::AndIOp::create(b, e.loc, codes, e.constant(i32, mask));
-    return arith::ShLIOp::create(b, e.loc, bits, e.constant(i32, shift));
-  };
-  Value bits = arith::OrIOp::create(b, e.loc, part(0x80, 8), part(0x7f, 7));
+  Value bits = lanes;
+  if (byte < 3)
+    bits =
+        arith::ShLIOp::create(b, e.loc, bits, e.constant(i32, 8 * (3 - byte)));
+  bits = arith::ShRSIOp::create(b, e.loc, bits, e.constant(i32, 1));
+  bits = arith::AndIOp::create(b, e.loc, bits,
+                               e.constant(i32, int32_t(0xbf800000)));
+  bits = arith::ShRUIOp::create(b, e.loc, bits, e.constant(i32, 16));
   bits = arith::TruncIOp::create(b, e.loc, shaped(b.getI16Type()), bits);
-  Value half = arith::BitcastOp::create(b, e.loc, shaped(b.getF16Type()), bits);
-  Type f32 = shaped(b.getF32Type());
-  TypedAttr bias = b.getF32FloatAttr(256.0f);
-  if (auto vec = dyn_cast<VectorType>(f32))
-    bias = DenseElementsAttr::get(vec, Attribute(bias));
-  return arith::MulFOp::create(b, e.loc,
-                               arith::ExtFOp::create(b, e.loc, f32, half),
-                               arith::ConstantOp::create(b, e.loc, bias));
+  Value half =
+      arith::BitcastOp::create(b, e.loc, shaped(b.getF16Type()), bits);
+  return arith::ExtFOp::create(b, e.loc, shaped(b.getF32Type()), half);
+}
+
+/// Scales times 2^8.
+static Value loadFactor(FormatEmitter &e, Type type, Value base, Value at,
+                        int64_t lanes, unsigned align) {
+  Value scale = e.loadFloats(type, base, at, lanes, align);
+  TypedAttr factor = e.b.getF32FloatAttr(kBias);
+  if (auto vec = dyn_cast<VectorType>(scale.getType()))
+    factor = DenseElementsAttr::get(vec, Attribute(factor));
+  return arith::MulFOp::create(e.b, e.loc, scale,
+                               arith::ConstantOp::create(e.b, e.loc, factor));
 }
 
 Value Fp8FormatAttr::emitPanelBytes(OpBuilder &b, Location loc,
@@ -181,18 +195,16 @@ SmallVector<Value> Fp8FormatAttr::emitValues(OpBuilder &b, Location loc,
                                              Value step) const {
   FormatEmitter e = {b, loc};
   Value at = e.mul(e.alignTo(cols, 8), kPanelRows);
-  Value scale = e.loadFloats(getScaleType(), panel, at, kPanelRows,
-                             kPanelRows * bytesOf(getScaleType()));
+  Value factor = loadFactor(e, getScaleType(), panel, at, kPanelRows,
+                            kPanelRows * bytesOf(getScaleType()));
   Type lanes = e.vector(kPanelRows, b.getI32Type());
   SmallVector<Value> values;
   for (int64_t half = 0; half < 2; ++half) {
     Value line = e.load(lanes, panel,
                         e.add(e.mul(step, 2 * kLine), half * kLine), kLine);
-    for (int64_t byte = 0; byte < 4; ++byte) {
-      Value code =
-          arith::ShRUIOp::create(b, loc, line, e.constant(lanes, 8 * byte));
-      values.push_back(arith::MulFOp::create(b, loc, widen(e, code), scale));
-    }
+    for (int64_t byte = 0; byte < 4; ++byte)
+      values.push_back(
+          arith::MulFOp::create(b, loc, widen(e, line, byte), factor));
   }
   return values;
 }
@@ -216,6 +228,6 @@ Value Fp8FormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
   }
   // Scales of rows need not be aligned.
   return arith::MulFOp::create(
-      b, loc, widen(e, e.loadBytes(base, codeAt, 0, 1)),
-      e.loadFloats(getScaleType(), base, scaleAt, 0, panels ? scaleBytes : 1));
+      b, loc, widen(e, e.loadBytes(base, codeAt, 0, 1), 0),
+      loadFactor(e, getScaleType(), base, scaleAt, 0, panels ? scaleBytes : 1));
 }

@@ -76,11 +76,11 @@ protected:
         "f16}",
         "adze.kernel @k take_rows {elem = bf16}"};
     for (const char *in : {"f32", "bf16"})
-      for (const char *format : {"<8, group = 32, scale = f16, zeros>",
-                                 "<4, group = 128, scale = bf16>"})
-        texts.push_back(
-            std::string("adze.kernel @k linear {format = #adze.int") + format +
-            ", in = " + in + "}");
+      for (const char *format : {"int<8, group = 32, scale = f16, zeros>",
+                                 "int<4, group = 128, scale = bf16>",
+                                 "fp8<scale = bf16>"})
+        texts.push_back(std::string("adze.kernel @k linear {format = #adze.") +
+                        format + ", in = " + in + "}");
     texts.push_back("adze.kernel @k linear {format = #adze.float<f32>} {\n"
                     "^bb0(%a: f32):\n  %g = adze.gelu %a : f32\n"
                     "  adze.yield %g : f32 }");
