@@ -7,6 +7,7 @@
 #include "Linear.h"
 #include "Builders.h"
 #include "LinearDriver.h"
+#include "PanelDecoder.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace mlir;

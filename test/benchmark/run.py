@@ -65,9 +65,11 @@ WEIGHTS = ["bf16", "int8", "int4:g128", "int4:g32"]
 
 def bench_models(adze, models, arguments):
     rows = {}
-    for _ in range(arguments.repeats):
+    for turn in range(arguments.repeats):
         for name, path in models.items():
             for weights in arguments.weights:
+                print(f"run {turn + 1} of {arguments.repeats}: {name} "
+                      f"{weights}", file=sys.stderr, flush=True)
                 figures = run_json(adze, "bench", path, "--json",
                                    "--weights", weights,
                                    "--threads", arguments.threads,
