@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "PanelDecoder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace adze;
@@ -54,6 +55,10 @@ func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
   OpBuilder::InsertionGuard guard(e.b);
   func::FuncOp func =
       e.beginShared(name, {e.ptr, e.index, e.index, e.index, e.ptr});
+  // What a decoder writes is scratch: values are stored as soon as made.
+  for (unsigned i : {0u, 4u})
+    func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                    e.b.getUnitAttr());
   ValueRange args = func.getArguments();
   Value first = e.div(args[2], 8);
   e.loop(first, e.ceilDiv(args[3], 8), 1, [&](Value step) {

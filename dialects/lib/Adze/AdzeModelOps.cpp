@@ -168,7 +168,18 @@ LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &) {
   return success();
 }
 
+/// Attributes with a default are always there, unless a pass took one away:
+/// asking for its value would crash.
+static LogicalResult requireAttribute(Operation *op, Attribute attr,
+                                      StringRef name) {
+  if (attr)
+    return success();
+  return op->emitOpError() << "requires attribute '" << name << "'";
+}
+
 LogicalResult RmsNormOp::verifySymbolUses(SymbolTableCollection &) {
+  if (failed(requireAttribute(*this, getHeadsAttr(), "heads")))
+    return failure();
   WeightOp weight = checkedWeight(*this, getWeightAttr(), bool(getLayer()), "");
   if (!weight)
     return failure();
@@ -180,6 +191,8 @@ LogicalResult RmsNormOp::verifySymbolUses(SymbolTableCollection &) {
 }
 
 LogicalResult QuantizeOp::verify() {
+  if (failed(requireAttribute(*this, getGroupAttr(), "group")))
+    return failure();
   if (int64_t(getGroup()) < 0 || getGroup() % 16 != 0)
     return emitOpError() << "expects a group of 0 or a multiple of 16, got "
                          << int64_t(getGroup()) << " (C1)";
@@ -187,6 +200,8 @@ LogicalResult QuantizeOp::verify() {
 }
 
 LogicalResult RotaryTableOp::verify() {
+  if (failed(requireAttribute(*this, getScaleAttr(), "scale")))
+    return failure();
   int64_t expected = 2 * int64_t(getFreqs().size());
   if (columns(getResult()) != expected)
     return emitOpError() << "expects " << expected
@@ -221,6 +236,8 @@ void LinearOp::build(OpBuilder &builder, OperationState &state, Type result,
 }
 
 LogicalResult LinearOp::verify() {
+  if (failed(requireAttribute(*this, getStreamsAttr(), "streams")))
+    return failure();
   if (getStreams() != 1 && getStreams() != 2)
     return emitOpError() << "expects one or two streams, got " << getStreams();
   if (getStreams() == 2 && getBody().empty())
@@ -467,6 +484,8 @@ LogicalResult GenericOp::verifyRegions() {
 }
 
 LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(requireAttribute(*this, getFirstAttr(), "first")))
+    return failure();
   auto callee =
       symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr());
   if (!callee)

@@ -43,6 +43,9 @@ static LogicalResult verifyRows(Operation *op, Domain rows,
 }
 
 LogicalResult LaunchOp::verify() {
+  // They have defaults, but a pass may have taken them away.
+  if (!getExtentAttr() || !getUnitAttr() || !getSizesAttr())
+    return emitOpError() << "requires attributes 'extent', 'unit' and 'sizes'";
   if (failed(verifyRows(*this, getRows(), " (C3)")))
     return failure();
   int64_t extent = getExtent(), unit = getUnit();
