@@ -61,8 +61,22 @@ private:
   Value sumOf(int64_t r, Value block);
   Value rowScale(int64_t r, Value block);
   void add(Value block, ArrayRef<Value> dots, Values &sums);
+  /// A tile of few rows is bound by memory. Panels of a short K end before the
+  /// processor has noticed that they are read in order, so each line that is
+  /// read brings one of the panels that come next, as far behind.
+  bool streams() const { return rows <= 4; }
+  void prefetchStep(Value step) {
+    Value offset = e.mul(step, stepBytes);
+    for (int64_t p = 0; p < panels; ++p) {
+      Value line = e.at(e.at(ahead, e.mul(panelBytes, p)), offset);
+      for (int64_t i = 0; i < (format.getMaxCode() > 15 ? 2 : 1); ++i)
+        e.prefetch(e.at(line, i * kLineBytes));
+    }
+  }
   /// Brings the part of what comes next that belongs to a block.
   void prefetch(Value block) {
+    if (streams())
+      return;
     Value from = e.at(ahead, e.mul(block, aheadBytes));
     e.loop(e.constant(0), aheadBytes, kLineBytes,
            [&](Value i) { e.prefetch(e.at(from, i)); });
@@ -85,7 +99,8 @@ private:
   int64_t rows, panels;
   bool inMemory;
 
-  Value k, out, outBytes, scales, sums, ahead, aheadBytes;
+  Value k, out, outBytes, scales, sums, panelBytes, stepBytes;
+  Value ahead, aheadBytes;
   Values x, w;
 };
 
@@ -149,6 +164,8 @@ IntegerTileEmitter::Values IntegerTileEmitter::dots(Value block, Value begin,
 /// One step of 8 k; its two quads go to chains `first` and `first` + 1.
 void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
   SmallVector<Values> codes;
+  if (streams())
+    prefetchStep(index);
   for (Value panel : w)
     codes.push_back(format.emitCodes(e.b, e.loc, panel, k, index));
   Value at = e.mul(index, 8);
@@ -204,10 +221,12 @@ void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
 }
 
 void IntegerTileEmitter::emit(ValueRange args) {
-  Value rowBytes = args[1], panelBytes = args[3];
-  k = args[4], out = args[5], outBytes = args[6];
+  Value rowBytes = args[1];
+  panelBytes = args[3], k = args[4], out = args[5], outBytes = args[6];
   Value last = e.sub(args[7], 1);
   ahead = args[8], aheadBytes = args[9];
+  if (streams())
+    stepBytes = e.div(e.mul(panelBytes, 8), k);
   for (int64_t r = 0; r < rows; ++r)
     x.push_back(e.opaque(e.at(args[0], e.mul(rowBytes, r))));
   for (int64_t p = 0; p < panels; ++p) {
