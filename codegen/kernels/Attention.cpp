@@ -572,10 +572,6 @@ func::FuncOp getAttention(KernelEmitter &e, const KernelTarget &target,
   if (func::FuncOp known = e.lookup(name))
     return known;
   OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToEnd(&SymbolTable::getNearestSymbolTable(
-                                  e.b.getInsertionBlock()->getParentOp())
-                                  ->getRegion(0)
-                                  .front());
   func::FuncOp table = AttentionCut::emitTable(e, plan, name + ".cut");
   SmallVector<Type> types(6, e.index);
   llvm::append_range(types, operands);
@@ -609,15 +605,9 @@ FailureOr<func::FuncOp> adze::buildAttention(OpBuilder &builder,
   SmallVector<Type> operands(6, e.ptr);
   operands.append({e.index, store.getFunctionType()});
   func::FuncOp shared = getAttention(e, target, plan, kernel, operands);
-  OpBuilder::InsertionGuard guard(builder);
   // part, parts, scratch, batch, q, result, shared, cache, layer, M
   SmallVector<Type> types(2, e.index);
   types.append(6, e.ptr);
   types.append(2, e.index);
-  func::FuncOp func = e.beginFunction(kernel.getSymName(), types, {}, true);
-  SmallVector<Value> arguments(func.getArguments().drop_back());
-  arguments.push_back(e.address(store));
-  e.call(shared, arguments);
-  e.ret();
-  return func;
+  return emitAttentionKernel(e, kernel, types, /*given=*/9, shared, store);
 }

@@ -147,8 +147,7 @@ func::FuncOp AttentionCut::emitTable(KernelEmitter &e,
                                      const AttentionPlan &plan,
                                      StringRef name) {
   OpBuilder::InsertionGuard guard(e.b);
-  func::FuncOp func =
-      e.beginFunction(name, {e.index, e.ptr, e.ptr}, {e.index}, false);
+  func::FuncOp func = e.beginShared(name, {e.index, e.ptr, e.ptr}, {e.index});
   ValueRange args = func.getArguments();
   AttentionCut(e, plan, args[1]).emitTableBody(args[0], args[2]);
   return func;

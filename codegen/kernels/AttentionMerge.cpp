@@ -126,12 +126,6 @@ FailureOr<func::FuncOp> adze::buildAttentionMerge(OpBuilder &builder,
   types.append(4, e.ptr);
   types.append({e.index, store.getFunctionType()});
   func::FuncOp shared = getMerge(e, plan, kernel, types);
-  OpBuilder::InsertionGuard guard(builder);
   types.pop_back();
-  func::FuncOp func = e.beginFunction(kernel.getSymName(), types, {}, true);
-  SmallVector<Value> arguments(func.getArguments());
-  arguments.push_back(e.address(store));
-  e.call(shared, arguments);
-  e.ret();
-  return func;
+  return emitAttentionKernel(e, kernel, types, /*given=*/7, shared, store);
 }

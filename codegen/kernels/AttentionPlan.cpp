@@ -96,6 +96,19 @@ func::FuncOp adze::getAttentionStore(KernelEmitter &e,
   return func;
 }
 
+func::FuncOp adze::emitAttentionKernel(KernelEmitter &e, KernelOp kernel,
+                                       TypeRange arguments, int64_t given,
+                                       func::FuncOp shared,
+                                       func::FuncOp store) {
+  OpBuilder::InsertionGuard guard(e.b);
+  func::FuncOp func = e.beginFunction(kernel.getSymName(), arguments, {}, true);
+  SmallVector<Value> operands(func.getArguments().take_front(given));
+  operands.push_back(e.address(store));
+  e.call(shared, operands);
+  e.ret();
+  return func;
+}
+
 Value adze::attentionColumn(KernelEmitter &e, const AttentionPlan &plan,
                             Value row, Value kvHead) {
   Value token = e.div(row, plan.group), g = e.rem(row, plan.group);

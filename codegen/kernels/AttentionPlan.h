@@ -140,6 +140,12 @@ std::string sharedAttentionName(KernelOp kernel);
 /// `column` behind the start of that row of `result`.
 mlir::func::FuncOp getAttentionStore(KernelEmitter &e,
                                      const AttentionPlan &plan);
+/// The kernel's own function of such arguments: calls what it shares with the
+/// first `given` of them and its store.
+mlir::func::FuncOp emitAttentionKernel(KernelEmitter &e, KernelOp kernel,
+                                       mlir::TypeRange arguments, int64_t given,
+                                       mlir::func::FuncOp shared,
+                                       mlir::func::FuncOp store);
 /// Element of row `row` of a block (token by token, then the heads that share a
 /// KV head) in q and result, from the block's first token on.
 mlir::Value attentionColumn(KernelEmitter &e, const AttentionPlan &plan,

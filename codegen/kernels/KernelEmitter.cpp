@@ -37,8 +37,8 @@ Value KernelEmitter::constantF32(double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(float(value)));
 }
 Value KernelEmitter::splat(double value) {
-  return arith::ConstantOp::create(
-      b, loc, DenseElementsAttr::get(vf32, float(value)));
+  return arith::ConstantOp::create(b, loc,
+                                   DenseElementsAttr::get(vf32, float(value)));
 }
 Value KernelEmitter::splatI32(int64_t value) {
   return arith::ConstantOp::create(
@@ -116,8 +116,7 @@ Value KernelEmitter::exp2(Value x) {
   return kernel::Exp2Op::create(b, loc, x.getType(), x);
 }
 Value KernelEmitter::broadcast(Value scalar) {
-  return vector::BroadcastOp::create(b, loc, lanesOf(scalar.getType()),
-                                     scalar);
+  return vector::BroadcastOp::create(b, loc, lanesOf(scalar.getType()), scalar);
 }
 
 /// Combines 16 lanes in four halving steps.
@@ -284,10 +283,9 @@ void KernelEmitter::ifThen(Value condition, function_ref<void()> then) {
   then();
 }
 
-KernelEmitter::Values
-KernelEmitter::ifElse(Value condition, TypeRange types,
-                      function_ref<Values()> then,
-                      function_ref<Values()> otherwise) {
+KernelEmitter::Values KernelEmitter::ifElse(Value condition, TypeRange types,
+                                            function_ref<Values()> then,
+                                            function_ref<Values()> otherwise) {
   auto ifOp =
       scf::IfOp::create(b, loc, types, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
@@ -323,15 +321,16 @@ void KernelEmitter::callIndirect(Value callee, ValueRange arguments) {
   func::CallIndirectOp::create(b, loc, callee, arguments);
 }
 func::FuncOp KernelEmitter::lookup(StringRef name) {
-  Operation *symbols = SymbolTable::getNearestSymbolTable(
-      b.getInsertionBlock()->getParentOp());
+  Operation *symbols =
+      SymbolTable::getNearestSymbolTable(b.getInsertionBlock()->getParentOp());
   return cast_or_null<func::FuncOp>(SymbolTable::lookupSymbolIn(symbols, name));
 }
-func::FuncOp KernelEmitter::beginShared(StringRef name, TypeRange arguments) {
-  Operation *symbols = SymbolTable::getNearestSymbolTable(
-      b.getInsertionBlock()->getParentOp());
+func::FuncOp KernelEmitter::beginShared(StringRef name, TypeRange arguments,
+                                        TypeRange results) {
+  Operation *symbols =
+      SymbolTable::getNearestSymbolTable(b.getInsertionBlock()->getParentOp());
   b.setInsertionPointToEnd(&symbols->getRegion(0).front());
-  return beginFunction(name, arguments, {}, false);
+  return beginFunction(name, arguments, results, false);
 }
 void KernelEmitter::ret(ValueRange values) {
   func::ReturnOp::create(b, loc, values);

@@ -133,7 +133,8 @@ public:
   mlir::func::FuncOp lookup(llvm::StringRef name);
   /// As beginFunction, at the end of the module.
   mlir::func::FuncOp beginShared(llvm::StringRef name,
-                                 mlir::TypeRange arguments);
+                                 mlir::TypeRange arguments,
+                                 mlir::TypeRange results = {});
   void ret(mlir::ValueRange values = {});
 
 private:

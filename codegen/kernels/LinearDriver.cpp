@@ -87,7 +87,7 @@ void LoopEmitter::tiles(size_t shape, Value x, Value panels, Value panelBytes,
     Value lines = e.ceilDiv(e.mul(panelBytes, width), kLineBytes);
     Value parts = e.mul(turns, a.kBlocks);
     aheadBytes = e.mul(e.div(e.add(lines, e.sub(parts, 1)), parts), kLineBytes);
-    // A single pass is bound by memory already.
+    // In a single pass tall tiles are bound by memory already.
     aheadBytes = e.select(e.compare(arith::CmpIPredicate::sgt, turns, 1),
                           aheadBytes, e.constant(0));
     next = e.at(e.at(panels, e.mul(panelBytes, count)),
