@@ -73,9 +73,9 @@ static Result<CompileStats> run(const std::string &model,
       return toError(std::move(error));
   }
   CompileStats stats = compiler.stats();
-  stats.seconds = std::chrono::duration<double>(
-                      std::chrono::steady_clock::now() - start)
-                      .count();
+  stats.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
   stats.peakRssBytes = peakResidentBytes();
   stats.peakAnonBytes = std::max(stats.peakAnonBytes, anonymousBytes());
   return stats;
@@ -154,9 +154,9 @@ Result<void> adze::emitModule(const std::string &model,
   if (llvm::Error error = compiler.writeTable(table))
     return toError(std::move(error));
   ModuleOp module = compiler.module();
-  module->setAttr(kTableAttrName,
-                  StringAttr::get(module.getContext(),
-                                  llvm::sys::path::filename(table)));
+  module->setAttr(
+      kTableAttrName,
+      StringAttr::get(module.getContext(), llvm::sys::path::filename(table)));
   llvm::Error written = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) {
     module.print(os);
     return llvm::Error::success();
@@ -184,15 +184,14 @@ Result<std::string> adze::emitForm(const std::string &model, Emit form,
   if (llvm::Error error = compiler.optimize())
     return toError(std::move(error));
   if (form == Emit::Adze || form == Emit::Kernel) {
-    auto made = form == Emit::Adze ? compiler.schedule()
-                                   : compiler.buildKernels();
+    auto made =
+        form == Emit::Adze ? compiler.schedule() : compiler.buildKernels();
     if (!made)
       return toError(made.takeError());
     (*made)->print(os);
     return out;
   }
-  EmitKind kind =
-      form == Emit::LLVM ? EmitKind::LLVMIR : EmitKind::Assembly;
+  EmitKind kind = form == Emit::LLVM ? EmitKind::LLVMIR : EmitKind::Assembly;
   if (llvm::Error error = compiler.generate(kind))
     return toError(std::move(error));
   for (const auto &object : compiler.variants().front().objects)

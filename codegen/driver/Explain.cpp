@@ -313,10 +313,9 @@ llvm::Expected<json::Object> adze::explainModel(const std::string &model,
   if (auto meta = module->getAttrOfType<StringAttr>(kMetaAttrName)) {
     auto parsed = json::parse(meta.getValue());
     if (!parsed)
-      return llvm::createStringError(llvm::Twine(model) +
-                                     ": the module attribute " +
-                                     kMetaAttrName + " is no JSON: " +
-                                     llvm::toString(parsed.takeError()));
+      return llvm::createStringError(
+          llvm::Twine(model) + ": the module attribute " + kMetaAttrName +
+          " is no JSON: " + llvm::toString(parsed.takeError()));
     if (auto *fields = parsed->getAsObject())
       for (const char *key : {"architecture", "layers"})
         if (const json::Value *value = fields->get(key))

@@ -106,8 +106,8 @@ static void declareWeights(ModuleOp module, const BoundWeights &weights,
                    : view.dtype == "f16" ? Type(b.getF16Type())
                                          : Type(b.getBF16Type());
     auto format = FloatFormatAttr::get(b.getContext(), element);
-    auto type = WeightType::get(b.getContext(), view.shape, format,
-                                LayoutKind::Rows);
+    auto type =
+        WeightType::get(b.getContext(), view.shape, format, LayoutKind::Rows);
     auto weight = WeightOp::create(b, b.getUnknownLoc(), name, name, 0, type);
     b.setInsertionPointAfter(weight);
   }
@@ -278,15 +278,13 @@ Result<Model> adze::compileFunction(const std::string &text,
 
 Result<Model> adze::compileFunctionFile(const std::string &path,
                                         const FunctionOptions &options) {
-  return compileModule(options,
-                       [&](ModelCompiler &compiler, BoundWeights &) {
-                         return loadModuleFile(compiler.mlirContext(), path);
-                       });
+  return compileModule(options, [&](ModelCompiler &compiler, BoundWeights &) {
+    return loadModuleFile(compiler.mlirContext(), path);
+  });
 }
 
-Result<Model>
-adze::buildFunction(llvm::function_ref<void(OpBuilder &)> build,
-                    const FunctionOptions &options) {
+Result<Model> adze::buildFunction(llvm::function_ref<void(OpBuilder &)> build,
+                                  const FunctionOptions &options) {
   return compileModule(
       options,
       [&](ModelCompiler &compiler,

@@ -34,8 +34,8 @@ llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
     WeightType type = weight.getWeightType();
     for (int64_t layer : weight.getLayerIndices()) {
       json::Object tensor{
-          {"name", unpack ? unpack.getSourceName(layer)
-                          : weight.getSourceName(layer)},
+          {"name",
+           unpack ? unpack.getSourceName(layer) : weight.getSourceName(layer)},
           {"format", FormatAttrInterface(type.getFormat()).getFormatName()},
           {"shape", json::Array(type.getShape())},
           {"bytes", type.getStorageBytes()}};

@@ -42,9 +42,9 @@ class Stopwatch {
 public:
   explicit Stopwatch(double &seconds) : seconds(seconds) {}
   ~Stopwatch() {
-    seconds += std::chrono::duration<double>(
-                   std::chrono::steady_clock::now() - start)
-                   .count();
+    seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count();
   }
 
 private:
@@ -259,16 +259,16 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   }
   if (!found)
     return asError("\"" + untilPoint + "\" is no extension point: expected " +
-                  llvm::join(extensionPoints(), ", "));
+                   llvm::join(extensionPoints(), ", "));
   if (report("optimize", 0, 1))
     return asError("cancelled");
   if (passes.empty())
     return llvm::Error::success();
   if (llvm::Error error = runPasses(*moduleRef, llvm::join(passes, ",")))
     return error;
-  bool rounds = moduleRef
-                    ->walk([](QuantizeOp) { return WalkResult::interrupt(); })
-                    .wasInterrupted();
+  bool rounds =
+      moduleRef->walk([](QuantizeOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
   if (untilPoint.empty() && !rounds && activationGroup(options.activations))
     numbers.warnings.push_back(
         "activations " + options.activations +
@@ -325,8 +325,8 @@ llvm::Error ModelCompiler::readEntries(ModuleOp scheduled) {
         std::string printed;
         llvm::raw_string_ostream(printed) << type;
         return asError("entry " + entry.name + ": argument " + arg.name +
-                      " has element type " + printed +
-                      "; expected f32, f16, bf16, f64, i8, i32 or i64");
+                       " has element type " + printed +
+                       "; expected f32, f16, bf16, f64, i8, i32 or i64");
       }
       auto constants = dict.getAs<DenseI64ArrayAttr>("constants");
       for (auto [i, symbol] :
@@ -343,7 +343,7 @@ llvm::Error ModelCompiler::readEntries(ModuleOp scheduled) {
   }
   if (entries.empty())
     return asError("the module has no entry: expected a public func.func with "
-                  "the attribute adze.entry");
+                   "the attribute adze.entry");
   return llvm::Error::success();
 }
 
@@ -359,7 +359,7 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
 
   std::vector<OwningOpRef<ModuleOp>> modules; // alive until all are compiled
   std::vector<EmitJob> jobs;
-  std::vector<size_t> jobsOf; // first job of each variant
+  std::vector<size_t> jobsOf;                     // first job of each variant
   std::array<OwningOpRef<ModuleOp>, 2> schedules; // without and with bf16 dots
   for (const TargetVariant *target : targets) {
     if (report("codegen", code.size(), targets.size()))
@@ -433,8 +433,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::buildKernels() {
   OwningOpRef<ModuleOp> all = ModuleOp::create((*scheduled)->getLoc());
   for (auto kernel : (*scheduled)->getOps<KernelOp>()) {
     OpBuilder outer = OpBuilder::atBlockEnd(all->getBody());
-    auto one =
-        ModuleOp::create(outer, kernel.getLoc(), kernel.getSymName());
+    auto one = ModuleOp::create(outer, kernel.getLoc(), kernel.getSymName());
     OpBuilder builder = OpBuilder::atBlockEnd(one.getBody());
     if (failed(buildKernel(builder, kernel, targets.front()->kernel)))
       return diagnosed("building kernel " + kernel.getSymName() + " failed");
@@ -490,8 +489,7 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   }
   meta["compiler"] = compilerVersion();
   addActivations(meta);
-  llvm::raw_string_ostream(input.meta)
-      << llvm::json::Value(std::move(meta));
+  llvm::raw_string_ostream(input.meta) << llvm::json::Value(std::move(meta));
   return input;
 }
 

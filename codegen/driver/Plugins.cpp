@@ -5,8 +5,8 @@
 // MLIR aborts when two passes or two dialects of one name meet: every
 // registration is checked here before MLIR sees it.
 
-#include "adze/PluginLoader.h"
 #include "adze/Plugin.h"
+#include "adze/PluginLoader.h"
 #include "adze/Transforms/Pipelines.h"
 #include "mlir/Tools/Plugins/DialectPlugin.h"
 #include "mlir/Tools/Plugins/PassPlugin.h"
@@ -27,9 +27,9 @@ namespace {
 /// which is one per process too.
 struct ProcessState {
   std::mutex mutex;
-  std::map<std::string, std::string> passOwner;    // pass -> plug-in
+  std::map<std::string, std::string> passOwner; // pass -> plug-in
   std::map<std::string, std::pair<TypeID, std::string>> dialectOwner;
-  std::map<std::string, bool> upstreamPasses;      // plug-ins made for mlir-opt
+  std::map<std::string, bool> upstreamPasses; // plug-ins made for mlir-opt
 };
 
 ProcessState &state() {
@@ -164,8 +164,8 @@ Error PluginLoader::addOurs(const PluginInfo &info,
 }
 
 Error PluginLoader::addUpstream(void *handle) {
-  auto passes = symbol<PassPluginLibraryInfo (*)()>(handle,
-                                                    "mlirGetPassPluginInfo");
+  auto passes =
+      symbol<PassPluginLibraryInfo (*)()>(handle, "mlirGetPassPluginInfo");
   auto dialects = symbol<DialectPluginLibraryInfo (*)()>(
       handle, "mlirGetDialectPluginInfo");
   if (!passes && !dialects)
@@ -208,8 +208,8 @@ Error PluginLoader::load(std::vector<std::string> &defaultInserts) {
   const PluginInfo *info = entry ? entry() : nullptr;
   // Once anything of it may be registered, it must stay.
   bool mayRegister = !info || info->abi == ADZE_PLUGIN_ABI;
-  Error error = info ? addOurs(*info, defaultInserts)
-                     : addUpstream(library.get());
+  Error error =
+      info ? addOurs(*info, defaultInserts) : addUpstream(library.get());
   if (mayRegister)
     library.keep();
   return error;
@@ -252,15 +252,16 @@ Error adze::loadPluginOptions(int &argc, char **argv,
     if (option.consume_front("-"))
       option.consume_front("-");
     auto [name, value] = option.split('=');
-    bool isOurs = arg.starts_with("-") && (name == "load-pass-plugin" ||
-                                           name == "load-dialect-plugin");
+    bool isOurs = arg.starts_with("-") &&
+                  (name == "load-pass-plugin" || name == "load-dialect-plugin");
     if (!isOurs) {
       argv[kept++] = argv[i];
       continue;
     }
     if (!option.contains('=')) {
       if (i + 1 == argc)
-        return llvm::createStringError(arg + ": expected the path of a plug-in");
+        return llvm::createStringError(arg +
+                                       ": expected the path of a plug-in");
       value = argv[++i];
     }
     if (Error error = loadPlugin(value, registry, inserts))

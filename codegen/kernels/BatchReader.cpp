@@ -60,8 +60,8 @@ static Value storeHeadCodes(KernelEmitter &e, bool isKey, int64_t count,
                             Value from, Value to) {
   Value magnitudes = e.splatI32(0);
   for (int64_t d = 0; d < count; d += kLanes)
-    magnitudes = largerMagnitude(e, e.loadLanes(e.f32, e.at(from, d * 4)),
-                                 magnitudes);
+    magnitudes =
+        largerMagnitude(e, e.loadLanes(e.f32, e.at(from, d * 4)), magnitudes);
   Value largest = largestMagnitude(e, magnitudes);
   Value zero = e.constantF32(0), top = e.constantF32(127);
   Value none = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
@@ -73,9 +73,9 @@ static Value storeHeadCodes(KernelEmitter &e, bool isKey, int64_t count,
         e.b, e.loc, e.vi32, math::RoundEvenOp::create(e.b, e.loc, scaled));
     if (isKey)
       codes = arith::AddIOp::create(e.b, e.loc, codes, e.splatI32(128));
-    e.store(arith::TruncIOp::create(e.b, e.loc, e.lanesOf(e.b.getI8Type()),
-                                    codes),
-            e.at(to, d), 1);
+    e.store(
+        arith::TruncIOp::create(e.b, e.loc, e.lanesOf(e.b.getI8Type()), codes),
+        e.at(to, d), 1);
   }
   return e.divf(largest, top);
 }
@@ -85,8 +85,7 @@ void adze::appendHead(KernelEmitter &e, const KVLayout &layout, bool isKey,
   int64_t bytes = layout.bytes(), depth = layout.depth();
   Value zero = e.constant(0);
   if (layout.isQuantized()) {
-    Value scale =
-        storeHeadCodes(e, isKey, layout.valueColumns(), head, from);
+    Value scale = storeHeadCodes(e, isKey, layout.valueColumns(), head, from);
     e.store(scale,
             e.at(e.at(headPage, layout.scalesOffset(isKey)), e.mul(slot, 4)),
             4);
@@ -98,8 +97,8 @@ void adze::appendHead(KernelEmitter &e, const KVLayout &layout, bool isKey,
   if (isKey) {
     // Channels of a position are one line apart, kk of them together.
     Value panel = e.div(slot, kLanes), lane = e.rem(slot, kLanes);
-    Value to = e.at(headPage, e.add(e.mul(panel, layout.keyPanelBytes()),
-                                    e.mul(lane, 4)));
+    Value to = e.at(
+        headPage, e.add(e.mul(panel, layout.keyPanelBytes()), e.mul(lane, 4)));
     e.loop(zero, e.constant(layout.keyColumns() / depth), 1, [&](Value u) {
       e.store(e.load(e.i32, e.at(from, e.mul(u, 4)), bytes),
               e.at(to, e.mul(u, kLineBytes)), 4);

@@ -86,9 +86,9 @@ mlir::Value largerMagnitude(KernelEmitter &e, mlir::Value x,
 /// The largest of 16 lanes, as f32.
 mlir::Value largestMagnitude(KernelEmitter &e, mlir::Value magnitudes);
 
-/// Rounds one head of a key (`isKey`) or value to the cache's type and writes it
-/// to its position: `from` is headDim f32, then zeros up to a multiple of 16.
-/// `staging` holds KVLayout::stagingBytes().
+/// Rounds one head of a key (`isKey`) or value to the cache's type and writes
+/// it to its position: `from` is headDim f32, then zeros up to a multiple
+/// of 16. `staging` holds KVLayout::stagingBytes().
 void appendHead(KernelEmitter &e, const KVLayout &layout, bool isKey,
                 mlir::Value headPage, mlir::Value slot, mlir::Value from,
                 mlir::Value staging);

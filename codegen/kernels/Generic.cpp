@@ -79,7 +79,8 @@ struct Signature {
   static FailureOr<Signature> of(KernelOp kernel) {
     KernelParams params(kernel);
     Signature s;
-    s.whole = params.attribute<DenseBoolArrayAttr>("whole", "an array of bools");
+    s.whole =
+        params.attribute<DenseBoolArrayAttr>("whole", "an array of bools");
     s.weights = params.attribute<ArrayAttr>("weights", "an array of weights");
     if (params.failed())
       return failure();
@@ -92,8 +93,7 @@ struct Signature {
              (body.getNumArguments() == known ||
               body.getNumArguments() == known + 1);
       if (fits)
-        s.result =
-            dyn_cast<RankedTensorType>(yield.getValues()[0].getType());
+        s.result = dyn_cast<RankedTensorType>(yield.getValues()[0].getType());
     }
     if (!fits || !s.result || !hasRows(s.result))
       return kernel.emitOpError() << "expects a region over its buffers and "
@@ -118,16 +118,16 @@ void placeRows(KernelEmitter &e, KernelOp kernel, const Signature &s,
   }
   for (size_t i = 0; i < s.weights.size(); ++i) {
     Value arg = body.getArgument(inputs + i);
-    mapping.map(arg, asTensor(e, weights[i],
-                              cast<RankedTensorType>(arg.getType()),
-                              s.weights[i]));
+    mapping.map(arg,
+                asTensor(e, weights[i], cast<RankedTensorType>(arg.getType()),
+                         s.weights[i]));
   }
   for (Operation &op : body.without_terminator()) {
     if (auto positions = dyn_cast<PositionsOp>(op)) {
       Value all = e.loadPtr(e.at(args[1], offsetof(BatchView, positions)));
-      mapping.map(positions.getResult(),
-                  rowOf(e, all, row,
-                        cast<RankedTensorType>(positions.getType())));
+      mapping.map(
+          positions.getResult(),
+          rowOf(e, all, row, cast<RankedTensorType>(positions.getType())));
       continue;
     }
     e.b.clone(op, mapping);

@@ -47,10 +47,9 @@ void adze::loadGenericDialects(MLIRContext &context) {
   tensor::registerSubsetOpInterfaceExternalModels(registry);
   tensor::registerValueBoundsOpInterfaceExternalModels(registry);
   context.appendDialectRegistry(registry);
-  context.loadDialect<affine::AffineDialect,
-                      bufferization::BufferizationDialect,
-                      linalg::LinalgDialect, memref::MemRefDialect,
-                      tensor::TensorDialect>();
+  context.loadDialect<
+      affine::AffineDialect, bufferization::BufferizationDialect,
+      linalg::LinalgDialect, memref::MemRefDialect, tensor::TensorDialect>();
 }
 
 /// Ops that are made of others, until none is left.
@@ -122,8 +121,9 @@ static void keepRanks(ModuleOp module) {
       op->replaceAllUsesWith(dropped);
     } else {
       auto insert = cast<tensor::InsertSliceOp>(op);
-      auto type = cast<RankedTensorType>(tensor::ExtractSliceOp::inferResultType(
-          insert.getDestType(), insert.getMixedSizes()));
+      auto type =
+          cast<RankedTensorType>(tensor::ExtractSliceOp::inferResultType(
+              insert.getDestType(), insert.getMixedSizes()));
       auto expanded = tensor::ExpandShapeOp::create(
           b, op->getLoc(), type, insert.getSource(),
           groupsWithout(insert.getDroppedDims()));
@@ -156,8 +156,7 @@ FailureOr<int64_t> adze::bufferizeRows(ModuleOp module, KernelOp kernel,
   int64_t bytes = 0;
   bufferization::OneShotBufferizationOptions options;
   options.allocationFn = [&](OpBuilder &b, Location loc, MemRefType type,
-                             ValueRange sizes,
-                             unsigned) -> FailureOr<Value> {
+                             ValueRange sizes, unsigned) -> FailureOr<Value> {
     Type element = type.getElementType();
     if (!sizes.empty() || !type.hasStaticShape() ||
         !(element.isIntOrIndexOrFloat()))

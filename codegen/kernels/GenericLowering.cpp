@@ -90,9 +90,8 @@ Value AccessLowering::place(KernelEmitter &e, Value pointer, MemRefType type,
       linear = e.mul(linear, type.getDimSize(i));
     linear = e.add(linear, index);
   }
-  return e.at(pointer,
-              e.mul(linear, KernelEmitter::bytesOf(
-                                storedType(e.b, type.getElementType()))));
+  return e.at(pointer, e.mul(linear, KernelEmitter::bytesOf(storedType(
+                                         e.b, type.getElementType()))));
 }
 
 LogicalResult AccessLowering::lower(Operation *op) {
@@ -121,9 +120,8 @@ LogicalResult AccessLowering::lower(Operation *op) {
     auto weightType = cast<WeightType>(cast<TypeAttr>(weight).getValue());
     Value row = indices.size() == 2 ? indices[0] : e.constant(0);
     Value value = weightType.getFormat().emitLoadElement(
-        b, op->getLoc(), *pointer,
-        weightType.getLayout() == LayoutKind::Panels, weightType.getCols(), row,
-        indices.back());
+        b, op->getLoc(), *pointer, weightType.getLayout() == LayoutKind::Panels,
+        weightType.getCols(), row, indices.back());
     if (!value)
       return refuse(op) << " (it reads a weight of type " << weightType
                         << ", whose format is only read in panels)";
@@ -164,8 +162,8 @@ LogicalResult AccessLowering::lowerConstant(ModuleOp module,
   Type element = global.getType().getElementType();
   if (!value || storedType(b, element) != element)
     return refuse(global);
-  auto flat = value.reshape(
-      RankedTensorType::get({value.getNumElements()}, element));
+  auto flat =
+      value.reshape(RankedTensorType::get({value.getNumElements()}, element));
   LLVM::GlobalOp::create(
       b, global.getLoc(),
       LLVM::LLVMArrayType::get(element, value.getNumElements()),
@@ -285,15 +283,16 @@ LogicalResult adze::lowerRowMath(ModuleOp module, KernelOp kernel) {
   RewritePatternSet patterns(module.getContext());
   populateMathExpansionPatterns(patterns);
   walkAndApplyPatterns(module, std::move(patterns));
-  WalkResult calls = module.walk([&](Operation *op) {
-    if (!wouldCall(op))
-      return WalkResult::advance();
-    kernel.emitOpError()
-        << "holds " << op->getName() << " on "
-        << op->getOperand(0).getType()
-        << ", which only a math library has, and emitted code calls none; "
-           "compute in f32, or write it with arith and other math ops";
-    return WalkResult::interrupt();
-  });
+  WalkResult calls =
+      module.walk([&](Operation *op) {
+        if (!wouldCall(op))
+          return WalkResult::advance();
+        kernel.emitOpError()
+            << "holds " << op->getName() << " on "
+            << op->getOperand(0).getType()
+            << ", which only a math library has, and emitted code calls none; "
+               "compute in f32, or write it with arith and other math ops";
+        return WalkResult::interrupt();
+      });
   return failure(calls.wasInterrupted());
 }

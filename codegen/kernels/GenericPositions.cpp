@@ -64,8 +64,8 @@ static void appendCodes(KernelEmitter &e, const KVLayout &layout, bool isKey,
                       })[0];
   Value none = arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ,
                                      most, e.constantF32(0));
-  Value inverse = e.select(none, e.constantF32(0),
-                           e.divf(e.constantF32(127), most));
+  Value inverse =
+      e.select(none, e.constantF32(0), e.divf(e.constantF32(127), most));
   e.store(e.divf(most, e.constantF32(127)),
           scaleInPage(e, layout, isKey, page, slot), 4);
   e.loop(zero, size, 1, [&](Value d) {
@@ -89,11 +89,10 @@ FailureOr<func::FuncOp> adze::buildGenericKVAppend(OpBuilder &builder,
   KernelEmitter e(builder, kernel.getLoc());
   OpBuilder::InsertionGuard guard(builder);
   // lo, hi, scratch, batch, k, v, cache, layer, M
-  func::FuncOp func =
-      e.beginFunction(kernel.getSymName(),
-                      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.ptr,
-                       e.index, e.index},
-                      {}, true);
+  func::FuncOp func = e.beginFunction(
+      kernel.getSymName(),
+      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.ptr, e.index, e.index},
+      {}, true);
   ValueRange args = func.getArguments();
   KVLayout layout{headDim, kv};
   e.loop(args[0], args[1], 1, [&](Value row) {
@@ -101,9 +100,8 @@ FailureOr<func::FuncOp> adze::buildGenericKVAppend(OpBuilder &builder,
     Value position = batch.position(row), sequence = batch.sequence(row);
     Value slot = e.rem(position, ADZE_KV_PAGE_POSITIONS);
     e.loop(e.constant(0), e.constant(heads), 1, [&](Value head) {
-      Value page =
-          headPage(e, batch, layout, args[6], args[7], sequence,
-                   e.div(position, ADZE_KV_PAGE_POSITIONS), head);
+      Value page = headPage(e, batch, layout, args[6], args[7], sequence,
+                            e.div(position, ADZE_KV_PAGE_POSITIONS), head);
       Value first = e.add(e.mul(row, heads * headDim), e.mul(head, headDim));
       if (layout.isQuantized()) {
         for (bool isKey : {true, false})
@@ -113,8 +111,7 @@ FailureOr<func::FuncOp> adze::buildGenericKVAppend(OpBuilder &builder,
       }
       e.loop(e.constant(0), e.constant(headDim), 1, [&](Value d) {
         for (bool isKey : {true, false}) {
-          Value from =
-              e.at(args[isKey ? 4 : 5], e.mul(e.add(first, d), 4));
+          Value from = e.at(args[isKey ? 4 : 5], e.mul(e.add(first, d), 4));
           e.storeScalar(e.loadScalar(e.f32, from), kv,
                         placeInPage(e, layout, isKey, page, slot, d));
         }
@@ -156,8 +153,7 @@ Value emitScore(KernelEmitter &e, BatchReader &batch, const KVLayout &layout,
 FailureOr<func::FuncOp> adze::buildGenericAttention(OpBuilder &builder,
                                                     KernelOp kernel) {
   KernelParams params(kernel);
-  int64_t heads = params.integer("heads"),
-          kvHeads = params.integer("kv_heads"),
+  int64_t heads = params.integer("heads"), kvHeads = params.integer("kv_heads"),
           headDim = params.integer("head_dim"),
           window = params.integer("window", 0);
   double scale = params.real("scale");
@@ -168,11 +164,10 @@ FailureOr<func::FuncOp> adze::buildGenericAttention(OpBuilder &builder,
   KernelEmitter e(builder, kernel.getLoc());
   OpBuilder::InsertionGuard guard(builder);
   // lo, hi, scratch, batch, q, result, cache, layer, M
-  func::FuncOp func =
-      e.beginFunction(kernel.getSymName(),
-                      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.ptr,
-                       e.index, e.index},
-                      {}, true);
+  func::FuncOp func = e.beginFunction(
+      kernel.getSymName(),
+      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.ptr, e.index, e.index},
+      {}, true);
   ValueRange args = func.getArguments();
   KVLayout layout{headDim, kv};
   Value zero = e.constant(0), size = e.constant(headDim), mixed = args[2];
@@ -198,37 +193,35 @@ FailureOr<func::FuncOp> adze::buildGenericAttention(OpBuilder &builder,
         return emitScore(e, batch, layout, query, page,
                          e.rem(p, ADZE_KV_PAGE_POSITIONS));
       };
-      Value largest = e.loop(
-          begin, end, 1,
-          {e.constantF32(-std::numeric_limits<float>::infinity())},
-          [&](Value p, ValueRange carried) {
-            return KernelEmitter::Values{
-                e.maxf(score(p, pageOf(p)), carried[0])};
-          })[0];
+      Value largest =
+          e.loop(begin, end, 1,
+                 {e.constantF32(-std::numeric_limits<float>::infinity())},
+                 [&](Value p, ValueRange carried) {
+                   return KernelEmitter::Values{
+                       e.maxf(score(p, pageOf(p)), carried[0])};
+                 })[0];
       e.loop(zero, size, 1, [&](Value d) {
         e.storeScalar(e.constantF32(0), e.f32, e.at(mixed, e.mul(d, 4)));
       });
       Value total = e.loop(
-          begin, end, 1, {e.constantF32(0)},
-          [&](Value p, ValueRange carried) {
+          begin, end, 1, {e.constantF32(0)}, [&](Value p, ValueRange carried) {
             Value page = pageOf(p);
-            Value weight = math::ExpOp::create(
-                e.b, e.loc, e.subf(score(p, page), largest));
+            Value weight = math::ExpOp::create(e.b, e.loc,
+                                               e.subf(score(p, page), largest));
             e.loop(zero, size, 1, [&](Value d) {
               Value to = e.at(mixed, e.mul(d, 4));
               Value v = loadFromPage(e, layout, false, page,
                                      e.rem(p, ADZE_KV_PAGE_POSITIONS), d);
-              e.storeScalar(
-                  e.addf(e.loadScalar(e.f32, to), e.mulf(weight, v)), e.f32,
-                  to);
+              e.storeScalar(e.addf(e.loadScalar(e.f32, to), e.mulf(weight, v)),
+                            e.f32, to);
             });
             return KernelEmitter::Values{e.addf(carried[0], weight)};
           })[0];
       e.loop(zero, size, 1, [&](Value d) {
         Value v = e.divf(e.loadScalar(e.f32, e.at(mixed, e.mul(d, 4))), total);
-        e.storeScalar(v, out,
-                      e.at(args[5], e.mul(e.add(first, d),
-                                          KernelEmitter::bytesOf(out))));
+        e.storeScalar(
+            v, out,
+            e.at(args[5], e.mul(e.add(first, d), KernelEmitter::bytesOf(out))));
       });
     });
   });

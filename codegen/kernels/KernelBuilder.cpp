@@ -6,9 +6,9 @@
 #include "Builders.h"
 #include "Generic.h"
 #include "KernelEmitter.h"
+#include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 
 using namespace mlir;
 using namespace adze;

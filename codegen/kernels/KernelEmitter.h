@@ -51,7 +51,9 @@ public:
   mlir::Value div(mlir::Value x, int64_t y) { return div(x, constant(y)); }
   mlir::Value rem(mlir::Value x, mlir::Value y); // x, y >= 0
   mlir::Value rem(mlir::Value x, int64_t y) { return rem(x, constant(y)); }
-  mlir::Value ceilDiv(mlir::Value x, int64_t y) { return div(add(x, y - 1), y); }
+  mlir::Value ceilDiv(mlir::Value x, int64_t y) {
+    return div(add(x, y - 1), y);
+  }
   mlir::Value min(mlir::Value x, mlir::Value y);
   mlir::Value max(mlir::Value x, mlir::Value y);
   mlir::Value compare(mlir::arith::CmpIPredicate p, mlir::Value x,

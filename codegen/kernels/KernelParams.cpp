@@ -7,9 +7,8 @@ using namespace adze;
 
 void KernelParams::wrong(StringRef name, StringRef expected) {
   hasFailed = true;
-  InFlightDiagnostic diag = kernel.emitOpError()
-                            << "expects param '" << name << "' to be "
-                            << expected;
+  InFlightDiagnostic diag = kernel.emitOpError() << "expects param '" << name
+                                                 << "' to be " << expected;
   if (Attribute found = kernel.getParams().get(name))
     diag << ", found " << found;
   else

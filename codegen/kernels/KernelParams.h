@@ -16,9 +16,7 @@ public:
 
   bool failed() const { return hasFailed; }
   mlir::MLIRContext *context() { return kernel.getContext(); }
-  bool has(llvm::StringRef name) {
-    return bool(kernel.getParams().get(name));
-  }
+  bool has(llvm::StringRef name) { return bool(kernel.getParams().get(name)); }
 
   int64_t integer(llvm::StringRef name, std::optional<int64_t> otherwise = {});
   double real(llvm::StringRef name, std::optional<double> otherwise = {});

@@ -125,9 +125,9 @@ Value Arithmetic::exp2(Value x) {
   x = clamp(x, -127, 128);
   Value shifted = add(x, real(kRound));
   Value f = sub(x, sub(shifted, real(kRound))); // [-1/2, 1/2], exact
-  Value p = polynomial(f, {1.0, 6.9314718246e-01, 2.4022647738e-01,
-                           5.5503323674e-02, 9.6184369177e-03,
-                           1.3398875017e-03, 1.5353360504e-04});
+  Value p =
+      polynomial(f, {1.0, 6.9314718246e-01, 2.4022647738e-01, 5.5503323674e-02,
+                     9.6184369177e-03, 1.3398875017e-03, 1.5353360504e-04});
   return mul(p, scale(shifted));
 }
 
@@ -139,9 +139,9 @@ Value Arithmetic::exp(Value x) {
   // ln 2 in two parts: n times the first is exact.
   Value r = fma(n, real(-0.693359375), x);
   r = fma(n, real(2.12194440e-4), r);
-  Value p = polynomial(r, {1.0, 1.0, 0.5, 1.6666665673e-01, 4.1666280478e-02,
-                           8.3335042000e-03, 1.3945752289e-03,
-                           1.9789265934e-04});
+  Value p =
+      polynomial(r, {1.0, 1.0, 0.5, 1.6666665673e-01, 4.1666280478e-02,
+                     8.3335042000e-03, 1.3945752289e-03, 1.9789265934e-04});
   return mul(p, scale(shifted));
 }
 
@@ -161,11 +161,10 @@ Value Arithmetic::log(Value x) {
   Value n = arith::SIToFPOp::create(b, loc, shaped(f32), e);
   n = select(tiny, sub(n, real(23.0)), n);
   Value f2 = mul(f, f);
-  Value p = polynomial(f, {3.3333310485e-01, -2.4999986589e-01,
-                           2.0002226532e-01, -1.6669249535e-01,
-                           1.4218656719e-01, -1.2384371459e-01,
-                           1.1873009801e-01, -1.1789685488e-01,
-                           6.9151490927e-02});
+  Value p =
+      polynomial(f, {3.3333310485e-01, -2.4999986589e-01, 2.0002226532e-01,
+                     -1.6669249535e-01, 1.4218656719e-01, -1.2384371459e-01,
+                     1.1873009801e-01, -1.1789685488e-01, 6.9151490927e-02});
   Value tail = mul(mul(f, f2), p);
   tail = fma(n, real(-2.12194440e-4), tail);
   tail = fma(f2, real(-0.5), tail);
@@ -184,9 +183,9 @@ Value Arithmetic::log(Value x) {
 Value Arithmetic::tanh(Value x) {
   // Small: x + x^3 P(x^2). Else 1 - 2 / (e^2|x| + 1) with the sign of x.
   Value a = abs(x), z = mul(x, x);
-  Value p = polynomial(z, {-3.3333331347e-01, 1.3333210349e-01,
-                           -5.3947202861e-02, 2.1702967584e-02,
-                           -8.1826737151e-03, 2.1475369576e-03});
+  Value p =
+      polynomial(z, {-3.3333331347e-01, 1.3333210349e-01, -5.3947202861e-02,
+                     2.1702967584e-02, -8.1826737151e-03, 2.1475369576e-03});
   Value small = fma(mul(x, z), p, x);
   Value e = exp(add(a, a));
   Value large = sub(real(1.0), div(real(2.0), add(e, real(1.0))));
@@ -203,10 +202,9 @@ Value Arithmetic::erf(Value x) {
   // erfc(a) = exp(-a^2) Q(1 / (1 + a/2)) for a in [1, 4]; beyond, erf is 1.
   Value limited = clamp(a, 0.0, 4.0);
   Value t = div(real(1.0), fma(limited, real(0.5), real(1.0)));
-  Value q = polynomial(t, {2.0736427978e-03, 2.5707924366e-01,
-                           4.0816608071e-01, -9.0655893087e-02,
-                           6.7054599524e-01, -2.5408640504e-01,
-                           6.6523491405e-03});
+  Value q = polynomial(t, {2.0736427978e-03, 2.5707924366e-01, 4.0816608071e-01,
+                           -9.0655893087e-02, 6.7054599524e-01,
+                           -2.5408640504e-01, 6.6523491405e-03});
   Value large = sub(real(1.0), mul(exp(neg(mul(limited, limited))), q));
   return select(compare(arith::CmpFPredicate::OLT, a, real(1.0)), small,
                 copySign(large, x));
@@ -223,23 +221,21 @@ std::pair<Value, Value> Arithmetic::cosSin(Value turns) {
   Value f = arith::TruncFOp::create(b, loc, shaped(f32), rest);
   Value k = arith::TruncIOp::create(b, loc, shaped(i32), bits(shifted, i64));
   Value z = mul(f, f);
-  Value sine =
-      mul(f, polynomial(z, {1.5707963705e+00, -6.4596408606e-01,
-                            7.9692579806e-02, -4.6812663786e-03,
-                            1.5820674889e-04}));
-  Value cosine = polynomial(z, {1.0, -1.2337005138e+00, 2.5366950035e-01,
-                                -2.0863469690e-02, 9.1916590463e-04,
-                                -2.4857046810e-05});
+  Value sine = mul(
+      f, polynomial(z, {1.5707963705e+00, -6.4596408606e-01, 7.9692579806e-02,
+                        -4.6812663786e-03, 1.5820674889e-04}));
+  Value cosine =
+      polynomial(z, {1.0, -1.2337005138e+00, 2.5366950035e-01,
+                     -2.0863469690e-02, 9.1916590463e-04, -2.4857046810e-05});
   // An odd quarter swaps them; the sine changes sign in quarters 2 and 3, the
   // cosine in 1 and 2.
   Value odd = arith::CmpIOp::create(
       b, loc, arith::CmpIPredicate::ne,
       arith::AndIOp::create(b, loc, k, integer(1)), integer(0));
   auto withSign = [&](Value magnitude, Value quarter) {
-    Value sign = shl(arith::AndIOp::create(b, loc, quarter, integer(2)),
-                     integer(30));
-    return bits(
-        arith::XOrIOp::create(b, loc, bits(magnitude, i32), sign), f32);
+    Value sign =
+        shl(arith::AndIOp::create(b, loc, quarter, integer(2)), integer(30));
+    return bits(arith::XOrIOp::create(b, loc, bits(magnitude, i32), sign), f32);
   };
   return {withSign(select(odd, sine, cosine), addi(k, integer(1))),
           withSign(select(odd, cosine, sine), k)};
@@ -260,8 +256,8 @@ Value Arithmetic::log2Wide(Value x) {
   Value n = arith::SIToFPOp::create(b, loc, shaped(f64), e);
   // log m = 2 atanh((m - 1) / (m + 1)), by its series.
   Value one = real(1.0, f64), s = div(sub(m, one), add(m, one));
-  Value p = polynomial(mul(s, s), {1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9,
-                                   1.0 / 11, 1.0 / 13});
+  Value p = polynomial(
+      mul(s, s), {1.0, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13});
   return fma(mul(s, p), real(2.8853900817779268, f64), n); // 2 / ln 2
 }
 
@@ -275,9 +271,8 @@ Value Arithmetic::exp2Narrow(Value p) {
                 real(0.6931471805599453, f64)); // ln 2 [-1/2, 1/2]
   Value e = polynomial(f, {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120,
                            1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880});
-  Value two = bits(shl(addi(bits(shifted, i64), integer(1023, i64)),
-                       integer(52, i64)),
-                   f64);
+  Value two = bits(
+      shl(addi(bits(shifted, i64), integer(1023, i64)), integer(52, i64)), f64);
   return arith::TruncFOp::create(b, loc, shaped(b.getF32Type()), mul(e, two));
 }
 
@@ -301,8 +296,8 @@ Value Arithmetic::pow(Value x, Value y) {
   Value whole = compare(P::OEQ, floor(y), y);
   Value odd = both(whole, compare(P::ONE, floor(half), half));
   Value result = select(odd, copySign(magnitude, x), magnitude);
-  Value negative = both(compare(P::OLT, x, real(0.0)),
-                        compare(P::OGT, x, real(-inf)));
+  Value negative =
+      both(compare(P::OLT, x, real(0.0)), compare(P::OGT, x, real(-inf)));
   Value broken = compare(P::UNE, floor(y), y); // a NaN is no whole number
   result = select(both(negative, broken), real(nan), result);
   Value unordered = compare(P::UNO, widen(x), y);
@@ -347,8 +342,7 @@ std::pair<Value, Value> adze::emitCosSin(OpBuilder &builder, Location loc,
 /// Cosine and sine of an angle in radians, reduced in f64.
 static std::pair<Value, Value> cosSinOfRadians(OpBuilder &b, Location loc,
                                                Arithmetic &m, Value x) {
-  Value wide =
-      arith::ExtFOp::create(b, loc, m.shaped(b.getF64Type()), x);
+  Value wide = arith::ExtFOp::create(b, loc, m.shaped(b.getF64Type()), x);
   Value turns = m.mul(wide, m.real(0.15915494309189535, b.getF64Type()));
   return m.cosSin(turns);
 }
@@ -375,9 +369,8 @@ Value adze::expandMath(OpBuilder &b, Operation *op, ValueRange operands) {
       .Case([&](math::PowFOp) { return m.pow(x, operands[1]); })
       .Case([&](math::FPowIOp) {
         // A wide integer is rounded, but no less even or odd for what counts.
-        return m.pow(x, arith::SIToFPOp::create(b, loc,
-                                                m.shaped(b.getF64Type()),
-                                                operands[1]));
+        return m.pow(x, arith::SIToFPOp::create(
+                            b, loc, m.shaped(b.getF64Type()), operands[1]));
       })
       .Case([&](math::CbrtOp) { return m.cbrt(x); })
       .Case([&](math::CoshOp) {
@@ -386,8 +379,8 @@ Value adze::expandMath(OpBuilder &b, Operation *op, ValueRange operands) {
       })
       .Case([&](math::SinhOp) {
         Value e = m.exp(m.abs(x));
-        return m.copySign(
-            m.sub(m.mul(m.real(0.5), e), m.div(m.real(0.5), e)), x);
+        return m.copySign(m.sub(m.mul(m.real(0.5), e), m.div(m.real(0.5), e)),
+                          x);
       })
       .Case([&](math::RoundOp) { return m.round(x); })
       .Case([&](math::ClampFOp) {
@@ -402,9 +395,8 @@ Value adze::expandMath(OpBuilder &b, Operation *op, ValueRange operands) {
       })
       .Case([&](math::CosOp) { return cosSinOfRadians(b, loc, m, x).first; })
       .Case([&](math::SinOp) { return cosSinOfRadians(b, loc, m, x).second; })
-      .Case([&](SiluOp) {
-        return m.div(x, m.add(m.real(1.0), m.exp(m.neg(x))));
-      })
+      .Case(
+          [&](SiluOp) { return m.div(x, m.add(m.real(1.0), m.exp(m.neg(x)))); })
       .Case([&](GeluOp) {
         Value cubic = m.mul(m.mul(x, x), x);
         Value u = m.mul(m.real(0.7978845608028654),

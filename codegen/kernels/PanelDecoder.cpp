@@ -16,8 +16,8 @@ Value adze::emitPanelBytes(KernelEmitter &e, FormatAttrInterface format,
 
 static void emitStep(KernelEmitter &e, DecodedFormatAttrInterface format,
                      Value panel, Value k, Value step, Value to) {
-  for (auto [line, value] : llvm::enumerate(
-           format.emitValues(e.b, e.loc, panel, k, step)))
+  for (auto [line, value] :
+       llvm::enumerate(format.emitValues(e.b, e.loc, panel, k, step)))
     e.store(value, e.at(to, int64_t(line) * kLineBytes), kLineBytes);
 }
 

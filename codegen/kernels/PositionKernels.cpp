@@ -43,8 +43,7 @@ FailureOr<func::FuncOp> adze::buildRotaryTable(OpBuilder &builder,
       Value frequency = arith::ConstantOp::create(
           e.b, e.loc,
           DenseElementsAttr::get(e.lanesOf(f64), ArrayRef<double>(part)));
-      auto [cosine, sine] =
-          emitCosSin(e.b, e.loc, e.mulf(wide, frequency));
+      auto [cosine, sine] = emitCosSin(e.b, e.loc, e.mulf(wide, frequency));
       if (scale != 1.0) {
         // A frequency of 0 is a pair that does not turn: 1 and 0, unscaled.
         SmallVector<float> factors;
@@ -79,11 +78,10 @@ FailureOr<func::FuncOp> adze::buildRotary(OpBuilder &builder, KernelOp kernel,
   KernelEmitter e(builder, kernel.getLoc());
   OpBuilder::InsertionGuard guard(builder);
   // lo, hi, scratch, batch, x, table, result, M, N
-  func::FuncOp func =
-      e.beginFunction(kernel.getSymName(),
-                      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.ptr,
-                       e.index, e.index},
-                      {}, true);
+  func::FuncOp func = e.beginFunction(
+      kernel.getSymName(),
+      {e.index, e.index, e.ptr, e.ptr, e.ptr, e.ptr, e.ptr, e.index, e.index},
+      {}, true);
   ValueRange args = func.getArguments();
   int64_t half = headDim / 2;
   int64_t inBytes = KernelEmitter::bytesOf(in),
@@ -115,11 +113,9 @@ FailureOr<func::FuncOp> adze::buildRotary(OpBuilder &builder, KernelOp kernel,
         Value from = e.at(x, e.mul(i, 2 * inBytes));
         Value to = e.at(y, e.mul(i, 2 * outBytes));
         Value c = e.loadScalar(e.f32, e.at(table, e.mul(i, 4)));
-        Value s =
-            e.loadScalar(e.f32, e.at(table, e.mul(e.add(i, half), 4)));
-        auto [even, odd] =
-            rotate(e.loadScalar(in, from),
-                   e.loadScalar(in, e.at(from, inBytes)), c, s);
+        Value s = e.loadScalar(e.f32, e.at(table, e.mul(e.add(i, half), 4)));
+        auto [even, odd] = rotate(e.loadScalar(in, from),
+                                  e.loadScalar(in, e.at(from, inBytes)), c, s);
         e.storeScalar(even, out, to);
         e.storeScalar(odd, out, e.at(to, outBytes));
       });
@@ -153,8 +149,8 @@ FailureOr<func::FuncOp> adze::buildKVAppend(OpBuilder &builder, KernelOp kernel,
     Value page = e.div(position, ADZE_KV_PAGE_POSITIONS);
     Value slot = e.rem(position, ADZE_KV_PAGE_POSITIONS);
     e.loop(e.constant(0), e.constant(heads), 1, [&](Value head) {
-      Value to = headPage(e, batch, layout, args[6], args[7], sequence, page,
-                          head);
+      Value to =
+          headPage(e, batch, layout, args[6], args[7], sequence, page, head);
       Value first = e.add(e.mul(row, heads * headDim), e.mul(head, headDim));
       for (bool isKey : {true, false}) {
         Value from = e.at(isKey ? args[4] : args[5], e.mul(first, inBytes));

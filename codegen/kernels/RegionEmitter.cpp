@@ -64,10 +64,11 @@ FailureOr<Value> adze::emitRegion(KernelEmitter &e, Region &region,
   return failure();
 }
 
-LogicalResult adze::emitColumns(
-    KernelEmitter &e, Value column, Value columns,
-    ArrayRef<ColumnStream> inputs, ColumnStream output, Value staging,
-    function_ref<FailureOr<Value>(ValueRange)> compute) {
+LogicalResult
+adze::emitColumns(KernelEmitter &e, Value column, Value columns,
+                  ArrayRef<ColumnStream> inputs, ColumnStream output,
+                  Value staging,
+                  function_ref<FailureOr<Value>(ValueRange)> compute) {
   Value left = e.sub(columns, column);
   Value whole = e.compare(arith::CmpIPredicate::sge, left, kLanes);
   auto place = [&](const ColumnStream &stream) {

@@ -145,8 +145,8 @@ Error packUnits(const ArtefactInput &input, const PackedTensor &tensor,
   if (Error e = input.weights->evaluate(weight, tensor.layer, begin, end,
                                         buffer.data()))
     return e;
-  if (Error e = writeAt(fd, buffer.data(), bytes,
-                        start + tensor.offset + from, path))
+  if (Error e =
+          writeAt(fd, buffer.data(), bytes, start + tensor.offset + from, path))
     return e;
   if (input.progress && input.progress(done += bytes, total))
     return llvm::createStringError(std::errc::operation_canceled,
@@ -238,14 +238,13 @@ Expected<SectionTail> extendSections(StringRef image, uint64_t weightsOffset,
   Shdr &names = sections[header.e_shstrndx];
   tail.names = image.substr(names.sh_offset, names.sh_size).str();
   for (const Shdr &section : sections)
-    if (StringRef(tail.names.c_str() + section.sh_name) ==
-        ADZE_DESC_SECTION) {
+    if (StringRef(tail.names.c_str() + section.sh_name) == ADZE_DESC_SECTION) {
       tail.descOffset = section.sh_offset;
       tail.descSize = section.sh_size;
     }
   if (!tail.descSize)
-    return llvm::createStringError("the linked image has no section "
-                                   ADZE_DESC_SECTION);
+    return llvm::createStringError(
+        "the linked image has no section " ADZE_DESC_SECTION);
   Shdr weights{};
   weights.sh_name = uint32_t(tail.names.size());
   weights.sh_type = llvm::ELF::SHT_PROGBITS;
@@ -267,9 +266,9 @@ Expected<SectionTail> extendSections(StringRef image, uint64_t weightsOffset,
 
 Expected<double> adze::writeArtefact(const ArtefactInput &input,
                                      StringRef path) {
-  unsigned threads =
-      input.threads ? input.threads
-                    : llvm::hardware_concurrency().compute_thread_count();
+  unsigned threads = input.threads
+                         ? input.threads
+                         : llvm::hardware_concurrency().compute_thread_count();
   uint64_t weightsBytes = 0;
   if (auto total =
           input.module->getAttrOfType<IntegerAttr>("adze.weight_bytes"))
@@ -316,8 +315,7 @@ Expected<double> adze::writeArtefact(const ArtefactInput &input,
   if (image.size() != imageSize)
     return llvm::createStringError("the linked image changed its size; report "
                                    "this as a defect of the compiler");
-  auto tail =
-      extendSections(image, weightsOffset, weightsBytes, tailOffset);
+  auto tail = extendSections(image, weightsOffset, weightsBytes, tailOffset);
   if (!tail)
     return tail.takeError();
   llvm::ELF::Elf64_Ehdr header;
@@ -342,8 +340,7 @@ Expected<double> adze::writeArtefact(const ArtefactInput &input,
   std::string end = tail->names + tail->headers;
   if (Error e = writeAt(file.fd, image.data(), image.size(), 0, file.path))
     return std::move(e);
-  if (Error e =
-          writeAt(file.fd, end.data(), end.size(), tailOffset, file.path))
+  if (Error e = writeAt(file.fd, end.data(), end.size(), tailOffset, file.path))
     return std::move(e);
   if (Error e = file.publish())
     return std::move(e);
@@ -380,9 +377,9 @@ static std::string staticHeader(StringRef objectName, StringRef weightsName) {
 
 Expected<double> adze::writeStaticObject(const ArtefactInput &input,
                                          StringRef path) {
-  unsigned threads =
-      input.threads ? input.threads
-                    : llvm::hardware_concurrency().compute_thread_count();
+  unsigned threads = input.threads
+                         ? input.threads
+                         : llvm::hardware_concurrency().compute_thread_count();
   uint64_t total = 0;
   if (auto bytes =
           input.module->getAttrOfType<IntegerAttr>("adze.weight_bytes"))

@@ -118,9 +118,9 @@ void addWeights(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
 }
 
 /// Everything but the code references, whose places are returned.
-std::vector<std::pair<size_t, std::string>>
-fill(const ArtefactInput &input, ArrayRef<uint64_t> hashes,
-     DescriptorBuilder &builder) {
+std::vector<std::pair<size_t, std::string>> fill(const ArtefactInput &input,
+                                                 ArrayRef<uint64_t> hashes,
+                                                 DescriptorBuilder &builder) {
   std::vector<adze_variant> variants;
   for (const ArtefactVariant &variant : input.variants) {
     adze_variant row{};
@@ -275,9 +275,9 @@ adze::buildDescriptorObject(const ArtefactInput &input,
   }
   run(builder.bytes.size());
   auto *init = llvm::ConstantStruct::getAnon(fields, /*Packed=*/true);
-  auto *desc = new llvm::GlobalVariable(
-      module, init->getType(), true, llvm::GlobalValue::ExternalLinkage, init,
-      ADZE_DESC_SYMBOL);
+  auto *desc = new llvm::GlobalVariable(module, init->getType(), true,
+                                        llvm::GlobalValue::ExternalLinkage,
+                                        init, ADZE_DESC_SYMBOL);
   desc->setSection(ADZE_DESC_SECTION);
   desc->setAlignment(llvm::Align(64));
   // Protected: exported, yet bound here, so that differences are constants.
@@ -297,9 +297,9 @@ adze::buildDescriptorObject(const ArtefactInput &input,
   if (!target)
     return llvm::createStringError("no LLVM back end for " + triple.str() +
                                    ": " + message);
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, "", "", llvm::TargetOptions(), llvm::Reloc::PIC_,
-      llvm::CodeModel::Small));
+  std::unique_ptr<llvm::TargetMachine> machine(
+      target->createTargetMachine(triple, "", "", llvm::TargetOptions(),
+                                  llvm::Reloc::PIC_, llvm::CodeModel::Small));
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   llvm::SmallVector<char, 0> object;

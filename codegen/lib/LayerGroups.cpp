@@ -61,8 +61,8 @@ SmallVector<LayerGroup> adze::groupLayers(ModuleOp scheduled) {
     auto [it, isNew] = known.try_emplace(shapeOf(func), groups.size());
     size_t which = it->second;
     bool joins = !isNew && llvm::none_of(layers, [&](int64_t l) {
-                   return rows[which].contains(l);
-                 });
+      return rows[which].contains(l);
+    });
     if (!joins) {
       which = it->second = groups.size();
       groups.emplace_back();

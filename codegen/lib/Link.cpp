@@ -30,7 +30,8 @@ link(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
   auto temporary = [&](StringRef suffix) -> llvm::Expected<int> {
     llvm::SmallString<128> path;
     int fd;
-    if (auto code = llvm::sys::fs::createTemporaryFile("adze", suffix, fd, path))
+    if (auto code =
+            llvm::sys::fs::createTemporaryFile("adze", suffix, fd, path))
       return systemError(code, "cannot make a temporary file for linking");
     removers.emplace_back(path);
     paths.push_back(path.str().str());
@@ -78,10 +79,10 @@ link(llvm::ArrayRef<llvm::MemoryBufferRef> objects,
 
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
 adze::linkSharedObject(llvm::ArrayRef<llvm::MemoryBufferRef> objects) {
-  return link(objects, {"-shared", "--build-id=none", "-z", "now", "-z",
-                        "noexecstack", "--gc-sections", "--hash-style=gnu",
-                        "-Bsymbolic", "--no-undefined-version",
-                        "--soname=adze-model"});
+  return link(objects,
+              {"-shared", "--build-id=none", "-z", "now", "-z", "noexecstack",
+               "--gc-sections", "--hash-style=gnu", "-Bsymbolic",
+               "--no-undefined-version", "--soname=adze-model"});
 }
 
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>

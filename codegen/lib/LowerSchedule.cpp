@@ -8,8 +8,9 @@
 // A launch becomes: this thread's part [lo, hi) of the domain, addresses of
 // buffers (arena + constant * T) and weights (base + offset + layer * stride),
 // and a call. Layers that differ in such numbers only are one function, which
-// takes them from a table (LayerGroups.h). A barrier becomes a call through the frame and a look at the stop
-// word, the same on every thread, that leaves the entry early with 1.
+// takes them from a table (LayerGroups.h). A barrier becomes a call through the
+// frame and a look at the stop word, the same on every thread, that leaves the
+// entry early with 1.
 
 #include "adze/Codegen/LowerSchedule.h"
 #include "LayerGroups.h"
@@ -129,7 +130,7 @@ private:
   LLVM::LLVMFuncOp function;
   Block *exit = nullptr; // returns 1
   Value context, layer;
-  const LayerGroup *group = nullptr; // of the function being lowered
+  const LayerGroup *group = nullptr;      // of the function being lowered
   llvm::StringMap<std::string> emittedAs; // layer functions
   llvm::DenseMap<Attribute, LLVM::GlobalOp> tables; // by contents
   int taps = 0;
@@ -145,8 +146,7 @@ LLVM::LLVMFuncOp FunctionLowering::declare(StringRef name, Type result,
                                   LLVM::LLVMFunctionType::get(result, args));
 }
 
-LLVM::LLVMFuncOp FunctionLowering::define(StringRef name,
-                                          ArrayRef<Type> args) {
+LLVM::LLVMFuncOp FunctionLowering::define(StringRef name, ArrayRef<Type> args) {
   b.setInsertionPointToEnd(out.getBody());
   auto func = LLVM::LLVMFuncOp::create(b, loc, name,
                                        LLVM::LLVMFunctionType::get(i32, args));
@@ -236,9 +236,11 @@ Value FunctionLowering::weightOffset(ArrayRef<WeightOp> weights, bool ofLayer) {
     std::optional<int64_t> first = weight.getOffset(0);
     if (!first)
       return {};
-    std::optional<int64_t> second = ofLayer ? weight.getOffset(1) : std::nullopt;
-    return second ? add(constant(*first), mul(layer, constant(*second - *first)))
-                  : constant(*first);
+    std::optional<int64_t> second =
+        ofLayer ? weight.getOffset(1) : std::nullopt;
+    return second
+               ? add(constant(*first), mul(layer, constant(*second - *first)))
+               : constant(*first);
   }
   // A table from the first layer to the last.
   int64_t first = group->firstLayer;
@@ -266,7 +268,8 @@ Value FunctionLowering::weightOffset(ArrayRef<WeightOp> weights, bool ofLayer) {
 }
 
 Value FunctionLowering::bufferAddress(ArrayRef<Value> buffers) {
-  // Not remembered: a barrier starts a new block, and a load is one instruction.
+  // Not remembered: a barrier starts a new block, and a load is one
+  // instruction.
   if (buffers.front().getDefiningOp<ArenaOp>()) {
     SmallVector<AffineMap> maps;
     for (Value buffer : buffers)
@@ -327,8 +330,7 @@ void FunctionLowering::lowerTap(TapBufferOp op) {
                    offsetof(adze_rt, tap));
   Value null = LLVM::ZeroOp::create(b, loc, ptr);
   Value wanted = LLVM::AndOp::create(
-      b, loc,
-      LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, tap, null),
+      b, loc, LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, tap, null),
       LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq, slot(kTid),
                            constant(0)));
   Block *call = new Block(), *after = new Block();
@@ -339,8 +341,8 @@ void FunctionLowering::lowerTap(TapBufferOp op) {
   LLVM::CondBrOp::create(b, loc, wanted, call, after);
   b.setInsertionPointToEnd(call);
   Value name = LLVM::AddressOfOp::create(b, loc, global);
-  Value rows = op.getRows() == Domain::Tokens ? slot(kTokens)
-                                              : slot(kLogitRows);
+  Value rows =
+      op.getRows() == Domain::Tokens ? slot(kTokens) : slot(kLogitRows);
   int64_t cols = cast<BufferType>(op.getBuffer().getType()).getCols();
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()), {ptr, ptr, ptr, i64, i64});
@@ -414,9 +416,8 @@ void FunctionLowering::callKernel(ArrayRef<LaunchOp> launches,
       kernels.push_back(kernel);
   }
   auto call = [&](FlatSymbolRefAttr kernel) {
-    auto callee =
-        declare((prefix + kernel.getValue()).str(),
-                LLVM::LLVMVoidType::get(b.getContext()), types);
+    auto callee = declare((prefix + kernel.getValue()).str(),
+                          LLVM::LLVMVoidType::get(b.getContext()), types);
     LaunchOp op = launches.front();
     LLVM::CallOp::create(b, op.getLoc(), callee, args);
   };
@@ -434,10 +435,10 @@ void FunctionLowering::callKernel(ArrayRef<LaunchOp> launches,
   SmallVector<APInt> values;
   for (size_t i = 1; i < kernels.size(); ++i)
     values.push_back(APInt(64, i));
-  LLVM::SwitchOp::create(
-      b, loc, choice, targets.front(), ValueRange(), ArrayRef<APInt>(values),
-      ArrayRef(targets).drop_front(),
-      SmallVector<ValueRange>(values.size(), ValueRange()));
+  LLVM::SwitchOp::create(b, loc, choice, targets.front(), ValueRange(),
+                         ArrayRef<APInt>(values),
+                         ArrayRef(targets).drop_front(),
+                         SmallVector<ValueRange>(values.size(), ValueRange()));
   for (auto [target, kernel] : llvm::zip(targets, kernels)) {
     b.setInsertionPointToEnd(target);
     call(kernel);
@@ -492,18 +493,18 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
   if (!extent)
     args.push_back(slot(kShared));
   Value weights = slot(kWeights);
-  for (unsigned i : llvm::seq<unsigned>(op.getWeights() ? op.getWeights()->size()
-                                                        : 0)) {
+  for (unsigned i :
+       llvm::seq<unsigned>(op.getWeights() ? op.getWeights()->size() : 0)) {
     auto named = llvm::map_to_vector(launches, [&](LaunchOp l) {
       return lookupWeight(l, cast<FlatSymbolRefAttr>((*l.getWeights())[i]));
     });
     bool isMissing = llvm::is_contained(named, WeightOp());
-    Value bytes = isMissing ? Value() : weightOffset(named, bool(op.getLayer()));
+    Value bytes =
+        isMissing ? Value() : weightOffset(named, bool(op.getLayer()));
     if (!bytes)
-      return op.emitOpError()
-             << "reads " << (*op.getWeights())[i]
-             << ", which has no place in the artefact: run "
-                "adze-assign-weight-offsets first";
+      return op.emitOpError() << "reads " << (*op.getWeights())[i]
+                              << ", which has no place in the artefact: run "
+                                 "adze-assign-weight-offsets first";
     args.push_back(offset(weights, bytes));
   }
   if (op.getCacheAttr()) {
@@ -531,8 +532,8 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
 }
 
 LogicalResult FunctionLowering::lowerBody(ArrayRef<Block *> blocks) {
-  auto ops = llvm::map_to_vector(
-      blocks, [](Block *block) { return block->begin(); });
+  auto ops =
+      llvm::map_to_vector(blocks, [](Block *block) { return block->begin(); });
   Block::iterator end = std::prev(blocks.front()->end()); // the terminator
   for (; ops.front() != end; llvm::for_each(ops, [](auto &it) { ++it; })) {
     Operation *op = &*ops.front();
@@ -549,8 +550,7 @@ LogicalResult FunctionLowering::lowerBody(ArrayRef<Block *> blocks) {
             })
             .Case<ArenaOp, FrameArgOp>([](auto) { return success(); })
             .Default([](Operation *other) {
-              return other->emitOpError()
-                     << "is no op of the scheduled level";
+              return other->emitOpError() << "is no op of the scheduled level";
             });
     if (failed(ok))
       return failure();
@@ -636,14 +636,14 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
   Value arenaBase = load(ptr, frame, offsetof(adze_frame, arena));
   setSlot(kArena, arenaBase);
   // Per-thread scratch lies behind the buffers.
-  Value scratch = add(add(mul(t, entry.bytesPerToken),
-                          mul(r, entry.bytesPerRow)),
-                      mul(tid, scratchBytes));
+  Value scratch =
+      add(add(mul(t, entry.bytesPerToken), mul(r, entry.bytesPerRow)),
+          mul(tid, scratchBytes));
   setSlot(kScratch, offset(arenaBase, scratch));
   // And behind that of all threads, what they share.
-  Value sharedAt = add(add(mul(t, entry.bytesPerToken),
-                           mul(r, entry.bytesPerRow)),
-                       mul(threads, scratchBytes));
+  Value sharedAt =
+      add(add(mul(t, entry.bytesPerToken), mul(r, entry.bytesPerRow)),
+          mul(threads, scratchBytes));
   setSlot(kShared, offset(arenaBase, sharedAt));
   setSlot(kWeights, load(ptr, frame, offsetof(adze_frame, weights)));
   Value cache = null;

@@ -47,8 +47,7 @@ struct LowerToF32 : OpRewritePattern<kernel::ToF32Op> {
     Type i32 = shapedLike(x.getType(), b.getI32Type());
     Value bits = arith::BitcastOp::create(b, loc, i16, x);
     Value wide = arith::ExtUIOp::create(b, loc, i32, bits);
-    Value high =
-        arith::ShLIOp::create(b, loc, wide, integer(b, loc, i32, 16));
+    Value high = arith::ShLIOp::create(b, loc, wide, integer(b, loc, i32, 16));
     b.replaceOpWithNewOp<arith::BitcastOp>(op, op.getType(), high);
     return success();
   }

@@ -88,8 +88,8 @@ static LogicalResult lowerToLLVMDialect(ModuleOp module) {
 LogicalResult adze::lowerKernelsToLLVM(ModuleOp module,
                                        const TargetVariant &variant) {
   // Private helpers of kernels stay inside their object: others have their own.
-  auto internal = LLVM::LinkageAttr::get(module.getContext(),
-                                         LLVM::Linkage::Internal);
+  auto internal =
+      LLVM::LinkageAttr::get(module.getContext(), LLVM::Linkage::Internal);
   for (auto func : module.getOps<func::FuncOp>())
     if (func.isPrivate() && !func.isDeclaration())
       func->setAttr("llvm.linkage", internal);

@@ -161,13 +161,15 @@ adze::resolveTargets(StringRef spec) {
     std::optional<uint64_t> arm = parseAArch64Target(item);
     (arm ? isArm : isX86) = true;
     if (isArm && isX86)
-      return targetError("'" + spec + "' names x86-64 and aarch64, but an "
-                                      "artefact holds one family");
+      return targetError("'" + spec +
+                         "' names x86-64 and aarch64, but an "
+                         "artefact holds one family");
     if (item == "all" || item == "aarch64") {
       chooseAll(arm ? aarch64Variants() : x86Variants());
       continue;
     }
-    Expected<uint64_t> have = arm ? Expected<uint64_t>(*arm) : parseTarget(item);
+    Expected<uint64_t> have =
+        arm ? Expected<uint64_t>(*arm) : parseTarget(item);
     if (!have)
       return have.takeError();
     auto best = bestOf(arm ? aarch64Variants() : x86Variants(), item, *have);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Opens an artefact and goes on with a text:  generate-c model.adze.so "Once" */
+ * Opens an artefact and goes on with a text:  generate-c model.adze.so "Once"
+ */
 #include "adze/runtime.h"
 #include "adze/text.h"
 

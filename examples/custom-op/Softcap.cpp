@@ -61,9 +61,9 @@ struct CapLogits : PassWrapper<CapLogits, OperationPass<ModuleOp>> {
     Operation *end = step.getBody().front().getTerminator();
     OpBuilder b(end);
     Value logits = end->getOperand(0);
-    end->setOperand(0, softcap::CapOp::create(b, end->getLoc(),
-                                              logits.getType(), logits,
-                                              b.getF32FloatAttr(cap)));
+    end->setOperand(0,
+                    softcap::CapOp::create(b, end->getLoc(), logits.getType(),
+                                           logits, b.getF32FloatAttr(cap)));
   }
 
   Option<float> cap{*this, "cap", llvm::cl::init(30.0f),
@@ -86,8 +86,8 @@ struct LowerSoftcap : PassWrapper<LowerSoftcap, OperationPass<ModuleOp>> {
     return "Lower softcap.cap to arith and math";
   }
   void getDependentDialects(DialectRegistry &registry) const final {
-    registry.insert<adze::AdzeDialect, arith::ArithDialect,
-                    math::MathDialect>();
+    registry
+        .insert<adze::AdzeDialect, arith::ArithDialect, math::MathDialect>();
   }
 
   void runOnOperation() final {
@@ -101,8 +101,7 @@ struct LowerSoftcap : PassWrapper<LowerSoftcap, OperationPass<ModuleOp>> {
         auto map = adze::MapOp::create(b, loc, op.getType(), op.getX());
         Block *body = b.createBlock(&map.getBody());
         Value x = body->addArgument(b.getF32Type(), loc);
-        adze::YieldOp::create(b, loc,
-                              lowerScalar(b, loc, x, op.getCapAttr()));
+        adze::YieldOp::create(b, loc, lowerScalar(b, loc, x, op.getCapAttr()));
         result = map.getResult();
       }
       op.replaceAllUsesWith(result);

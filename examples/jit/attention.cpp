@@ -51,8 +51,8 @@ struct Loops {
     std::vector<double> y(x.size() / inputs * outputs);
     for (size_t i = 0; i < y.size(); ++i)
       for (size_t j = 0; j < inputs; ++j)
-        y[i] += double(x[i / outputs * inputs + j]) *
-                w[i % outputs * inputs + j];
+        y[i] +=
+            double(x[i / outputs * inputs + j]) * w[i % outputs * inputs + j];
     return y;
   }
   static void rotate(std::vector<double> &x, size_t heads) {
@@ -91,8 +91,8 @@ static double worst(const Tensor &y, const std::vector<double> &expected,
                     size_t first) {
   double most = 0;
   for (size_t i = 0; i < y.elements(); ++i)
-    most = std::max(most, std::fabs(double(y.data<float>()[i]) -
-                                    expected[first * 48 + i]));
+    most = std::max(
+        most, std::fabs(double(y.data<float>()[i]) - expected[first * 48 + i]));
   return most;
 }
 
@@ -127,7 +127,8 @@ int main() {
   try {
     double error = run();
     std::printf("attention block of 100 rows, whole and continued: largest "
-                "error %.2g\n", error);
+                "error %.2g\n",
+                error);
     return error < 1e-4 ? 0 : 1;
   } catch (const std::exception &problem) {
     return std::fprintf(stderr, "%s\n", problem.what()), 1;

@@ -45,7 +45,9 @@ static double worstError(int rows) {
       %s = adze.silu %u : tensor<?x256xf32>
       %y = adze.linear %s, @down : (tensor<?x256xf32>) -> tensor<?x64xf32>
       return %y : tensor<?x64xf32>
-    })", options).or_throw();
+    })",
+                                     options)
+                   .or_throw();
   auto mlp = model.entry("mlp").or_throw();
   Tensor y = mlp.call(Tensor::view(x.data(), {rows, 64})).or_throw()[0];
 

@@ -132,11 +132,11 @@ Parser::arithmetic(std::initializer_list<std::pair<StringRef, uint32_t>> of) {
 }
 
 uint32_t Parser::sum() {
-  return binary(
-      [&] { return concatenation(); },
-      [&] {
-        return arithmetic({{"+", ADZE_CHAT_ADD}, {"-", ADZE_CHAT_SUBTRACT}});
-      });
+  return binary([&] { return concatenation(); },
+                [&] {
+                  return arithmetic(
+                      {{"+", ADZE_CHAT_ADD}, {"-", ADZE_CHAT_SUBTRACT}});
+                });
 }
 
 uint32_t Parser::concatenation() {
@@ -164,9 +164,7 @@ uint32_t Parser::product() {
 
 uint32_t Parser::power() {
   return binary([&] { return unary(true); },
-                [&] {
-                  return arithmetic({{"**", ADZE_CHAT_POWER}});
-                });
+                [&] { return arithmetic({{"**", ADZE_CHAT_POWER}}); });
 }
 
 uint32_t Parser::unary(bool filters) {

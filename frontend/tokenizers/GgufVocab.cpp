@@ -259,8 +259,7 @@ private:
 
 } // namespace
 
-Expected<std::string> buildTextTable(const GgufVocab &vocab,
-                                     StringRef fileName,
+Expected<std::string> buildTextTable(const GgufVocab &vocab, StringRef fileName,
                                      std::vector<std::string> *warnings) {
   return GgufVocabReader(vocab, fileName, warnings).run();
 }

@@ -34,15 +34,14 @@ static adze_status map_file(const adze_source *source, const char *name,
       (source->length && source->length > size - source->offset))
     return adze_fail(ADZE_BAD_ARTEFACT, "the file may be truncated",
                      "%s: expected %llu bytes at offset %llu, found a file of "
-                     "%llu", name, (ull)source->length, (ull)source->offset,
-                     (ull)size);
+                     "%llu",
+                     name, (ull)source->length, (ull)source->offset, (ull)size);
   uint64_t length = source->length ? source->length : size - source->offset;
   if (!length)
     return adze_fail(ADZE_BAD_ARTEFACT, "the file may be truncated",
                      "%s: the file is empty", name);
   if (source->offset % 4096)
-    return adze_fail(ADZE_INVALID_ARGUMENT,
-                     "align it when the file is written",
+    return adze_fail(ADZE_INVALID_ARGUMENT, "align it when the file is written",
                      "%s: offset %llu is not a multiple of 4096", name,
                      (ull)source->offset);
   void *map = mmap(NULL, length, PROT_READ, MAP_PRIVATE, bytes->fd,
@@ -101,8 +100,8 @@ void adze_bytes_close(adze_bytes *bytes) {
   bytes->fd = -1;
 }
 
-void adze_artefact_hash(const uint8_t *file, uint64_t size,
-                        const adze_elf *elf, uint8_t digest[32]) {
+void adze_artefact_hash(const uint8_t *file, uint64_t size, const adze_elf *elf,
+                        uint8_t digest[32]) {
   adze_elf_range skip[2] = {
       {elf->desc_offset + offsetof(adze_model_desc, hash), 32},
       {elf->weights_offset, elf->weights_size}};
@@ -156,8 +155,8 @@ adze_status adze_artefact_check(const uint8_t *file, uint64_t size,
     return adze_fail(ADZE_BAD_ARTEFACT,
                      "write the file again with `adze compile`",
                      "%s: section " ADZE_WEIGHTS_SECTION " has %llu bytes; the "
-                     "descriptor says %llu", name, (ull)elf->weights_size,
-                     (ull)head->weights_bytes);
+                     "descriptor says %llu",
+                     name, (ull)elf->weights_size, (ull)head->weights_bytes);
   adze_desc_limits limits = {elf, name};
   return adze_desc_check(head, &limits, desc);
 }

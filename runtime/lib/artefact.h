@@ -28,7 +28,7 @@ adze_status adze_artefact_check(const uint8_t *file, uint64_t size,
                                 adze_elf *elf, adze_desc *desc);
 
 /* The SHA-256 that belongs into the descriptor of this (checked) file. */
-void adze_artefact_hash(const uint8_t *file, uint64_t size,
-                        const adze_elf *elf, uint8_t digest[32]);
+void adze_artefact_hash(const uint8_t *file, uint64_t size, const adze_elf *elf,
+                        uint8_t digest[32]);
 
 #endif

@@ -43,12 +43,12 @@ adze_status adze_desc_check_head(const adze_model_desc *head, uint64_t room,
                          : "compile the model again with the compiler of this "
                            "runtime's version",
                      "%s: field abi_major: the artefact has ABI %u.%u, this "
-                     "runtime (" ADZE_RUNTIME_VERSION ") reads ABI %u.x", name,
-                     head->abi_major, head->abi_minor, ADZE_ABI_MAJOR);
+                     "runtime (" ADZE_RUNTIME_VERSION ") reads ABI %u.x",
+                     name, head->abi_major, head->abi_minor, ADZE_ABI_MAJOR);
   if (head->size < sizeof *head || head->size > room)
     return BAD("%s: the descriptor says it has %llu bytes; there is room for "
-               "%llu and it needs at least %u", name, (ull)head->size,
-               (ull)room, (unsigned)sizeof *head);
+               "%llu and it needs at least %u",
+               name, (ull)head->size, (ull)room, (unsigned)sizeof *head);
   return ADZE_OK;
 }
 
@@ -60,7 +60,8 @@ static adze_status take_table(const char *name, const adze_table *table,
       return adze_fail(ADZE_ABI_MISMATCH, "use a newer runtime",
                        "%s: table %u must be understood to run this model, and "
                        "this runtime (" ADZE_RUNTIME_VERSION ") does not know "
-                       "it", name, tag);
+                       "it",
+                       name, tag);
     return ADZE_OK;
   }
   adze_rows *rows = &desc->table[tag];
@@ -76,8 +77,9 @@ static adze_status take_table(const char *name, const adze_table *table,
     if (rows->stride < known[tag].row || rows->stride % alignment ||
         rows->bytes % rows->stride)
       return BAD("%s: table %s has %llu bytes in rows of %u; expected whole "
-                 "rows of at least %u", name, known[tag].name, (ull)rows->bytes,
-                 rows->stride, known[tag].row);
+                 "rows of at least %u",
+                 name, known[tag].name, (ull)rows->bytes, rows->stride,
+                 known[tag].row);
     rows->count = rows->bytes / rows->stride;
   }
   return ADZE_OK;
@@ -91,7 +93,8 @@ static adze_status find_tables(const adze_model_desc *head, const char *name,
     adze_table table;
     if (head->size - at < sizeof table)
       return BAD("%s: %llu bytes after the last table; expected a table header "
-                 "of %u", name, (ull)(head->size - at), (unsigned)sizeof table);
+                 "of %u",
+                 name, (ull)(head->size - at), (unsigned)sizeof table);
     memcpy(&table, base + at, sizeof table);
     at += sizeof table;
     if (table.bytes > head->size - at)
@@ -135,14 +138,14 @@ static adze_status check_arg(const adze_desc *d, const char *name,
   if (arg->space != ADZE_SPACE_HOST)
     return adze_fail(ADZE_UNSUPPORTED, "use a runtime with that device",
                      "%s: entry %s: argument %s lies in memory space %u; this "
-                     "runtime has host memory only", name, entry_name, arg_name,
-                     arg->space);
+                     "runtime has host memory only",
+                     name, entry_name, arg_name, arg->space);
   if (arg->rank > ADZE_MAX_RANK ||
       !adze_in_range(arg->dims0, arg->rank,
                      adze_desc_count(d, ADZE_TABLE_DIMS)))
     return BAD("%s: entry %s: argument %s has rank %u at dimension %u; at most "
-               "%u are possible and DIMS has %llu", name, entry_name, arg_name,
-               arg->rank, arg->dims0, ADZE_MAX_RANK,
+               "%u are possible and DIMS has %llu",
+               name, entry_name, arg_name, arg->rank, arg->dims0, ADZE_MAX_RANK,
                (ull)adze_desc_count(d, ADZE_TABLE_DIMS));
   uint64_t constant = adze_dtype_size(arg->dtype);
   for (uint32_t k = 0; k < arg->rank; ++k) {
@@ -152,8 +155,9 @@ static adze_status check_arg(const adze_desc *d, const char *name,
                                      &constant) ||
                       constant > (uint64_t)1 << 47)
       return BAD("%s: entry %s: dimension %u of argument %s is %lld; the entry "
-                 "has %u symbols", name, entry_name, k, arg_name,
-                 (long long)dim, entry->n_symbols);
+                 "has %u symbols",
+                 name, entry_name, k, arg_name, (long long)dim,
+                 entry->n_symbols);
   }
   return ADZE_OK;
 }
@@ -171,13 +175,14 @@ static adze_status check_entry(const adze_desc *d, const char *name,
   if (e->kind != ADZE_ENTRY_CPU_SPMD)
     return adze_fail(ADZE_UNSUPPORTED, "use a newer runtime",
                      "%s: entry %s has kind %u; this runtime runs kind %u "
-                     "(cpu_spmd)", name, entry_name, e->kind,
-                     ADZE_ENTRY_CPU_SPMD);
+                     "(cpu_spmd)",
+                     name, entry_name, e->kind, ADZE_ENTRY_CPU_SPMD);
   if (!adze_in_range(e->args0, e->n_args,
                      adze_desc_count(d, ADZE_TABLE_ARGS)) ||
       e->n_args > 256 || e->n_results > e->n_args)
     return BAD("%s: entry %s: %u arguments at %u, %u of them results; ARGS has "
-               "%llu", name, entry_name, e->n_args, e->args0, e->n_results,
+               "%llu",
+               name, entry_name, e->n_args, e->args0, e->n_results,
                (ull)adze_desc_count(d, ADZE_TABLE_ARGS));
   if (!adze_in_range(e->states0, e->n_states,
                      adze_desc_count(d, ADZE_TABLE_STATES)) ||
@@ -189,7 +194,8 @@ static adze_status check_entry(const adze_desc *d, const char *name,
                      adze_desc_count(d, ADZE_TABLE_SYMBOLS)) ||
       e->n_symbols > ADZE_MAX_SYMBOLS)
     return BAD("%s: entry %s: %u symbols at %u; SYMBOLS has %llu and %u are "
-               "possible", name, entry_name, e->n_symbols, e->symbols0,
+               "possible",
+               name, entry_name, e->n_symbols, e->symbols0,
                (ull)adze_desc_count(d, ADZE_TABLE_SYMBOLS), ADZE_MAX_SYMBOLS);
   for (uint32_t i = 0; i < e->n_symbols; ++i)
     if (!good_string(d, *adze_desc_symbol(d, (uint64_t)e->symbols0 + i)))
@@ -222,13 +228,15 @@ static adze_status check_states(const adze_desc *d, const char *name) {
     if (s->kind != ADZE_STATE_KV_PAGES)
       return adze_fail(ADZE_UNSUPPORTED, "use a newer runtime",
                        "%s: state %s has kind %u; this runtime knows kind %u "
-                       "(KV pages)", name, adze_desc_string(d, s->name),
-                       s->kind, ADZE_STATE_KV_PAGES);
+                       "(KV pages)",
+                       name, adze_desc_string(d, s->name), s->kind,
+                       ADZE_STATE_KV_PAGES);
     if (!adze_dtype_size(s->dtype) || !s->page_bytes || s->page_bytes % 64 ||
         s->page_bytes > (uint64_t)1 << 32)
       return BAD("%s: state %s: dtype %u, %llu bytes per page; expected a "
-                 "known dtype and a multiple of 64", name,
-                 adze_desc_string(d, s->name), s->dtype, (ull)s->page_bytes);
+                 "known dtype and a multiple of 64",
+                 name, adze_desc_string(d, s->name), s->dtype,
+                 (ull)s->page_bytes);
   }
   return ADZE_OK;
 }
@@ -240,21 +248,23 @@ static adze_status check_code(const adze_desc *d,
   uint64_t count = adze_desc_count(d, ADZE_TABLE_CODE);
   if (count != adze_desc_count(d, ADZE_TABLE_VARIANTS) * entries)
     return BAD("%s: CODE has %llu rows; expected %llu variants times %llu "
-               "entries", name, (ull)count,
-               (ull)adze_desc_count(d, ADZE_TABLE_VARIANTS), (ull)entries);
+               "entries",
+               name, (ull)count, (ull)adze_desc_count(d, ADZE_TABLE_VARIANTS),
+               (ull)entries);
   for (uint64_t i = 0; i < count; ++i) {
     const adze_entry_code *c = adze_desc_code(d, i);
     bool good = !limits->elf;
     if (limits->elf) {
       uint64_t address = limits->elf->desc_address + (uint64_t)c->code;
       for (uint32_t k = 0; k < limits->elf->n_code; ++k)
-        good |= address >= limits->elf->code[k].begin &&
-                address - limits->elf->code[k].begin < limits->elf->code[k].size;
+        good |=
+            address >= limits->elf->code[k].begin &&
+            address - limits->elf->code[k].begin < limits->elf->code[k].size;
     }
     if (!good)
       return BAD("%s: the code of entry %llu in variant %llu lies outside the "
-                 "executable segments", name, (ull)(i % entries),
-                 (ull)(i / entries));
+                 "executable segments",
+                 name, (ull)(i % entries), (ull)(i / entries));
   }
   return ADZE_OK;
 }
@@ -269,10 +279,11 @@ static adze_status check_weights(const adze_desc *d, const char *name) {
                  (ull)i);
     if (w->offset % ADZE_TENSOR_ALIGN ||
         !adze_in_range(w->offset, w->bytes, limit ? limit : UINT64_MAX >> 1))
-      return BAD("%s: weight %s: %llu bytes at offset %llu; expected a multiple "
-                 "of %u within the %llu bytes of weights", name,
-                 adze_desc_string(d, w->name), (ull)w->bytes, (ull)w->offset,
-                 ADZE_TENSOR_ALIGN, (ull)limit);
+      return BAD(
+          "%s: weight %s: %llu bytes at offset %llu; expected a multiple "
+          "of %u within the %llu bytes of weights",
+          name, adze_desc_string(d, w->name), (ull)w->bytes, (ull)w->offset,
+          ADZE_TENSOR_ALIGN, (ull)limit);
   }
   return ADZE_OK;
 }
@@ -288,15 +299,15 @@ adze_status adze_desc_check(const adze_model_desc *head,
       adze_desc_count(desc, ADZE_TABLE_VARIANTS) > 256 ||
       adze_desc_count(desc, ADZE_TABLE_STATES) > ADZE_MAX_STATES)
     return BAD("%s: %llu entries, %llu variants and %llu states; at most 4096, "
-               "256 and %u are possible", limits->name,
-               (ull)adze_desc_count(desc, ADZE_TABLE_ENTRIES),
+               "256 and %u are possible",
+               limits->name, (ull)adze_desc_count(desc, ADZE_TABLE_ENTRIES),
                (ull)adze_desc_count(desc, ADZE_TABLE_VARIANTS),
                (ull)adze_desc_count(desc, ADZE_TABLE_STATES), ADZE_MAX_STATES);
   status = check_variants(desc, limits->name);
   if (!status)
     status = check_states(desc, limits->name);
-  for (uint64_t i = 0;
-       !status && i < adze_desc_count(desc, ADZE_TABLE_ENTRIES); ++i)
+  for (uint64_t i = 0; !status && i < adze_desc_count(desc, ADZE_TABLE_ENTRIES);
+       ++i)
     status = check_entry(desc, limits->name, i);
   if (!status)
     status = check_code(desc, limits);

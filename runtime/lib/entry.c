@@ -62,8 +62,8 @@ static adze_status start_binding(const adze_model *m, const char *name,
 
 static void print_shape(const binding *b, const adze_arg *arg, char *out,
                         size_t capacity) {
-  size_t used = (size_t)snprintf(out, capacity, "%s[",
-                                 adze_dtype_name(arg->dtype));
+  size_t used =
+      (size_t)snprintf(out, capacity, "%s[", adze_dtype_name(arg->dtype));
   for (uint32_t k = 0; k < arg->rank && used < capacity; ++k) {
     int64_t dim = *adze_desc_dim(b->desc, (uint64_t)arg->dims0 + k);
     const char *comma = k ? ", " : "";
@@ -73,9 +73,9 @@ static void print_shape(const binding *b, const adze_arg *arg, char *out,
     else
       used += (size_t)snprintf(
           out + used, capacity - used, "%s%s", comma,
-          adze_desc_string(b->desc, *adze_desc_symbol(
-                                        b->desc, b->entry->symbols0 +
-                                                     (uint64_t)~dim)));
+          adze_desc_string(
+              b->desc,
+              *adze_desc_symbol(b->desc, b->entry->symbols0 + (uint64_t)~dim)));
   }
   if (used < capacity)
     snprintf(out + used, capacity - used, "]");
@@ -86,12 +86,13 @@ static adze_status mismatch(const binding *b, uint32_t i,
   const adze_arg *arg = adze_desc_arg(b->desc, (uint64_t)b->entry->args0 + i);
   char expected[256], given[256];
   print_shape(b, arg, expected, sizeof expected);
-  size_t used = (size_t)snprintf(given, sizeof given, "%s[",
-                                 adze_dtype_name(t->dtype));
+  size_t used =
+      (size_t)snprintf(given, sizeof given, "%s[", adze_dtype_name(t->dtype));
   for (uint32_t k = 0; k < t->rank && k < ADZE_MAX_RANK; ++k)
     used += (size_t)snprintf(given + used, sizeof given - used, "%s%lld",
                              k ? ", " : "", (long long)t->shape[k]);
-  return adze_fail(ADZE_INVALID_ARGUMENT, "pass a tensor of that type and shape",
+  return adze_fail(ADZE_INVALID_ARGUMENT,
+                   "pass a tensor of that type and shape",
                    "entry %s, argument %s: expected %s, given %s]", b->name,
                    arg_name(b, i), expected, given);
 }
@@ -115,11 +116,11 @@ static adze_status bind(binding *b, uint32_t i, const adze_tensor *t) {
       return adze_fail(
           ADZE_INVALID_ARGUMENT, "pass tensors whose shapes agree",
           "entry %s, argument %s: dimension %u is %lld, but %s is %lld in "
-          "argument %s", b->name, arg_name(b, i), k, (long long)t->shape[k],
+          "argument %s",
+          b->name, arg_name(b, i), k, (long long)t->shape[k],
           adze_desc_string(b->desc,
-                           *adze_desc_symbol(b->desc,
-                                             (uint64_t)b->entry->symbols0 +
-                                                 symbol)),
+                           *adze_desc_symbol(
+                               b->desc, (uint64_t)b->entry->symbols0 + symbol)),
           (long long)b->value[symbol],
           arg_name(b, (uint32_t)b->bound_by[symbol]));
     }
@@ -212,8 +213,8 @@ static adze_status take_data(const binding *b, const adze_tensor *args,
     if (bytes && (!t->data || (uintptr_t)t->data % adze_dtype_size(t->dtype)))
       return adze_fail(ADZE_INVALID_ARGUMENT, NULL,
                        "entry %s, argument %s: its data is at %p; expected "
-                       "memory aligned to its type", b->name, arg_name(b, at),
-                       t->data);
+                       "memory aligned to its type",
+                       b->name, arg_name(b, at), t->data);
     data[at] = t->data;
   }
   return ADZE_OK;
@@ -245,10 +246,11 @@ static adze_status check_rows(const binding *b, void *const *data) {
     const int32_t *rows = data[i];
     for (int64_t r = 0; r < b->value[~dim]; ++r)
       if (rows[r] < 0 || rows[r] >= t)
-        return adze_fail(ADZE_INVALID_ARGUMENT, "rows are indices into the rows",
-                         "entry %s, argument %s: row %lld is %d; there are "
-                         "%lld", b->name, arg_name(b, i), (long long)r, rows[r],
-                         (long long)t);
+        return adze_fail(
+            ADZE_INVALID_ARGUMENT, "rows are indices into the rows",
+            "entry %s, argument %s: row %lld is %d; there are "
+            "%lld",
+            b->name, arg_name(b, i), (long long)r, rows[r], (long long)t);
   }
   return ADZE_OK;
 }

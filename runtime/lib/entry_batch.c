@@ -11,15 +11,15 @@ enum { POSITIONS, SEQS, ROW_BEGIN, PAGES, N_BATCH };
 static uint32_t find_symbol(const adze_model *m, const adze_entry *e,
                             const char *name) {
   for (uint32_t i = 0; i < e->n_symbols; ++i)
-    if (!strcmp(name,
-                adze_desc_string(&m->desc, *adze_desc_symbol(
-                                               &m->desc,
-                                               (uint64_t)e->symbols0 + i))))
+    if (!strcmp(name, adze_desc_string(
+                          &m->desc, *adze_desc_symbol(
+                                        &m->desc, (uint64_t)e->symbols0 + i))))
       return i;
   return ADZE_MAX_SYMBOLS;
 }
 
-/* Whether the argument is i32 over these symbols (`second` unused for rank 1). */
+/* Whether the argument is i32 over these symbols (`second` unused for rank 1).
+ */
 static bool is_over(const adze_model *m, const adze_entry *e, uint32_t at,
                     uint32_t rank, uint32_t first, uint32_t second) {
   if (at >= e->n_args - e->n_results)
@@ -53,8 +53,8 @@ adze_status adze_batch_find(const adze_model *m, const adze_entry *e,
                    "it was written by a defective compiler: compile the model "
                    "again",
                    "%s: entry %s has the symbol S1, but no positions, seqs, "
-                   "row_begin and pages as adze/abi.h describes them", m->name,
-                   adze_desc_string(&m->desc, e->name));
+                   "row_begin and pages as adze/abi.h describes them",
+                   m->name, adze_desc_string(&m->desc, e->name));
 }
 
 /* The parts of a call: sequences of the session with their numbers of rows. */
@@ -85,8 +85,7 @@ static adze_status check_parts(const adze_session *s, const parts *p) {
                        s->plan.sequences);
     for (size_t k = 0; k < i; ++k)
       if (p->rows[k].sequence == r->sequence)
-        return adze_fail(ADZE_INVALID_ARGUMENT,
-                         "join the rows of a sequence",
+        return adze_fail(ADZE_INVALID_ARGUMENT, "join the rows of a sequence",
                          "sequence %u is given twice", r->sequence);
     if (adze_add_overflows(total, r->count, &total))
       total = UINT64_MAX;
@@ -105,7 +104,8 @@ static adze_status check_parts(const adze_session *s, const parts *p) {
                        "rewind the sequence, or make the session with a larger "
                        "context",
                        "%llu rows after %u do not fit the session's context of "
-                       "%u positions", (ull)more, held, s->plan.context);
+                       "%u positions",
+                       (ull)more, held, s->plan.context);
   }
   return ADZE_OK;
 }
@@ -147,8 +147,7 @@ static int64_t fill(adze_session *s, const parts *p, int64_t widest,
       array[SEQS][t] = k;
     }
     for (int64_t page = 0; page < widest; ++page)
-      array[PAGES][k * widest + page] =
-          page < q->n_pages ? q->pages[page] : 0;
+      array[PAGES][k * widest + page] = page < q->n_pages ? q->pages[page] : 0;
     ++k;
   }
   array[ROW_BEGIN][k] = t;

@@ -65,12 +65,11 @@ static bool emit(generation *g, int32_t token, adze_status *status) {
                       ? g->sampling.logprobs
                       : g->session->plan.vocabulary;
     event.top = top;
-    event.logprob = adze_logprobs(g->session->logits,
-                                  g->session->plan.vocabulary, token,
-                                  event.n_top, top);
+    event.logprob =
+        adze_logprobs(g->session->logits, g->session->plan.vocabulary, token,
+                      event.n_top, top);
   }
-  adze_next next =
-      g->on_token ? g->on_token(g->user, &event) : ADZE_CONTINUE;
+  adze_next next = g->on_token ? g->on_token(g->user, &event) : ADZE_CONTINUE;
   if (next == ADZE_CANCEL || atomic_load(&g->session->stop)) {
     *status = adze_fail(ADZE_CANCELLED, NULL, "the generation was cancelled");
     return false;
@@ -94,9 +93,9 @@ static adze_status make_tokens(generation *g) {
   adze_session *s = g->session;
   for (;;) {
     int32_t token;
-    adze_status status = adze_sample_token(
-        s, s->logits, &g->sampling, g->sequence->tokens, g->sequence->length,
-        g->result.made_tokens, &token);
+    adze_status status =
+        adze_sample_token(s, s->logits, &g->sampling, g->sequence->tokens,
+                          g->sequence->length, g->result.made_tokens, &token);
     if (status)
       return status;
     if (!g->result.made_tokens)
@@ -105,7 +104,8 @@ static adze_status make_tokens(generation *g) {
       return status;
     double before = adze_now();
     status = run(g, &token, 1, true);
-    if (status == ADZE_CONTEXT_FULL) { /* KV pages shared with other sequences */
+    if (status ==
+        ADZE_CONTEXT_FULL) { /* KV pages shared with other sequences */
       g->result.finish = ADZE_FINISH_CONTEXT_FULL;
       return ADZE_OK;
     }
@@ -156,8 +156,8 @@ static adze_status generate(generation *g, const adze_prompt *prompt) {
   g->result.prompt_tokens = prompt->count;
   g->result.cached_tokens = g->kept;
   bool only_evaluate = g->sampling.flags & ADZE_SAMPLING_EVALUATE_ONLY;
-  adze_status status = run(g, prompt->ids + g->kept, prompt->count - g->kept,
-                           !only_evaluate);
+  adze_status status =
+      run(g, prompt->ids + g->kept, prompt->count - g->kept, !only_evaluate);
   g->result.prefill_seconds = adze_now() - g->start;
   if (!status && only_evaluate)
     g->result.finish = ADZE_FINISH_LENGTH;
@@ -178,9 +178,8 @@ static adze_status generate(generation *g, const adze_prompt *prompt) {
 }
 
 adze_status adze_generate(adze_session *s, const adze_prompt *given,
-                          const adze_sampling *sampling,
-                          adze_on_token on_token, void *user,
-                          adze_result *result) {
+                          const adze_sampling *sampling, adze_on_token on_token,
+                          void *user, adze_result *result) {
   adze_status status = adze_session_enter(s);
   if (status)
     return status;

@@ -16,8 +16,8 @@ adze_status adze_kv_init(adze_kv *kv, const adze_memory_source *memory,
   for (uint64_t i = 0; i < states; ++i) {
     uint64_t page_bytes = adze_desc_state(desc, i)->page_bytes, bytes;
     bool zeroed = true;
-    if (!adze_mul_overflows(page_bytes, pages, &bytes) &&
-        bytes < (uint64_t)1 << 46)
+    if (!adze_mul_overflows(page_bytes, pages, &bytes) && bytes < (uint64_t)1
+                                                                      << 46)
       kv->base[i] = adze_alloc_large(memory, bytes, &zeroed);
     if (!kv->base[i]) {
       adze_kv_destroy(kv, memory);

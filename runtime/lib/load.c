@@ -35,8 +35,8 @@ static adze_status copy_to_anonymous_file(adze_model *m, const adze_elf *elf) {
   uint64_t begin = elf->has_weights ? elf->weights_offset : size;
   uint64_t end = elf->has_weights ? begin + elf->weights_size : size;
   int fd = memfd_create("adze-artefact", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, (off_t)size) || !write_range(fd, data, 0, begin) ||
-      !write_range(fd, data, end, size)) {
+  if (fd < 0 || ftruncate(fd, (off_t)size) ||
+      !write_range(fd, data, 0, begin) || !write_range(fd, data, end, size)) {
     int reason = errno;
     if (fd >= 0)
       close(fd);

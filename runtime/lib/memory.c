@@ -115,9 +115,8 @@ void adze_plan_fit(const adze_model *m, const adze_session_options *given,
   *pages = largest(m, &o, &o.kv_pages, INT32_MAX, threads, available);
 }
 
-adze_status adze_plan_check(const adze_model *m,
-                            const adze_session_options *o, const adze_plan *p,
-                            uint64_t available) {
+adze_status adze_plan_check(const adze_model *m, const adze_session_options *o,
+                            const adze_plan *p, uint64_t available) {
   uint64_t bytes = adze_plan_bytes(p);
   if (bytes <= available)
     return ADZE_OK;

@@ -8,8 +8,8 @@ typedef struct {
 } cursor;
 
 static void skip_space(cursor *c) {
-  while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' ||
-                            *c->at == '\t' || *c->at == '\r'))
+  while (c->at < c->end &&
+         (*c->at == ' ' || *c->at == '\n' || *c->at == '\t' || *c->at == '\r'))
     ++c->at;
 }
 static bool take(cursor *c, char what) {
@@ -81,8 +81,7 @@ static bool take_escape(cursor *c, uint32_t *code_point) {
 }
 
 /* A string; its decoded bytes go to `out` as far as there is room. */
-static bool take_string(cursor *c, char *out, size_t capacity,
-                        size_t *length) {
+static bool take_string(cursor *c, char *out, size_t capacity, size_t *length) {
   *length = 0;
   if (!take(c, '"'))
     return false;
@@ -162,12 +161,18 @@ static bool take_value(cursor *c, int depth) {
     return false;
   size_t length;
   switch (*c->at) {
-  case '{': return take_list(c, depth, '}', true);
-  case '[': return take_list(c, depth, ']', false);
-  case '"': return take_string(c, NULL, 0, &length);
-  case 't': return take_word(c, "true");
-  case 'f': return take_word(c, "false");
-  case 'n': return take_word(c, "null");
+  case '{':
+    return take_list(c, depth, '}', true);
+  case '[':
+    return take_list(c, depth, ']', false);
+  case '"':
+    return take_string(c, NULL, 0, &length);
+  case 't':
+    return take_word(c, "true");
+  case 'f':
+    return take_word(c, "false");
+  case 'n':
+    return take_word(c, "null");
   }
   return take_number(c);
 }

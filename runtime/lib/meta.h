@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * A strict scanner for the metadata: one JSON object, of which only top-level
- * keys are looked up. Builds no tree and allocates nothing; depth is bounded. */
+ * keys are looked up. Builds no tree and allocates nothing; depth is bounded.
+ */
 #ifndef ADZE_LIB_META_H
 #define ADZE_LIB_META_H
 

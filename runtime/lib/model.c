@@ -29,8 +29,8 @@ static const char *source_name(const adze_source *source, const char *other) {
                                                           : other;
 }
 
-static adze_status make_model(const adze_open_options *given,
-                              const char *name, adze_model **out) {
+static adze_status make_model(const adze_open_options *given, const char *name,
+                              adze_model **out) {
   adze_open_options options;
   adze_memory_source memory;
   adze_status status = ADZE_TAKE(options, given);
@@ -72,8 +72,9 @@ static adze_status check_id(const adze_model *m) {
     return ADZE_OK;
   return adze_fail(ADZE_BAD_ARTEFACT, "open the artefact that was meant",
                    "%s: expected an id that begins with %02x%02x%02x%02x, "
-                   "found %02x%02x%02x%02x", m->name, want[0], want[1],
-                   want[2], want[3], have[0], have[1], have[2], have[3]);
+                   "found %02x%02x%02x%02x",
+                   m->name, want[0], want[1], want[2], want[3], have[0],
+                   have[1], have[2], have[3]);
 }
 
 /* Weights from their own source. */
@@ -226,8 +227,8 @@ void adze_model_retain(adze_model *m) {
 }
 
 void adze_model_release(adze_model *m) {
-  if (!m || atomic_fetch_sub_explicit(&m->references, 1,
-                                      memory_order_acq_rel) != 1)
+  if (!m ||
+      atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
     return;
   adze_pool_release(m->pool);
   if (m->handle)

@@ -19,12 +19,13 @@ struct adze_model {
   size_t name_bytes;
   adze_bytes file, weight_file;
   adze_desc desc;
-  void *handle;          /* of dlopen; null: linked, or described only */
-  const uint8_t *anchor; /* adze_model_desc as loaded: code refs count from it */
+  void *handle; /* of dlopen; null: linked, or described only */
+  const uint8_t
+      *anchor; /* adze_model_desc as loaded: code refs count from it */
   const uint8_t *weights;
   uint64_t weights_size;
   bool described_only, foreign; /* foreign: for another processor family */
-  bool opened; /* opening went well: on_release is owed */
+  bool opened;                  /* opening went well: on_release is owed */
   uint32_t variant;
   pthread_mutex_t lock; /* guards pool */
   adze_pool *pool;
@@ -53,16 +54,16 @@ void adze_model_log(const adze_model *, int32_t level, const char *format, ...)
 static inline adze_entry_fn adze_model_code(const adze_model *m,
                                             uint64_t entry) {
   const adze_entry_code *c = adze_desc_code(
-      &m->desc, m->variant * adze_desc_count(&m->desc, ADZE_TABLE_ENTRIES) +
-                    entry);
+      &m->desc,
+      m->variant * adze_desc_count(&m->desc, ADZE_TABLE_ENTRIES) + entry);
   return (adze_entry_fn)(uintptr_t)((uintptr_t)m->anchor + (uintptr_t)c->code);
 }
 static inline const adze_affine *adze_model_arena(const adze_model *m,
                                                   uint64_t entry) {
-  return &adze_desc_code(
-              &m->desc,
-              m->variant * adze_desc_count(&m->desc, ADZE_TABLE_ENTRIES) +
-                  entry)
+  return &adze_desc_code(&m->desc,
+                         m->variant *
+                                 adze_desc_count(&m->desc, ADZE_TABLE_ENTRIES) +
+                             entry)
               ->arena;
 }
 

@@ -77,9 +77,8 @@ adze_status adze_model_info(const adze_model *m, const char *key,
     size_t length = table->bytes;
     while (length && !table->data[length - 1])
       --length;
-    return table->present
-               ? give_bytes(value, (const char *)table->data, length)
-               : no_key(m, key);
+    return table->present ? give_bytes(value, (const char *)table->data, length)
+                          : no_key(m, key);
   }
   if (!strcmp(key, "id")) {
     for (int i = 0; i < 32; ++i)
@@ -89,8 +88,8 @@ adze_status adze_model_info(const adze_model *m, const char *key,
   if (!strcmp(key, "variant")) {
     if (m->described_only)
       return no_key(m, key);
-    const char *name =
-        adze_desc_string(&m->desc, adze_desc_variant(&m->desc, m->variant)->name);
+    const char *name = adze_desc_string(
+        &m->desc, adze_desc_variant(&m->desc, m->variant)->name);
     return give_bytes(value, name, strlen(name));
   }
   if (!strcmp(key, "variants"))
@@ -145,10 +144,11 @@ adze_status adze_model_text_table(const adze_model *m, const void **data,
   *bytes = text->bytes;
   if (text->bytes)
     return ADZE_OK;
-  return adze_fail(ADZE_NOT_FOUND,
-                   "pass token ids, or compile again with the tokenizer's files "
-                   "in the model's directory",
-                   "%s: it was compiled without a tokenizer", m->name);
+  return adze_fail(
+      ADZE_NOT_FOUND,
+      "pass token ids, or compile again with the tokenizer's files "
+      "in the model's directory",
+      "%s: it was compiled without a tokenizer", m->name);
 }
 
 size_t adze_model_weight_count(const adze_model *m) {
@@ -234,8 +234,7 @@ adze_status adze_model_entry_arg(const adze_model *m, const char *entry,
     info.shape[k] = dim < 0 ? -1 : dim;
     if (dim < 0)
       info.symbol[k] = adze_desc_string(
-          &m->desc,
-          *adze_desc_symbol(&m->desc, e->symbols0 + (uint64_t)~dim));
+          &m->desc, *adze_desc_symbol(&m->desc, e->symbols0 + (uint64_t)~dim));
   }
   adze_give_struct(out, &info, sizeof info);
   return ADZE_OK;
@@ -270,10 +269,20 @@ adze_status adze_model_verify(const adze_model *m) {
 
 size_t adze_dtype_size(uint32_t dtype) {
   switch (dtype) {
-  case ADZE_I8: case ADZE_U8: case ADZE_BOOL: return 1;
-  case ADZE_F16: case ADZE_BF16: case ADZE_I16: return 2;
-  case ADZE_F32: case ADZE_I32: return 4;
-  case ADZE_F64: case ADZE_I64: return 8;
+  case ADZE_I8:
+  case ADZE_U8:
+  case ADZE_BOOL:
+    return 1;
+  case ADZE_F16:
+  case ADZE_BF16:
+  case ADZE_I16:
+    return 2;
+  case ADZE_F32:
+  case ADZE_I32:
+    return 4;
+  case ADZE_F64:
+  case ADZE_I64:
+    return 8;
   }
   return 0;
 }

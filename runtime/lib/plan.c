@@ -65,8 +65,8 @@ static adze_status find_decoder(const adze_model *m, const char *name,
                      m->name, name, e->n_args, e->n_results, e->n_symbols,
                      e->n_states);
   for (uint32_t i = 0; i < N_SYMBOLS; ++i) {
-    const char *found = adze_desc_string(
-        d, *adze_desc_symbol(d, (uint64_t)e->symbols0 + i));
+    const char *found =
+        adze_desc_string(d, *adze_desc_symbol(d, (uint64_t)e->symbols0 + i));
     if (strcmp(found, symbols[i]))
       return adze_fail(ADZE_BAD_ARTEFACT, hint,
                        "%s: symbol %u of entry %s is %s, expected %s", m->name,
@@ -80,8 +80,8 @@ static adze_status find_decoder(const adze_model *m, const char *name,
         !dims_match(d, arg, signature[i].dims, width))
       return adze_fail(ADZE_BAD_ARTEFACT, hint,
                        "%s: argument %u of entry %s is %s of type %s and rank "
-                       "%u; expected %s as adze/abi.h describes it", m->name, i,
-                       name, adze_desc_string(d, arg->name),
+                       "%u; expected %s as adze/abi.h describes it",
+                       m->name, i, name, adze_desc_string(d, arg->name),
                        adze_dtype_name(arg->dtype), arg->rank, expected);
   }
   return ADZE_OK;
@@ -99,8 +99,8 @@ static adze_status plan_context(const adze_model *m,
     most = ADZE_MAX_CONTEXT;
   p->context = o->context;
   if (!p->context)
-    p->context = most && most < DEFAULT_CONTEXT ? (uint32_t)most
-                                                : DEFAULT_CONTEXT;
+    p->context =
+        most && most < DEFAULT_CONTEXT ? (uint32_t)most : DEFAULT_CONTEXT;
   if (p->context > (most ? (uint32_t)most : ADZE_MAX_CONTEXT))
     return adze_fail(ADZE_INVALID_ARGUMENT, "ask for a smaller context",
                      "%s: a context of %u positions; the model has %llu",
@@ -113,18 +113,19 @@ static adze_status plan_context(const adze_model *m,
   if (p->sequences > MAX_SEQUENCES || p->chunk > MAX_CHUNK)
     return adze_fail(ADZE_INVALID_ARGUMENT, "ask for less",
                      "%u sequences and %u tokens per step; at most %u and %u "
-                     "are possible", p->sequences, p->chunk, MAX_SEQUENCES,
-                     MAX_CHUNK);
+                     "are possible",
+                     p->sequences, p->chunk, MAX_SEQUENCES, MAX_CHUNK);
   return ADZE_OK;
 }
 
 static adze_status plan_kv(const adze_model *m, const adze_session_options *o,
                            adze_plan *p) {
   p->pages_per_sequence = adze_kv_pages_of(p->context);
-  /* One page more per sequence: a shared page is copied before it is written. */
-  uint64_t pages = o->kv_pages ? o->kv_pages
-                               : (uint64_t)p->sequences *
-                                     (p->pages_per_sequence + 1);
+  /* One page more per sequence: a shared page is copied before it is written.
+   */
+  uint64_t pages = o->kv_pages
+                       ? o->kv_pages
+                       : (uint64_t)p->sequences * (p->pages_per_sequence + 1);
   if (pages > INT32_MAX)
     return adze_fail(ADZE_INVALID_ARGUMENT, "set kv_pages",
                      "%llu KV pages; at most %d are possible", (ull)pages,
@@ -152,8 +153,9 @@ static adze_status plan_arena(const adze_model *m, int64_t entry,
                          N_SYMBOLS, p->threads, &bytes))
     return adze_fail(ADZE_BAD_ARTEFACT, "compile the model again",
                      "%s: the arena of entry %lld has no possible size for %u "
-                     "tokens, %u sequences and %u threads", m->name,
-                     (long long)entry, p->chunk, p->sequences, p->threads);
+                     "tokens, %u sequences and %u threads",
+                     m->name, (long long)entry, p->chunk, p->sequences,
+                     p->threads);
   if (bytes > p->arena_bytes)
     p->arena_bytes = bytes;
   return ADZE_OK;
@@ -176,7 +178,8 @@ adze_status adze_plan_make(const adze_model *m, const adze_session_options *o,
   memset(p, 0, sizeof *p);
   p->threads = threads;
   if (m->described_only)
-    return adze_fail(ADZE_INVALID_ARGUMENT, "open it without ADZE_OPEN_DESCRIBE",
+    return adze_fail(ADZE_INVALID_ARGUMENT,
+                     "open it without ADZE_OPEN_DESCRIBE",
                      "%s: was opened to be described, not to be run", m->name);
   adze_status status =
       find_decoder(m, "step", "logits", &p->step_entry, &p->vocabulary);

@@ -69,8 +69,7 @@ void adze_pool_barrier(adze_frame *frame, uint32_t tid) {
   uint32_t number = self->barrier += NUMBER_STEP;
   uint32_t parity = number / NUMBER_STEP & 1;
   uint32_t heard =
-      tid == 0 && frame->stop &&
-              __atomic_load_n(frame->stop, __ATOMIC_RELAXED)
+      tid == 0 && frame->stop && __atomic_load_n(frame->stop, __ATOMIC_RELAXED)
           ? STOP
           : 0;
   for (uint32_t r = 0; r < pool->rounds; ++r) {
@@ -124,8 +123,7 @@ static uint32_t start_step(adze_pool *pool, adze_entry_fn entry,
   return step;
 }
 
-int32_t adze_pool_run(adze_pool *pool, adze_entry_fn entry,
-                      adze_frame *frame) {
+int32_t adze_pool_run(adze_pool *pool, adze_entry_fn entry, adze_frame *frame) {
   frame->nthreads = pool->threads;
   frame->sync = pool;
   frame->stopped = 0;
@@ -217,19 +215,18 @@ adze_status adze_pool_create(const adze_pool_options *given, adze_pool **out) {
   if (!pool)
     return adze_out_of_memory("a thread pool", sizeof(worker) * threads);
   /* More threads than CPUs: who waits must give its CPU to who works. */
-  pool->spin = options.spin          ? options.spin
+  pool->spin = options.spin        ? options.spin
                : threads > allowed ? 50
-                                     : DEFAULT_SPIN;
+                                   : DEFAULT_SPIN;
   pool->on_thread_start = options.on_thread_start;
   pool->user = options.user;
   for (uint32_t i = 1; i < threads; ++i) {
     int failed = start_thread(&pool->workers[i]);
     if (failed) {
       destroy(pool);
-      return adze_fail(ADZE_OUT_OF_MEMORY,
-                       "use fewer threads or raise the limit of threads",
-                       "cannot start thread %u of %u (error %d)", i + 1,
-                       threads, failed);
+      return adze_fail(
+          ADZE_OUT_OF_MEMORY, "use fewer threads or raise the limit of threads",
+          "cannot start thread %u of %u (error %d)", i + 1, threads, failed);
     }
     pool->started = i;
   }

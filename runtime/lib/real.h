@@ -13,7 +13,8 @@ static inline double adze_exp(double x) {
   if (!(x > -708.0))
     return 0.0;
   double k = (double)(int64_t)(x * 1.4426950408889634 - 0.5);
-  double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+  double r =
+      (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
   double sum = 1.0; /* Taylor by Horner; |r| <= 0.35, error r^14 / 14! */
   for (int n = 13; n > 0; --n)
     sum = 1.0 + sum * r / n;

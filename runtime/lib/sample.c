@@ -170,7 +170,7 @@ static int32_t draw_from_top(adze_session *s, const adze_sampling *o,
     sift_down(heap, left, 0);
   }
   const adze_candidate *end = heap + n; /* the k-th most likely is end[-1-k] */
-  if (nucleus && most < n) { /* top-p of what top-k left */
+  if (nucleus && most < n) {            /* top-p of what top-k left */
     double part = 0, limit = o->top_p * sum;
     uint32_t k = 0;
     while (k < kept && (k == 0 || part < limit))
@@ -191,8 +191,7 @@ static int32_t draw_from_top(adze_session *s, const adze_sampling *o,
 
 adze_status adze_sample_token(adze_session *s, const float *logits,
                               const adze_sampling *o, const int32_t *history,
-                              size_t n_history, uint64_t draw,
-                              int32_t *token) {
+                              size_t n_history, uint64_t draw, int32_t *token) {
   uint32_t n = s->plan.vocabulary;
   memcpy(s->work, logits, n * sizeof *logits);
   penalize(s, o, history, n_history);

@@ -47,16 +47,17 @@ adze_status adze_run_entry(adze_session *s, uint64_t entry,
   void *state[ADZE_MAX_STATES];
   for (uint32_t i = 0; i < e->n_states; ++i)
     state[i] = s->kv.base[e->states0 + i];
-  session_frame f = {
-      {.size = sizeof(adze_frame),
-       .sym = symbols,
-       .arg = args,
-       .state = state,
-       .weights = m->weights,
-       .arena = s->arena,
-       .rt = &s->rt,
-       .stop = stoppable ? (const volatile uint32_t *)(void *)&s->stop : &never},
-      s};
+  session_frame f = {{.size = sizeof(adze_frame),
+                      .sym = symbols,
+                      .arg = args,
+                      .state = state,
+                      .weights = m->weights,
+                      .arena = s->arena,
+                      .rt = &s->rt,
+                      .stop = stoppable
+                                  ? (const volatile uint32_t *)(void *)&s->stop
+                                  : &never},
+                     s};
   if (adze_pool_run(s->pool, adze_model_code(m, entry), &f.frame))
     return adze_fail(ADZE_CANCELLED, NULL, "%s: the call was cancelled",
                      m->name);
@@ -93,11 +94,10 @@ static adze_status find_pool(adze_model *m, const adze_session_options *o,
     adze_pool_retain(*pool = o->pool);
     return ADZE_OK;
   }
-  adze_pool_options options = {.size = sizeof options,
-                               .threads = o->threads,
-                               .allocator = m->memory.hook.alloc
-                                                ? &m->memory.hook
-                                                : NULL};
+  adze_pool_options options = {
+      .size = sizeof options,
+      .threads = o->threads,
+      .allocator = m->memory.hook.alloc ? &m->memory.hook : NULL};
   if (o->threads)
     return adze_pool_create(&options, pool);
   pthread_mutex_lock(&m->lock);

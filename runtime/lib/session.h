@@ -18,9 +18,9 @@ enum { SYM_T, SYM_R, SYM_S, SYM_S1, SYM_P, N_SYMBOLS };
 typedef struct adze_plan {
   uint32_t context, sequences, chunk, threads;
   uint32_t pages, pages_per_sequence;
-  uint32_t vocabulary, hidden;    /* widths of the two entries' results */
+  uint32_t vocabulary, hidden;      /* widths of the two entries' results */
   int64_t step_entry, hidden_entry; /* -1: the model has none */
-  bool holds_sequences; /* some entry reads positions */
+  bool holds_sequences;             /* some entry reads positions */
   uint64_t arena_bytes, kv_bytes, kv_per_token, other_bytes;
 } adze_plan;
 
@@ -58,7 +58,7 @@ struct adze_session {
   float *work; /* [vocabulary]: logits while they are sampled from */
   adze_candidate *candidates; /* [vocabulary] */
   uint32_t *seen, seen_mark;  /* [vocabulary]: repetition penalty */
-  void *block; /* what holds the small arrays */
+  void *block;                /* what holds the small arrays */
   uint64_t block_bytes;
   atomic_uint stop;
   atomic_uint busy;

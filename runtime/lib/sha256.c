@@ -42,13 +42,13 @@ void adze_sha256_blocks_portable(uint32_t state[8], const uint8_t *data,
     memcpy(v, state, sizeof v);
     for (int i = 0; i < 64; ++i) {
       uint32_t e = v[4], a = v[0];
-      uint32_t t1 = v[7] + round_constants[i] + w[i] +
-                    (rotate_right(e, 6) ^ rotate_right(e, 11) ^
-                     rotate_right(e, 25)) +
-                    ((e & v[5]) ^ (~e & v[6]));
-      uint32_t t2 = (rotate_right(a, 2) ^ rotate_right(a, 13) ^
-                     rotate_right(a, 22)) +
-                    ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+      uint32_t t1 =
+          v[7] + round_constants[i] + w[i] +
+          (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +
+          ((e & v[5]) ^ (~e & v[6]));
+      uint32_t t2 =
+          (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +
+          ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
       memmove(v + 1, v, 7 * sizeof *v);
       v[4] += t1;
       v[0] = t1 + t2;
@@ -74,8 +74,8 @@ blocks_sha_ni(uint32_t state[8], const uint8_t *data, size_t blocks) {
   for (; blocks; --blocks, data += 64) {
     __m128i abef0 = abef, cdgh0 = cdgh, w[4];
     for (int i = 0; i < 4; ++i)
-      w[i] = _mm_shuffle_epi8(
-          _mm_loadu_si128((const __m128i *)(data + 16 * i)), swap);
+      w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16 * i)),
+                              swap);
     for (int i = 0; i < 16; ++i) {
       __m128i x = w[i & 3];
       if (i >= 4) {

@@ -19,8 +19,8 @@ static adze_status check_input(const adze_session *s,
     return adze_fail(ADZE_CONTEXT_FULL,
                      "rewind the session, or make it with a larger context",
                      "sequence %u holds %u of %u positions; %llu more do not "
-                     "fit", in->sequence, q->length, p->context,
-                     (ull)in->count);
+                     "fit",
+                     in->sequence, q->length, p->context, (ull)in->count);
   for (size_t i = 0; i < in->count; ++i)
     if (in->tokens[i] < 0 || (uint32_t)in->tokens[i] >= p->vocabulary)
       return adze_fail(ADZE_INVALID_ARGUMENT,
@@ -114,8 +114,8 @@ static adze_status run_one(adze_session *s, const adze_step_input *in,
       s->step.row_begin[n_seqs] = (int32_t)t;
       t += add_segment(s, input, c, t, &r, n_seqs);
       ++n_seqs;
-      uint32_t pages = adze_kv_pages_of(
-          s->sequence[input->sequence].length + (uint32_t)c->token);
+      uint32_t pages = adze_kv_pages_of(s->sequence[input->sequence].length +
+                                        (uint32_t)c->token);
       n_pages = pages > n_pages ? pages : n_pages;
     }
     ++members;
@@ -137,8 +137,12 @@ static adze_status run_one(adze_session *s, const adze_step_input *in,
     ++k;
   }
   int64_t symbols[N_SYMBOLS] = {t, r, n_seqs, (int64_t)n_seqs + 1, n_pages};
-  void *args[] = {s->step.tokens,    s->step.positions, s->step.seqs,
-                  s->step.row_begin, s->step.pages,     s->step.rows,
+  void *args[] = {s->step.tokens,
+                  s->step.positions,
+                  s->step.seqs,
+                  s->step.row_begin,
+                  s->step.pages,
+                  s->step.rows,
                   work->out + c->rows_done * work->width};
   c->rows_done += r;
   if (atomic_load(&s->stop))
@@ -203,8 +207,7 @@ static adze_status run_step(adze_session *s, const adze_step_input *given,
   if (s->plan.step_entry < 0)
     return no_decoder(s, "step");
   if (count > s->plan.sequences)
-    return adze_fail(ADZE_INVALID_ARGUMENT,
-                     "set session_options.max_sequences",
+    return adze_fail(ADZE_INVALID_ARGUMENT, "set session_options.max_sequences",
                      "%llu inputs; the session holds %u sequences", (ull)count,
                      s->plan.sequences);
   uint64_t rows = 0;
@@ -215,8 +218,8 @@ static adze_status run_step(adze_session *s, const adze_step_input *given,
         ADZE_TAKE(one, (const char *)given + i * (size_t)stride);
     if (status)
       return status;
-    if (one.size != stride || one.size < offsetof(adze_step_input, n_rows) +
-                                             sizeof one.n_rows)
+    if (one.size != stride ||
+        one.size < offsetof(adze_step_input, n_rows) + sizeof one.n_rows)
       return adze_fail(ADZE_INVALID_ARGUMENT,
                        "set size to sizeof(adze_step_input) in each",
                        "input %llu has the size field %u", (ull)i, one.size);
@@ -273,7 +276,8 @@ adze_status adze_embed(adze_session *s, const int32_t *tokens, size_t count,
     return adze_session_leave(
         s, adze_fail(ADZE_UNSUPPORTED, "use NONE or LAST and pool the rows",
                      "pooling %d with normalize %d: this runtime gives hidden "
-                     "states as they are", (int)pooling, normalize));
+                     "states as they are",
+                     (int)pooling, normalize));
   bool last = pooling == ADZE_POOLING_LAST;
   uint64_t need = (last ? 1 : (uint64_t)count) * s->plan.hidden;
   if (!count || !out || need > capacity)
@@ -291,9 +295,9 @@ adze_status adze_embed(adze_session *s, const int32_t *tokens, size_t count,
     size_t piece = count - done < 256 ? count - done : 256;
     uint32_t final_row = (uint32_t)piece - 1;
     bool ends = done + piece == count;
-    adze_step_input in = {sizeof in, s->plan.sequences, tokens + done, piece,
-                          last ? &final_row : rows,
-                          last ? (ends ? 1 : 0) : piece};
+    adze_step_input in = {
+        sizeof in, s->plan.sequences,        tokens + done,
+        piece,     last ? &final_row : rows, last ? (ends ? 1 : 0) : piece};
     adze_work work = {s->plan.hidden_entry, s->plan.hidden,
                       last ? out : out + done * s->plan.hidden, NULL, 0};
     status = adze_run_inputs(s, &in, 1, &work);

@@ -44,19 +44,32 @@ adze_status adze_out_of_memory(const char *what, uint64_t bytes) {
 
 const char *adze_status_name(adze_status status) {
   switch (status) {
-  case ADZE_OK: return "ok";
-  case ADZE_INVALID_ARGUMENT: return "invalid argument";
-  case ADZE_OUT_OF_MEMORY: return "out of memory";
-  case ADZE_IO_ERROR: return "input/output error";
-  case ADZE_BAD_ARTEFACT: return "bad artefact";
-  case ADZE_ABI_MISMATCH: return "ABI mismatch";
-  case ADZE_CPU_UNSUPPORTED: return "CPU unsupported";
-  case ADZE_CONTEXT_FULL: return "context full";
-  case ADZE_CANCELLED: return "cancelled";
-  case ADZE_NOT_FOUND: return "not found";
-  case ADZE_UNSUPPORTED: return "unsupported";
-  case ADZE_BUFFER_TOO_SMALL: return "buffer too small";
-  case ADZE_INTERNAL: return "internal error";
+  case ADZE_OK:
+    return "ok";
+  case ADZE_INVALID_ARGUMENT:
+    return "invalid argument";
+  case ADZE_OUT_OF_MEMORY:
+    return "out of memory";
+  case ADZE_IO_ERROR:
+    return "input/output error";
+  case ADZE_BAD_ARTEFACT:
+    return "bad artefact";
+  case ADZE_ABI_MISMATCH:
+    return "ABI mismatch";
+  case ADZE_CPU_UNSUPPORTED:
+    return "CPU unsupported";
+  case ADZE_CONTEXT_FULL:
+    return "context full";
+  case ADZE_CANCELLED:
+    return "cancelled";
+  case ADZE_NOT_FOUND:
+    return "not found";
+  case ADZE_UNSUPPORTED:
+    return "unsupported";
+  case ADZE_BUFFER_TOO_SMALL:
+    return "buffer too small";
+  case ADZE_INTERNAL:
+    return "internal error";
   }
   return "unknown status";
 }

@@ -20,9 +20,8 @@ static void list_names(const adze_desc *d, char *out, size_t capacity) {
   size_t at = 0;
   out[0] = 0;
   for (uint64_t i = 0; i < adze_desc_count(d, ADZE_TABLE_VARIANTS); ++i) {
-    int wrote =
-        snprintf(out + at, capacity - at, "%s%s", i ? ", " : "",
-                 adze_desc_string(d, adze_desc_variant(d, i)->name));
+    int wrote = snprintf(out + at, capacity - at, "%s%s", i ? ", " : "",
+                         adze_desc_string(d, adze_desc_variant(d, i)->name));
     at += wrote > 0 ? (size_t)wrote : 0;
     if (at >= capacity)
       return;
@@ -62,8 +61,7 @@ adze_status adze_model_choose_variant(adze_model *m, const char *forced) {
   char names[512];
   list_names(&m->desc, names, sizeof names);
   if (forced)
-    return adze_fail(ADZE_NOT_FOUND,
-                     "set ADZE_ISA to one of them, or unset it",
+    return adze_fail(ADZE_NOT_FOUND, "set ADZE_ISA to one of them, or unset it",
                      "%s: no variant is called '%s'; it has: %s", m->name,
                      forced, names);
   /* None fits: what the least demanding one, the last, is short of. */

@@ -7,7 +7,9 @@ static const uint64_t p1 = 0x9E3779B185EBCA87u, p2 = 0xC2B2AE3D27D4EB4Fu,
                       p3 = 0x165667B19E3779F9u, p4 = 0x85EBCA77C2B2AE63u,
                       p5 = 0x27D4EB2F165667C5u;
 
-static uint64_t rotate_left(uint64_t x, int n) { return x << n | x >> (64 - n); }
+static uint64_t rotate_left(uint64_t x, int n) {
+  return x << n | x >> (64 - n);
+}
 static uint64_t load64(const uint8_t *p) {
   uint64_t v;
   memcpy(&v, p, 8);

@@ -101,8 +101,7 @@ private:
 #if defined(__GNUC__)
   __attribute__((format(printf, 2, 3)))
 #endif
-  bool
-  fail(const char *format, ...);
+  bool fail(const char *format, ...);
   bool failMemory();
   bool failUndefined(const Value &value);
   bool failType(const char *operation, const Value &a, const Value &b);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Linear (floats and codes) and attention kernels on one thread against what this machine can do,
-// measured before and after each: multiply-adds in registers of the type used
-// (peak), and a plain read of as many bytes (roof).
+// Linear (floats and codes) and attention kernels on one thread against what
+// this machine can do, measured before and after each: multiply-adds in
+// registers of the type used (peak), and a plain read of as many bytes (roof).
 //
 //   kernel-bench [filter]
 
@@ -45,18 +45,20 @@ constexpr int kTurns = 100000;
 #define REGISTER_LOOP(name, features, vector, zero, letter, instruction)       \
   __attribute__((target(features), noinline)) void name() {                    \
     vector sums[12];                                                           \
-    for (vector & sum : sums)                                                  \
+    for (vector &sum : sums)                                                   \
       sum = zero();                                                            \
     vector x = zero();                                                         \
     for (int turn = 0; turn < kTurns; ++turn) {                                \
       ON_12(instruction)                                                       \
     }                                                                          \
-    for (vector & sum : sums)                                                  \
+    for (vector &sum : sums)                                                   \
       asm volatile("" ::letter(sum));                                          \
   }
 #define DOT_512(i) asm volatile("vdpbf16ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
-#define FMA_512(i) asm volatile("vfmadd231ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
-#define FMA_256(i) asm volatile("vfmadd231ps %1,%1,%0" : "+x"(sums[i]) : "x"(x));
+#define FMA_512(i)                                                             \
+  asm volatile("vfmadd231ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
+#define FMA_256(i)                                                             \
+  asm volatile("vfmadd231ps %1,%1,%0" : "+x"(sums[i]) : "x"(x));
 #define BYTES_512(i) asm volatile("vpdpbusd %1,%1,%0" : "+v"(sums[i]) : "v"(x));
 #define BYTES_256(i)                                                           \
   asm volatile("%{vex%} vpdpbusd %1,%1,%0" : "+x"(sums[i]) : "x"(x));
@@ -95,8 +97,9 @@ double peakOf(const TargetVariant &variant, bool dots) {
 /// Gop/s of independent dots of bytes in registers.
 double bytePeakOf(const TargetVariant &variant) {
   bool wide = variant.kernel.lanes == 16, dots = variant.kernel.hasByteDot;
-  double seconds = best(wide ? dots ? bytes512 : pairs512
-                             : dots ? bytes256 : pairs256,
+  double seconds = best(wide   ? dots ? bytes512 : pairs512
+                        : dots ? bytes256
+                               : pairs256,
                         0.1);
   return 12.0 * kTurns * (wide ? 128 : 64) / seconds / 1e9;
 }
@@ -109,9 +112,8 @@ __attribute__((target("avx2"), noinline)) void readAll(const uint8_t *data,
   for (size_t i = 0; i + 256 <= bytes; i += 256)
     for (int j = 0; j < 8; ++j)
       sums[j % 4] = _mm256_or_si256(
-          sums[j % 4],
-          _mm256_loadu_si256(
-              reinterpret_cast<const __m256i *>(data + i + 32 * j)));
+          sums[j % 4], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(
+                           data + i + 32 * j)));
   asm volatile("" ::"x"(sums[0]), "x"(sums[1]), "x"(sums[2]), "x"(sums[3]));
 }
 
@@ -143,7 +145,8 @@ struct Bench {
             nameOf(weight) + ">, in = " + nameOf(in) + "}",
         variant);
     int64_t layerBytes = n * k * bytesOf(weight);
-    int64_t layers = m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / layerBytes);
+    int64_t layers =
+        m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / layerBytes);
     Memory panels(layers * layerBytes);
     std::fill_n(panels.as<uint32_t>(), panels.size() / 4, 0x3c003c00u);
     Matrix x(m, k, in), y(m, n, Stored::F32);
@@ -162,8 +165,8 @@ struct Bench {
              before, after, 100 * rate / std::max(before, after));
       return;
     }
-    double before = roof(panels.data(), panels.size()), seconds = best(run, 0.6),
-           after = roof(panels.data(), panels.size());
+    double before = roof(panels.data(), panels.size()),
+           seconds = best(run, 0.6), after = roof(panels.data(), panels.size());
     double rate = panels.size() / seconds / 1e9;
     printf("%-58s %7.1f GB/s,    roof %.1f / %.1f: %.1f %%\n", name, rate,
            before, after, 100 * rate / std::max(before, after));
@@ -179,11 +182,11 @@ struct Bench {
              variant.name.data(), attr.getFormatName().c_str(), group, m, n, k);
     if (skip(name))
       return;
-    auto kernel = lab.compile(
-        std::string("adze.kernel @k linear {in = i8, format = ") + format +
-            ", group = " + std::to_string(group) +
-            " : i64, sums = " + std::to_string(sums) + " : i64}",
-        variant);
+    auto kernel =
+        lab.compile(std::string("adze.kernel @k linear {in = i8, format = ") +
+                        format + ", group = " + std::to_string(group) +
+                        " : i64, sums = " + std::to_string(sums) + " : i64}",
+                    variant);
     if (!kernel)
       llvm::report_fatal_error(lab.errors.c_str());
     int64_t layerBytes = n / 16 * attr.getPanelBytes(k);
@@ -191,17 +194,16 @@ struct Bench {
         m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / layerBytes);
     Memory panels(layers * layerBytes);
     std::memset(panels.data(), 0x3c, panels.size());
-    auto rows = BufferType::get(&lab.context, k,
-                                mlir::IntegerType::get(&lab.context, 8), group,
-                                sums);
+    auto rows = BufferType::get(
+        &lab.context, k, mlir::IntegerType::get(&lab.context, 8), group, sums);
     Memory x(m * rows.getRowBytes());
     std::memset(x.data(), 0x3c, x.size());
     Matrix y(m, n, Stored::F32);
     auto run = [&] {
       for (int64_t l = 0; l < layers; ++l)
         (*kernel)(0, n / 16, nullptr,
-                  {word(x), word(y), word(panels) + l * layerBytes,
-                   uint64_t(m), uint64_t(n), uint64_t(k)});
+                  {word(x), word(y), word(panels) + l * layerBytes, uint64_t(m),
+                   uint64_t(n), uint64_t(k)});
     };
     if (m > 16) {
       double before = bytePeakOf(variant), seconds = best(run),
@@ -211,8 +213,8 @@ struct Bench {
              before, after, 100 * rate / std::max(before, after));
       return;
     }
-    double before = roof(panels.data(), panels.size()), seconds = best(run, 0.6),
-           after = roof(panels.data(), panels.size());
+    double before = roof(panels.data(), panels.size()),
+           seconds = best(run, 0.6), after = roof(panels.data(), panels.size());
     double rate = panels.size() / seconds / 1e9;
     printf("%-58s %7.1f GB/s,    roof %.1f / %.1f: %.1f %%\n", name, rate,
            before, after, 100 * rate / std::max(before, after));
@@ -223,7 +225,8 @@ struct Bench {
     bool dots = variant.kernel.hasBF16Dot && kv == Stored::BF16;
     Stored in = dots ? Stored::BF16 : Stored::F32;
     char name[128];
-    snprintf(name, sizeof name, "%s attention %s %ld/%ld D=%ld past %ld rows %ld",
+    snprintf(name, sizeof name,
+             "%s attention %s %ld/%ld D=%ld past %ld rows %ld",
              variant.name.data(), nameOf(kv), heads, kvHeads, d, past, rows);
     if (skip(name))
       return;
@@ -236,7 +239,8 @@ struct Bench {
         variant);
     std::mt19937 random(1);
     int64_t kvBytes = 2 * (past + rows) * kvHeads * d * bytesOf(kv);
-    int64_t layers = rows > 16 ? 1 : std::max<int64_t>(1, (200 << 20) / kvBytes);
+    int64_t layers =
+        rows > 16 ? 1 : std::max<int64_t>(1, (200 << 20) / kvBytes);
     Step step(lab, {{past, rows}}, layers, kvHeads, d, kv, random);
     std::fill_n(step.pool->as<uint32_t>(), step.pool->size() / 4, 0x2c002c00u);
     Matrix q(rows, heads * d, in), out(rows, heads * d, Stored::F32);

@@ -59,9 +59,8 @@ inline std::vector<Reference> referencesIn(const std::string &folder,
   std::string root = referencesRoot() + "/" + folder;
   for (llvm::sys::fs::directory_iterator it(root, error), end;
        !error && it != end; it.increment(error))
-    list.push_back(
-        {folder + "/" + llvm::sys::path::filename(it->path()).str(),
-         it->path() + model.str(), it->path()});
+    list.push_back({folder + "/" + llvm::sys::path::filename(it->path()).str(),
+                    it->path() + model.str(), it->path()});
   llvm::sort(list, [](const Reference &a, const Reference &b) {
     return a.name < b.name;
   });

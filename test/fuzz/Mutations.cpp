@@ -175,8 +175,9 @@ Type Mutator::type(Type old) {
                                     elementType(kv.getElementType()));
   else if (auto tensor = dyn_cast<RankedTensorType>(old))
     made = RankedTensorType::getChecked(
-        unknown, bytes.flag() ? shape(tensor.getShape())
-                              : SmallVector<int64_t>(tensor.getShape()),
+        unknown,
+        bytes.flag() ? shape(tensor.getShape())
+                     : SmallVector<int64_t>(tensor.getShape()),
         elementType(tensor.getElementType()), Attribute());
   else if (bytes.flag())
     made = RankedTensorType::get({ShapedType::kDynamic, 16}, b.getF32Type());
@@ -228,18 +229,19 @@ Attribute Mutator::attribute(Attribute old) {
   if (auto of = dyn_cast<TypeAttr>(old))
     return TypeAttr::get(type(of.getValue()));
   if (isa<LevelAttr>(old))
-    return LevelAttr::get(b.getContext(), bytes.pick<Level>({Level::Model,
-                                              Level::Fused, Level::Scheduled}));
+    return LevelAttr::get(
+        b.getContext(),
+        bytes.pick<Level>({Level::Model, Level::Fused, Level::Scheduled}));
   if (isa<MaskAttr>(old))
     return parsed(bytes.pick<const char *>(
         {"#adze.mask<causal>", "#adze.mask<causal, window = 1>",
          "#adze.mask<causal, window = 4611686018427387904>",
          "#adze.mask<causal, window = 3>"}));
   if (auto pairing = dyn_cast<RotaryPairingAttr>(old))
-    return RotaryPairingAttr::get(
-        b.getContext(), pairing.getValue() == RotaryPairing::Half
-                            ? RotaryPairing::Interleaved
-                            : RotaryPairing::Half);
+    return RotaryPairingAttr::get(b.getContext(),
+                                  pairing.getValue() == RotaryPairing::Half
+                                      ? RotaryPairing::Interleaved
+                                      : RotaryPairing::Half);
   return old;
 }
 
@@ -337,7 +339,8 @@ void Mutator::copyOp(Operation *op) {
 
 void Mutator::moveOp(Operation *op) {
   Block *block = op->getBlock();
-  auto to = std::next(block->begin(), bytes.below(block->getOperations().size()));
+  auto to =
+      std::next(block->begin(), bytes.below(block->getOperations().size()));
   if (!op->hasTrait<OpTrait::IsTerminator>() && &*to != op)
     op->moveBefore(&*to);
 }

@@ -31,8 +31,8 @@ static uint64_t walk(const adze_desc *d) {
     sum += strlen(adze_desc_string(d, adze_desc_weight(d, i)->name));
   const adze_rows *meta = &d->table[ADZE_TABLE_META];
   adze_meta_value value;
-  if (meta->present && adze_meta_find((const char *)meta->data, meta->bytes,
-                                      "eos", &value)) {
+  if (meta->present &&
+      adze_meta_find((const char *)meta->data, meta->bytes, "eos", &value)) {
     int64_t ends[4];
     size_t count;
     if (adze_meta_integers(value, ends, 4, &count))

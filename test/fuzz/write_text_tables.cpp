@@ -7,7 +7,6 @@
 #include "adze/Frontend/Tokenizer.h"
 
 #include "llvm/ADT/SmallString.h"
-#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"

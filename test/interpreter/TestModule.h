@@ -16,8 +16,7 @@ namespace adze::test {
 
 /// Numbers as a format stores them, row by row.
 inline std::vector<uint8_t> encode(FormatAttrInterface format,
-                                   llvm::ArrayRef<float> values,
-                                   int64_t cols) {
+                                   llvm::ArrayRef<float> values, int64_t cols) {
   std::vector<uint8_t> bytes;
   for (size_t i = 0; i < values.size(); i += cols) {
     std::vector<uint8_t> row(format.getRowBytes(cols));
@@ -43,9 +42,8 @@ inline void addRandomWeights(mlir::ModuleOp module, MemoryWeightSource &source,
       for (float &value : values)
         value = type.isVector() ? center + 0.2f * normal(random)
                                 : normal(random) / std::sqrt(float(cols));
-      source.add(weight.getSourceName(layer),
-                 type.getFormat().getFormatName(), type.getShape(),
-                 encode(type.getFormat(), values, cols));
+      source.add(weight.getSourceName(layer), type.getFormat().getFormatName(),
+                 type.getShape(), encode(type.getFormat(), values, cols));
     }
   }
 }

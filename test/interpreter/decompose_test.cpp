@@ -33,8 +33,8 @@ void decomposeAll(mlir::ModuleOp module) {
   ASSERT_TRUE(succeeded(mlir::verify(module)));
 }
 
-/// Runs @f before and after decompose(), in both precisions. `tolerance` is that
-/// of double, where the loops are the same.
+/// Runs @f before and after decompose(), in both precisions. `tolerance` is
+/// that of double, where the loops are the same.
 void expectSame(llvm::StringRef text, llvm::ArrayRef<HostTensor> args,
                 const Batch *batch = nullptr, double tolerance = 1e-12) {
   TestModule before(text), after(text);
@@ -213,8 +213,8 @@ TEST_P(DecomposeAttention, EqualsTheOp) {
     })";
   text.replace(text.find("MASK"), 4, GetParam());
   Batch batch = oneSequence(7);
-  expectSame(text, {randomRows(7, 12, 1), randomRows(7, 6, 2),
-                    randomRows(7, 6, 3)},
+  expectSame(text,
+             {randomRows(7, 12, 1), randomRows(7, 6, 2), randomRows(7, 6, 3)},
              &batch);
 }
 

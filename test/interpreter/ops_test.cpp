@@ -197,8 +197,10 @@ TEST(InterpreterOps, RotaryTableAndBothPairings) {
   double c0 = 2 * std::cos(3.0), s0 = 2 * std::sin(3.0);
   double c1 = 2 * std::cos(1.5), s1 = 2 * std::sin(1.5);
   expectNear(r[0], {c0, c1, s0, s1});
-  expectNear(r[1], {c0 - 3 * s0, 2 * c1 - 4 * s1, 3 * c0 + s0, 4 * c1 + 2 * s1});
-  expectNear(r[2], {c0 - 2 * s0, 2 * c0 + s0, 3 * c1 - 4 * s1, 4 * c1 + 3 * s1});
+  expectNear(r[1],
+             {c0 - 3 * s0, 2 * c1 - 4 * s1, 3 * c0 + s0, 4 * c1 + 2 * s1});
+  expectNear(r[2],
+             {c0 - 2 * s0, 2 * c0 + s0, 3 * c1 - 4 * s1, 4 * c1 + 3 * s1});
   EXPECT_EQ(r[3].ints, std::vector<int64_t>{3});
 }
 
@@ -298,18 +300,15 @@ TEST(InterpreterOps, KVAppendFeedsAttention) {
   first.add(7, 0, {0});
   second.add(7, 1, {0});
   HostTensor layer = HostTensor::ofInts({}, {1});
-  auto a = (*interpreter)
-               ->call("f", {layer, one(0), one(1), one(10)}, &first);
-  auto b = (*interpreter)
-               ->call("f", {layer, one(0), one(5), one(30)}, &second);
+  auto a = (*interpreter)->call("f", {layer, one(0), one(1), one(10)}, &first);
+  auto b = (*interpreter)->call("f", {layer, one(0), one(5), one(30)}, &second);
   ASSERT_TRUE(succeeded(a) && succeeded(b)) << m.diagnostics;
   expectNear((*a)[0], {10});
   expectNear((*b)[0], {20}); // equal scores: the mean
   // Forgotten: position 1 has nothing before it.
   (*interpreter)->release(7);
-  EXPECT_TRUE(failed((*interpreter)
-                         ->call("f", {layer, one(0), one(5), one(30)},
-                                &second)));
+  EXPECT_TRUE(failed(
+      (*interpreter)->call("f", {layer, one(0), one(5), one(30)}, &second)));
   EXPECT_NE(m.diagnostics.find("expects position 0 of sequence 7 next, got 1"),
             std::string::npos)
       << m.diagnostics;
@@ -451,8 +450,8 @@ TEST(InterpreterOps, UpstreamScalarsTensorsAndCalls) {
       return %r, %q, %lt : tensor<2xf32>, f32, tensor<2xi1>
     })");
   ASSERT_TRUE(m);
-  auto r = m.run({HostTensor::ofFloats({2}, {2, 0.5}),
-                  HostTensor::ofFloats({}, {3})});
+  auto r = m.run(
+      {HostTensor::ofFloats({2}, {2, 0.5}), HostTensor::ofFloats({}, {3})});
   ASSERT_EQ(r.size(), 3u) << m.diagnostics;
   expectNear(r[0], {1 + std::erf(2.0), 2 + std::erf(0.5)});
   expectNear(r[1], {9});

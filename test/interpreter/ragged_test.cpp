@@ -92,10 +92,9 @@ TEST(InterpreterRagged, SequencesEqualThemselvesAlone) {
     auto logits = (*interpreter)->step(batch);
     ASSERT_TRUE(succeeded(logits)) << m.diagnostics;
     for (size_t i = 0; i < places.size(); ++i)
-      EXPECT_EQ(rowOf(*logits, i), rowOf(alone[places[i].first],
-                                         places[i].second))
-          << "sequence " << places[i].first << " position "
-          << places[i].second;
+      EXPECT_EQ(rowOf(*logits, i),
+                rowOf(alone[places[i].first], places[i].second))
+          << "sequence " << places[i].first << " position " << places[i].second;
   }
   EXPECT_EQ(done, (std::vector<size_t>{7, 3, 5}));
 }

@@ -53,10 +53,10 @@ TEST_F(WeightTableTest, WhatIsWrittenIsRead) {
   std::string table = path("table.json");
   std::string file = weightTablePath(table, path("data.bin"));
   EXPECT_EQ(file, "data.bin");
-  ASSERT_FALSE(bool(writeWeightTable(
-      table, {{"b \"quoted\"", file, 8, "bf16", {2, 2}, 8},
-              {"a", path("data.bin"), 0, "f32", {1}, 4},
-              {"odd", file, 3, "q4_k", {7}, 5}})));
+  ASSERT_FALSE(bool(
+      writeWeightTable(table, {{"b \"quoted\"", file, 8, "bf16", {2, 2}, 8},
+                               {"a", path("data.bin"), 0, "f32", {1}, 4},
+                               {"odd", file, 3, "q4_k", {7}, 5}})));
   auto opened = WeightTable::open(table);
   ASSERT_TRUE(bool(opened)) << llvm::toString(opened.takeError());
   EXPECT_EQ((*opened)->entries().size(), 3u);
@@ -101,7 +101,8 @@ TEST_F(WeightTableTest, WhatIsNoTable) {
 }
 
 TEST_F(WeightTableTest, WrongEntries) {
-  expectError("{\"version\": 1, \"tensors\": {\"t\": 3}}", "expected an object");
+  expectError("{\"version\": 1, \"tensors\": {\"t\": 3}}",
+              "expected an object");
   expectError(entry("\"file\": \"data.bin\""), "expected the keys");
   std::string rest = "\"file\": \"data.bin\", \"dtype\": \"f32\", ";
   EXPECT_EQ(openError(entry(rest + "\"offset\": 12, \"shape\": [1], "

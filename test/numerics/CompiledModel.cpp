@@ -18,8 +18,7 @@ CompiledModel::CompiledModel(const std::string &model,
   static std::atomic<int> next{0};
   const char *folder = std::getenv("TMPDIR");
   file = std::string(folder ? folder : "/tmp") + "/adze-numerics-" +
-         std::to_string(::getpid()) + "-" + std::to_string(next++) +
-         ".adze.so";
+         std::to_string(::getpid()) + "-" + std::to_string(next++) + ".adze.so";
   auto result = compileToFile(model, file, options);
   if (!result)
     problem = result.error().text();
@@ -75,11 +74,10 @@ std::vector<float> adze::test::evaluate(adze_session *session,
   for (size_t i = 0; i < rows.size(); ++i)
     rows[i] = uint32_t(i);
   const float *logits = nullptr;
-  if (adze_eval(session, tokens.data(), tokens.size(), rows.data(),
-                rows.size(), &logits)) {
+  if (adze_eval(session, tokens.data(), tokens.size(), rows.data(), rows.size(),
+                &logits)) {
     ADD_FAILURE() << adze_last_error()->message;
     return {};
   }
-  return {logits,
-          logits + tokens.size() * adze_session_vocabulary(session)};
+  return {logits, logits + tokens.size() * adze_session_vocabulary(session)};
 }

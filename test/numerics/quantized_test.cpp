@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Integer weights in whole models: the model of stories and the one that ships,
-// in each format with each kind of activations, on every variant that runs here.
+// in each format with each kind of activations, on every variant that runs
+// here.
 //
 // Integer dots are exact and blocks are added in one order, so variants agree
 // bit for bit where keys and values are f32: compared with memcmp on logits and
@@ -99,9 +100,8 @@ TEST_P(Quantized, VariantsAgreeAndStayCloseToFloats) {
       if (logits.empty())
         logits = got;
       ASSERT_EQ(got.size(), logits.size());
-      EXPECT_EQ(std::memcmp(got.data(), logits.data(),
-                            got.size() * sizeof(float)),
-                0)
+      EXPECT_EQ(
+          std::memcmp(got.data(), logits.data(), got.size() * sizeof(float)), 0)
           << variant << ", " << threads << " threads";
     }
   }

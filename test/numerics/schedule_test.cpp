@@ -6,10 +6,10 @@
 //
 // Five sequences of a small random model join, prefill in pieces, decode, leave
 // and begin again in random schedules; every row of logits that any step gives
-// is compared with memcmp. So that the test can fail, other sums are planted: the
-// same model with its linears in plain loops (a product and an addition, rounded
-// each, where the kernel has one fma) agrees to 1e-3, or with codes to a few that
-// round the other way, and must be caught.
+// is compared with memcmp. So that the test can fail, other sums are planted:
+// the same model with its linears in plain loops (a product and an addition,
+// rounded each, where the kernel has one fma) agrees to 1e-3, or with codes to
+// a few that round the other way, and must be caught.
 
 #include "CompiledModel.h"
 
@@ -241,17 +241,15 @@ TEST_P(Schedules, PlantedSumsAreCaught) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, Schedules,
-    testing::Values(Setting{"llama31-scaled-head80", ""},
-                    Setting{"mistral-window", ""},
-                    Setting{"llama31-scaled-head80", "bf16"},
-                    Setting{"qwen3-head80", "f16"},
-                    Setting{"llama31-scaled-head80", "", "", "int8"},
-                    Setting{"llama31-scaled-head80", "int8", "", "", 5e-2f},
-                    Setting{"llama31-scaled-head80", "int4:g32", "int8:g32", "",
-                            5e-2f},
-                    Setting{"mistral-window", "int4:g32:f16:zp", "int8:token",
-                            "", 5e-2f},
-                    Setting{"mistral-window", "int4:g128", "f32", "", 1e-3f}),
+    testing::Values(
+        Setting{"llama31-scaled-head80", ""}, Setting{"mistral-window", ""},
+        Setting{"llama31-scaled-head80", "bf16"},
+        Setting{"qwen3-head80", "f16"},
+        Setting{"llama31-scaled-head80", "", "", "int8"},
+        Setting{"llama31-scaled-head80", "int8", "", "", 5e-2f},
+        Setting{"llama31-scaled-head80", "int4:g32", "int8:g32", "", 5e-2f},
+        Setting{"mistral-window", "int4:g32:f16:zp", "int8:token", "", 5e-2f},
+        Setting{"mistral-window", "int4:g128", "f32", "", 1e-3f}),
     nameOf);
 
 //===-- long contexts -----------------------------------------------------===//
@@ -284,8 +282,7 @@ protected:
 
 /// Appends `counts` tokens to each sequence in one step; false if the last
 /// logits of one differ from the reference.
-bool stepEquals(adze_session *session,
-                const std::vector<Reference> &references,
+bool stepEquals(adze_session *session, const std::vector<Reference> &references,
                 std::vector<size_t> &position,
                 const std::vector<size_t> &counts) {
   std::vector<adze_step_input> inputs;
@@ -336,10 +333,8 @@ TEST_P(LongSchedules, SplitSequencesKeepTheirBits) {
       for (uint32_t s = 0; s < kLongSequences; ++s)
         while (position[s] + 20 < kLongLengths[s]) {
           std::vector<size_t> counts(kLongSequences, 0);
-          counts[s] =
-              std::min<size_t>(512, kLongLengths[s] - 20 - position[s]);
-          ASSERT_TRUE(
-              stepEquals(session.get(), references, position, counts))
+          counts[s] = std::min<size_t>(512, kLongLengths[s] - 20 - position[s]);
+          ASSERT_TRUE(stepEquals(session.get(), references, position, counts))
               << "prompt of sequence " << s;
         }
       // One alone, two, all three; a few tokens at once.
@@ -348,18 +343,17 @@ TEST_P(LongSchedules, SplitSequencesKeepTheirBits) {
                                            {2, 1, 3}, {0, 0, 5}, {4, 4, 0}};
       for (const std::vector<size_t> &counts : steps)
         ASSERT_TRUE(stepEquals(session.get(), references, position, counts))
-            << "tokens " << counts[0] << ", " << counts[1] << ", "
-            << counts[2];
+            << "tokens " << counts[0] << ", " << counts[1] << ", " << counts[2];
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Models, LongSchedules,
-    testing::Values(Setting{"llama31-scaled-head80", ""},
-                    Setting{"mistral-full", "bf16"},
-                    Setting{"llama2-head2", ""},
-                    Setting{"mistral-full", "", "", "int8"}),
-    nameOf);
+INSTANTIATE_TEST_SUITE_P(Models, LongSchedules,
+                         testing::Values(Setting{"llama31-scaled-head80", ""},
+                                         Setting{"mistral-full", "bf16"},
+                                         Setting{"llama2-head2", ""},
+                                         Setting{"mistral-full", "", "",
+                                                 "int8"}),
+                         nameOf);
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze.tap in compiled code: the callback sees the value, results do not change.
+// adze.tap in compiled code: the callback sees the value, results do not
+// change.
 
 #include "CompiledModel.h"
 
@@ -55,8 +56,7 @@ adze_tensor tensor(std::vector<float> &values, int64_t rows) {
 }
 
 TEST(Tap, CompiledCodeShowsTheValue) {
-  std::string source =
-      "/tmp/adze-tap-" + std::to_string(::getpid()) + ".mlir";
+  std::string source = "/tmp/adze-tap-" + std::to_string(::getpid()) + ".mlir";
   std::ofstream(source) << kModule;
   CompiledModel compiled(source, {});
   ::unlink(source.c_str());

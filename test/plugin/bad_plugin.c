@@ -17,8 +17,8 @@ static void never(void *registry) {
 }
 const struct info *adzePluginInfo(void);
 const struct info *adzePluginInfo(void) {
-  static const struct info only = {BAD_ABI, sizeof only, BAD_LLVM, "bad", "0",
-                                   never};
+  static const struct info only = {BAD_ABI, sizeof only, BAD_LLVM,
+                                   "bad",   "0",         never};
   return &only;
 }
 #else

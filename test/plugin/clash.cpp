@@ -15,9 +15,7 @@ struct MyArith : mlir::Dialect {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(MyArith)
   explicit MyArith(mlir::MLIRContext *context)
       : Dialect("arith", context, mlir::TypeID::get<MyArith>()) {}
-  static constexpr llvm::StringLiteral getDialectNamespace() {
-    return "arith";
-  }
+  static constexpr llvm::StringLiteral getDialectNamespace() { return "arith"; }
 };
 } // namespace
 

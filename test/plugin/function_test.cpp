@@ -144,7 +144,9 @@ TEST(Function, EntriesOfOneModuleShareWeights) {
       %h = adze.rms_norm %x, @n eps 1.0e-5 : tensor<?x24xf32>
       %y = adze.linear %h, @w : (tensor<?x24xf32>) -> tensor<?x24xf32>
       return %y : tensor<?x24xf32>
-    })", options).or_throw();
+    })",
+                               options)
+                   .or_throw();
   std::vector<float> x = randoms(5 * 24, 3);
   Tensor input = Tensor::view(x.data(), {5, 24});
   expectNear(call(model, "once", {input}), linear(doubles(x), w, 24), 1e-5);
@@ -167,14 +169,16 @@ TEST(Function, ElementwiseWithoutWeights) {
       %t = math.tanh %y : tensor<?x19xf32>
       %s = arith.subf %e, %t : tensor<?x19xf32>
       return %s : tensor<?x19xf32>
-    })").or_throw();
+    })")
+                   .or_throw();
   std::vector<float> x = randoms(3 * 19, 1), y = randoms(3 * 19, 2);
   std::vector<double> want;
   for (size_t i = 0; i < x.size(); ++i)
     want.push_back(std::exp(double(x[i])) - std::tanh(double(y[i])));
-  expectNear(call(model, "f", {Tensor::view(x.data(), {3, 19}),
-                               Tensor::view(y.data(), {3, 19})}),
-             want, 1e-5);
+  expectNear(
+      call(model, "f",
+           {Tensor::view(x.data(), {3, 19}), Tensor::view(y.data(), {3, 19})}),
+      want, 1e-5);
 }
 
 // Not bound: on the generic path, by what upstream's ops mean.
@@ -190,14 +194,16 @@ TEST(Function, WeightsAsArguments) {
       %y = linalg.matmul ins(%x, %w : tensor<?x8xf32>, tensor<8x5xf32>)
         outs(%f : tensor<?x5xf32>) -> tensor<?x5xf32>
       return %y : tensor<?x5xf32>
-    })").or_throw();
+    })")
+                   .or_throw();
   std::vector<float> x = randoms(3 * 8, 1), w = randoms(8 * 5, 2), t(5 * 8);
   for (int k = 0; k < 8; ++k)
     for (int n = 0; n < 5; ++n)
       t[n * 8 + k] = w[k * 5 + n];
-  expectNear(call(model, "f", {Tensor::view(x.data(), {3, 8}),
-                               Tensor::view(w.data(), {8, 5})}),
-             linear(doubles(x), t, 8), 1e-5);
+  expectNear(
+      call(model, "f",
+           {Tensor::view(x.data(), {3, 8}), Tensor::view(w.data(), {8, 5})}),
+      linear(doubles(x), t, 8), 1e-5);
 }
 
 TEST(Function, BF16WeightsAreTakenAsTheyAre) {
@@ -216,7 +222,9 @@ TEST(Function, BF16WeightsAreTakenAsTheyAre) {
     func.func @f(%x: tensor<?x20xf32>) -> tensor<?x33xf32> {
       %y = adze.linear %x, @w : (tensor<?x20xf32>) -> tensor<?x33xf32>
       return %y : tensor<?x33xf32>
-    })", options).or_throw();
+    })",
+                               options)
+                   .or_throw();
   // Dots of bf16 pairs round x too.
   expectNear(call(model, "f", {Tensor::view(x.data(), {4, 20})}),
              linear(doubles(x), w, 20), 1e-2);
@@ -226,17 +234,20 @@ TEST(Function, BuiltInCpp) {
   std::vector<float> w = randoms(8 * 8, 1), x = randoms(2 * 8, 2);
   FunctionOptions options;
   options.bind("w", Tensor::view(w.data(), {8, 8}));
-  auto model = buildFunction([](mlir::OpBuilder &b) {
-    auto loc = b.getUnknownLoc();
-    mlir::Type rows = mlir::RankedTensorType::get(
-        {mlir::ShapedType::kDynamic, 8}, b.getF32Type());
-    auto f = mlir::func::FuncOp::create(b, loc, "f",
-                                        b.getFunctionType({rows}, {rows}));
-    b.setInsertionPointToStart(f.addEntryBlock());
-    auto y = LinearOp::create(b, loc, rows, f.getArgument(0), "w", "",
-                              mlir::Value());
-    mlir::func::ReturnOp::create(b, loc, y.getResult());
-  }, options).or_throw();
+  auto model = buildFunction(
+                   [](mlir::OpBuilder &b) {
+                     auto loc = b.getUnknownLoc();
+                     mlir::Type rows = mlir::RankedTensorType::get(
+                         {mlir::ShapedType::kDynamic, 8}, b.getF32Type());
+                     auto f = mlir::func::FuncOp::create(
+                         b, loc, "f", b.getFunctionType({rows}, {rows}));
+                     b.setInsertionPointToStart(f.addEntryBlock());
+                     auto y = LinearOp::create(b, loc, rows, f.getArgument(0),
+                                               "w", "", mlir::Value());
+                     mlir::func::ReturnOp::create(b, loc, y.getResult());
+                   },
+                   options)
+                   .or_throw();
   expectNear(call(model, "f", {Tensor::view(x.data(), {2, 8})}),
              linear(doubles(x), w, 8), 1e-5);
 }
@@ -250,7 +261,8 @@ TEST(Function, FromAFile) {
     func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
       %y = adze.linear %x, @m : (tensor<?x8xf32>) -> tensor<?x8xf32>
       return %y : tensor<?x8xf32>
-    })", file);
+    })",
+             file);
   std::fclose(file);
   std::vector<float> w = randoms(8 * 8, 1), x = randoms(8, 2);
   FunctionOptions options;
@@ -371,8 +383,8 @@ TEST(FunctionAttention, AppendingContinues) {
   auto entry = model.entry("block").or_throw();
   std::vector<float> x = randoms(140 * 24, 5);
   Tensor whole = entry.call(slice(x, 0, 140)).or_throw()[0];
-  for (auto [from, to] : {std::pair<int64_t, int64_t>{0, 60}, {60, 61},
-                          {61, 130}, {130, 140}}) {
+  for (auto [from, to] :
+       {std::pair<int64_t, int64_t>{0, 60}, {60, 61}, {61, 130}, {130, 140}}) {
     Tensor y = entry.append(slice(x, from, to)).or_throw()[0];
     EXPECT_EQ(entry.length(), size_t(to));
     // Bit for bit: a row does not depend on how its sequence was cut.
@@ -401,10 +413,10 @@ TEST(FunctionAttention, SeveralSequences) {
     int64_t fromA = cut * 3 / 2;
     std::vector<float> x(a.begin() + fromA * 24, a.begin() + (fromA + 15) * 24);
     x.insert(x.end(), b.begin() + cut * 24, b.begin() + (cut + 10) * 24);
-    Tensor y = entry.appendTo({{1, 15}, {0, 10}}, {slice(x, 0, 25)})
-                   .or_throw()[0];
-    EXPECT_EQ(0, std::memcmp(y.data<float>(),
-                             wantA.data<float>() + fromA * 24, 15 * 24 * 4));
+    Tensor y =
+        entry.appendTo({{1, 15}, {0, 10}}, {slice(x, 0, 25)}).or_throw()[0];
+    EXPECT_EQ(0, std::memcmp(y.data<float>(), wantA.data<float>() + fromA * 24,
+                             15 * 24 * 4));
     EXPECT_EQ(0, std::memcmp(y.data<float>() + 15 * 24,
                              wantB.data<float>() + cut * 24, 10 * 24 * 4));
   }
@@ -433,7 +445,8 @@ TEST(FunctionAttention, RowsAskedFor) {
         -> tensor<?x8xf32> {
       %y = adze.take_rows %x, %rows : tensor<?x8xf32>, tensor<?xi32>
       return %y : tensor<?x8xf32>
-    })").or_throw();
+    })")
+                   .or_throw();
   std::vector<float> x = randoms(3 * 8, 1);
   std::vector<int32_t> rows = {2, 0};
   auto entry = model.entry("f").or_throw();
@@ -464,7 +477,8 @@ TEST(FunctionErrors, Types) {
   std::string message = errorOf(R"(
     func.func @f(%x: tensor<?x?xf32>) -> tensor<?x?xf32> {
       return %x : tensor<?x?xf32>
-    })", {});
+    })",
+                                {});
   EXPECT_NE(message.find("expects entry arguments"), std::string::npos)
       << message;
 }
@@ -474,7 +488,8 @@ TEST(FunctionErrors, UnknownOps) {
     func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
       %y = "mine.op"(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32>
       return %y : tensor<?x8xf32>
-    })", {});
+    })",
+                                {});
   EXPECT_NE(message.find("unregistered dialect"), std::string::npos) << message;
 }
 
@@ -514,8 +529,7 @@ TEST(FunctionErrors, CallsWithOtherShapes) {
   std::vector<float> x(82);
   auto made = entry.call(Tensor::view(x.data(), {2, 41}));
   ASSERT_FALSE(made);
-  EXPECT_NE(made.error().message.find("expected f32[T, 40]"),
-            std::string::npos)
+  EXPECT_NE(made.error().message.find("expected f32[T, 40]"), std::string::npos)
       << made.error().message;
   EXPECT_FALSE(model.entry("other"));
 }

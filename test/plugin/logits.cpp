@@ -39,8 +39,8 @@ int write(const Arguments &a, const std::vector<float> &values) {
   std::FILE *file = std::fopen(a.output.c_str(), "wb");
   if (!file)
     return fail("cannot write " + a.output);
-  bool good = std::fwrite(values.data(), 4, values.size(), file) ==
-              values.size();
+  bool good =
+      std::fwrite(values.data(), 4, values.size(), file) == values.size();
   return std::fclose(file) == 0 && good ? 0 : fail("cannot write " + a.output);
 }
 
@@ -62,8 +62,8 @@ int compileLogits(const Arguments &a) {
   auto logits = session->eval(a.tokens, rows);
   if (!logits)
     return fail(logits.error().text());
-  return write(a, {logits->data, logits->data +
-                                     logits->rows * logits->vocabulary});
+  return write(
+      a, {logits->data, logits->data + logits->rows * logits->vocabulary});
 }
 
 int interpretLogits(const Arguments &a) {

@@ -11,8 +11,7 @@ struct Mark : mlir::PassWrapper<Mark, mlir::OperationPass<mlir::ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Mark)
   llvm::StringRef getArgument() const final { return "test-mark"; }
   void runOnOperation() final {
-    getOperation()->setAttr("test.marked",
-                            mlir::UnitAttr::get(&getContext()));
+    getOperation()->setAttr("test.marked", mlir::UnitAttr::get(&getContext()));
   }
 };
 } // namespace

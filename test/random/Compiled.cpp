@@ -45,8 +45,8 @@ LogicalResult compileModule(ModuleOp module, WeightSource &source,
   auto copy = parseSourceString<ModuleOp>(text, &compiler.mlirContext());
   if (!copy)
     return complain("the module does not parse again");
-  llvm::Error error = compiler.adopt(std::move(copy),
-                                     std::make_unique<BorrowedSource>(source));
+  llvm::Error error =
+      compiler.adopt(std::move(copy), std::make_unique<BorrowedSource>(source));
   if (!error)
     error = compiler.optimize();
   if (!error)
@@ -99,7 +99,7 @@ FailureOr<StepInputs> inputsOf(const Batch &batch, adze_session *session) {
 }
 
 FailureOr<adze::test::Logits> runSteps(adze_model *model, ArrayRef<Batch> steps,
-                           uint32_t threads) {
+                                       uint32_t threads) {
   adze_session_options options = {};
   options.size = sizeof options;
   options.threads = threads;
@@ -153,11 +153,10 @@ Subject adze::test::compiledSubject(std::string target,
                                     uint32_t threads, double tolerance,
                                     std::vector<std::string> generic) {
   Subject subject;
-  subject.name = "compiled for " + target + ", " + std::to_string(threads) +
-                 " threads" +
-                 (disabled.empty() ? "" : ", without " +
-                                              llvm::join(disabled, ", ")) +
-                 (generic.empty() ? "" : ", generic " + llvm::join(generic, ", "));
+  subject.name =
+      "compiled for " + target + ", " + std::to_string(threads) + " threads" +
+      (disabled.empty() ? "" : ", without " + llvm::join(disabled, ", ")) +
+      (generic.empty() ? "" : ", generic " + llvm::join(generic, ", "));
   subject.tolerance = tolerance;
   subject.run = [=](ModuleOp module, WeightSource &source,
                     ArrayRef<Batch> steps) -> FailureOr<adze::test::Logits> {

@@ -10,16 +10,16 @@ using namespace adze;
 using namespace adze::test;
 
 static constexpr const char *kOps[] = {
-    "adze.attention", "adze.cast",          "adze.concat",
-    "adze.embed",     "adze.gelu",          "adze.interleave",
-    "adze.kv_append", "adze.linear",        "adze.linear bias",
-    "adze.linear region", "adze.linear sink", "adze.linear streams",
-    "adze.map",       "adze.pack",          "adze.pad_heads",
-    "adze.quantize",  "adze.linear codes",
-    "adze.ref",       "adze.repeat",        "adze.rms_norm",
-    "adze.rms_norm heads", "adze.rotary",   "adze.rotary_halves",
-    "adze.rotary_table", "adze.silu",       "adze.state",
-    "adze.take_rows", "adze.weight"};
+    "adze.attention",     "adze.cast",          "adze.concat",
+    "adze.embed",         "adze.gelu",          "adze.interleave",
+    "adze.kv_append",     "adze.linear",        "adze.linear bias",
+    "adze.linear region", "adze.linear sink",   "adze.linear streams",
+    "adze.map",           "adze.pack",          "adze.pad_heads",
+    "adze.quantize",      "adze.linear codes",  "adze.ref",
+    "adze.repeat",        "adze.rms_norm",      "adze.rms_norm heads",
+    "adze.rotary",        "adze.rotary_halves", "adze.rotary_table",
+    "adze.silu",          "adze.state",         "adze.take_rows",
+    "adze.weight"};
 
 Coverage::Coverage(llvm::ArrayRef<std::string> passes) {
   for (const char *op : kOps)
@@ -27,8 +27,8 @@ Coverage::Coverage(llvm::ArrayRef<std::string> passes) {
   for (const std::string &pass : passes)
     counts[{"pass", pass}] = 0;
   for (const char *format :
-       {"f32", "bf16", "f16", "int8", "int8:g32:f16", "int4:g16", "int4:g24:f32",
-        "int4:g128", "int4:g32:f16:zp"}) {
+       {"f32", "bf16", "f16", "int8", "int8:g32:f16", "int4:g16",
+        "int4:g24:f32", "int4:g128", "int4:g32:f16:zp"}) {
     counts[{"weight", std::string(format) + " rows"}] = 0;
     counts[{"weight", std::string(format) + " panels"}] = 0;
   }

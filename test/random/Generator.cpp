@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Writes a random decoder as text: dimensions of 1, primes and 16n +- 1,
-// grouped heads, mixed formats (codes too), optional biases, norms, windows, and
-// elementwise chains with values that are shared or dead.
+// grouped heads, mixed formats (codes too), optional biases, norms, windows,
+// and elementwise chains with values that are shared or dead.
 
 #include "RandomCase.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -22,12 +22,12 @@ Text rows(int64_t columns) { return formatv("tensor<?x{0}xf32>", columns); }
 Text anyFormat(Random &r) {
   if (r.chance(0.6))
     return r.pick<const char *>({"f32", "bf16", "f16"});
-  return r.pick<const char *>(
-      {"#adze.int<8, scale = f32>", "#adze.int<8, group = 32, scale = f16>",
-       "#adze.int<4, group = 16, scale = bf16>",
-       "#adze.int<4, group = 24, scale = f32>",
-       "#adze.int<4, group = 128, scale = bf16>",
-       "#adze.int<4, group = 32, scale = f16, zeros>"});
+  return r.pick<const char *>({"#adze.int<8, scale = f32>",
+                               "#adze.int<8, group = 32, scale = f16>",
+                               "#adze.int<4, group = 16, scale = bf16>",
+                               "#adze.int<4, group = 24, scale = f32>",
+                               "#adze.int<4, group = 128, scale = bf16>",
+                               "#adze.int<4, group = 32, scale = f16, zeros>"});
 }
 
 /// One layer kind: what its function holds. Layers that differ in sizes and
@@ -45,8 +45,8 @@ struct Kind {
 class Generator {
 public:
   explicit Generator(Random &random) : r(random) {
-    width = r.pick<int64_t>({1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 24, 31, 32, 33,
-                             47, 48, 49, 64});
+    width = r.pick<int64_t>(
+        {1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 64});
     vocabulary = r.pick<int64_t>({1, 2, 10, 16, 17, 33, 64});
     floats = r.pick<const char *>({"f32", "bf16", "f16"});
     format = r.chance(0.6) ? floats : anyFormat(r);
@@ -59,8 +59,9 @@ public:
       addKind(kinds, i);
     Text emb = weight("emb", vocabulary, width, 0);
     body = "";
-    body += formatv("    %x = adze.embed %tokens, @{0} : tensor<?xi32> -> {1}\n",
-                    emb, rows(width));
+    body +=
+        formatv("    %x = adze.embed %tokens, @{0} : tensor<?xi32> -> {1}\n",
+                emb, rows(width));
     if (r.chance(0.2)) // no op reads it
       weight("unread", width, width, 0);
     for (const Kind &kind : kinds)
@@ -134,11 +135,11 @@ private:
                int64_t layers) {
     Text attribute =
         type[0] == '#' ? type : Text(formatv("#adze.float<{0}>", type));
-    declarations += formatv("  adze.weight @{0} from \"{0}{1}\"{2} : "
-                            "!adze.weight<{3}, {4}>\n",
-                            name, layers ? ".{}" : "",
-                            layers ? layersOf(layers) : Text(),
-                            shape, attribute);
+    declarations +=
+        formatv("  adze.weight @{0} from \"{0}{1}\"{2} : "
+                "!adze.weight<{3}, {4}>\n",
+                name, layers ? ".{}" : "", layers ? layersOf(layers) : Text(),
+                shape, attribute);
     return name;
   }
   Text weight(const Text &name, int64_t n, int64_t k, int64_t layers,
@@ -162,10 +163,9 @@ private:
 
   Text unary(const Text &x, int64_t n) {
     return op(formatv("{0} {1} : {2}",
-                      r.pick<const char *>({"adze.silu", "adze.gelu",
-                                            "math.tanh", "math.absf",
-                                            "arith.negf", "math.erf",
-                                            "math.sin"}),
+                      r.pick<const char *>(
+                          {"adze.silu", "adze.gelu", "math.tanh", "math.absf",
+                           "arith.negf", "math.erf", "math.sin"}),
                       x, rows(n)));
   }
   Text binary(const char *name, const Text &a, const Text &b, int64_t n) {
@@ -252,8 +252,9 @@ private:
       declarations += formatv(
           "  adze.state @{0}.kv x {1} : !adze.kv<{2}x{3}x{4}>\n", kind.cache,
           kind.layers, kind.groups, kind.headDim, kind.kvFormat);
-    Text mask = kind.window ? Text(formatv("<causal, window = {0}>", kind.window))
-                            : Text("<causal>");
+    Text mask = kind.window
+                    ? Text(formatv("<causal, window = {0}>", kind.window))
+                    : Text("<causal>");
     Text a = op(formatv(
         "adze.attention {0}, {1}, {2} cache @{3}.kv[%l] at %b heads {4} "
         "kv_heads {5} scale {6} mask {7} : {8}, {9}, {9}",
@@ -331,7 +332,8 @@ private:
       lastTable = table;
       types += ", " + rows(kind.headDim);
     }
-    int64_t split = kind.only < 0 && r.chance(0.3) ? r.between(0, kind.layers) : kind.layers;
+    int64_t split = kind.only < 0 && r.chance(0.3) ? r.between(0, kind.layers)
+                                                   : kind.layers;
     auto call = [&](int64_t first, int64_t count) {
       Text from = first ? Text(formatv(" from {0}", first)) : Text();
       x = op(formatv("adze.repeat {0}{1} @{2}({3}{4}, %b) : ({5}, !adze.batch) "
@@ -350,8 +352,8 @@ private:
   }
 
   Text take(const Text &x, int64_t n) {
-    return op(formatv("adze.take_rows {0}, %rows : {1}, tensor<?xi32>", x,
-                      rows(n)));
+    return op(
+        formatv("adze.take_rows {0}, %rows : {1}, tensor<?xi32>", x, rows(n)));
   }
 
   /// Final norm, head, rows asked for, and the return.
@@ -361,8 +363,8 @@ private:
       x = take(x, width);
     if (r.chance(0.85)) {
       vector("norm", width, 0);
-      x = op(formatv("adze.rms_norm {0}, @norm eps 1.0e-5 : {1}", x,
-                     rows(width)));
+      x = op(
+          formatv("adze.rms_norm {0}, @norm eps 1.0e-5 : {1}", x, rows(width)));
     }
     if (!takeFirst && !takeLast)
       x = take(x, width);

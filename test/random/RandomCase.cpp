@@ -45,8 +45,7 @@ std::vector<Batch> adze::test::generateSteps(Random &random,
 RandomCase adze::test::makeCase(uint64_t seed) {
   Random random(seed);
   RandomModel model = generateModel(random);
-  return {seed, std::move(model.text),
-          generateSteps(random, model.vocabulary)};
+  return {seed, std::move(model.text), generateSteps(random, model.vocabulary)};
 }
 
 void adze::test::addWeights(mlir::ModuleOp module, uint64_t seed,

@@ -212,8 +212,8 @@ private:
     Random random(seed ^ 0xabcdef);
     // With another weight format, the module after conversion is the reference.
     if (random.chance(0.3) && options.pipelines.empty()) {
-      const char *format = random.pick<const char *>(
-          {"f32", "bf16", "f16", "int8", "int4:g32"});
+      const char *format =
+          random.pick<const char *>({"f32", "bf16", "f16", "int8", "int4:g32"});
       std::string convert =
           (llvm::Twine("adze-convert-weights{format=") + format + "}").str();
       if (failed(runPasses(*module, {convert}, &coverage)))

@@ -42,8 +42,7 @@ struct Bytes {
     adze_elf frame;
     if (adze_elf_read(data, size, "test", &frame))
       return;
-    adze_artefact_hash(data, size, &frame,
-                       data + frame.desc_offset + 32);
+    adze_artefact_hash(data, size, &frame, data + frame.desc_offset + 32);
   }
   adze_model_desc *head() {
     adze_elf_read(data, size, "test", &elf);
@@ -236,9 +235,8 @@ TEST(Artefact, PathsThatAreNoArtefacts) {
 }
 
 TEST(Artefact, AnotherAbiSaysWhichFieldAndWhatToDo) {
-  EXPECT_EQ(
-      adze::Model::open(ADZE_FAKE_DIR "/future.adze.so").error().code,
-      ADZE_ABI_MISMATCH);
+  EXPECT_EQ(adze::Model::open(ADZE_FAKE_DIR "/future.adze.so").error().code,
+            ADZE_ABI_MISMATCH);
   EXPECT_TRUE(says("abi_major")) << lastMessage();
   EXPECT_TRUE(says("ABI 9.0")) << lastMessage();
   EXPECT_TRUE(says("use a newer runtime")) << lastMessage();
@@ -262,7 +260,8 @@ TEST(Artefact, AFileReplacedWhileOpenIsTheNewOne) {
 TEST(Artefact, EveryTruncationIsRefused) {
   std::vector<uint8_t> file = readFile(fakePath());
   for (size_t size = 0; size < file.size(); ++size) {
-    std::vector<uint8_t> part(file.begin(), file.begin() + static_cast<long>(size));
+    std::vector<uint8_t> part(file.begin(),
+                              file.begin() + static_cast<long>(size));
     Bytes bytes(part);
     ASSERT_NE(bytes.check(), ADZE_OK) << size;
   }
@@ -327,7 +326,8 @@ TEST(Artefact, EachCrossReferenceIsChecked) {
   } while (0)
   auto unused = [](B) {};
   EXPECT_EQ(mutated(unused), "accepted");
-  EXPECT_SAYS(b.table(1)[0] = 0; b.table(1)[-8] -= 1, "does not end with a NUL");
+  EXPECT_SAYS(b.table(1)[0] = 0;
+              b.table(1)[-8] -= 1, "does not end with a NUL");
   EXPECT_SAYS(((adze_variant *)b.table(2))->name = 1u << 20, "variant 0");
   EXPECT_SAYS(((adze_entry *)b.table(3))->name = 1u << 20, "entry 0");
   EXPECT_SAYS(((adze_entry *)b.table(3))->kind = 2, "kind 2");
@@ -337,7 +337,8 @@ TEST(Artefact, EachCrossReferenceIsChecked) {
   EXPECT_SAYS(((adze_entry *)b.table(3))->n_states = 2, "STATES has");
   EXPECT_SAYS(((adze_entry *)b.table(3))->n_symbols = 9, "SYMBOLS has");
   EXPECT_SAYS(((adze_entry *)b.table(3))[1].name =
-                  ((adze_entry *)b.table(3))[0].name, "two entries");
+                  ((adze_entry *)b.table(3))[0].name,
+              "two entries");
   EXPECT_SAYS(((adze_arg *)b.table(4))->dtype = 77, "unknown dtype 77");
   EXPECT_SAYS(((adze_arg *)b.table(4))->space = 1, "memory space 1");
   EXPECT_SAYS(((adze_arg *)b.table(4))->rank = 9, "rank 9");
@@ -355,7 +356,8 @@ TEST(Artefact, EachCrossReferenceIsChecked) {
   EXPECT_SAYS(((adze_weight_row *)b.table(9))->source = ~0u, "weight 0");
   EXPECT_SAYS(b.table(11)[0] = '[', "not a JSON object");
   EXPECT_SAYS(b.table(4242)[-12] = 1, "table 4242 must be understood");
-  EXPECT_SAYS(uint8_t *t = b.table(4242); t[-16] = 1; t[-15] = 0, "there twice");
+  EXPECT_SAYS(uint8_t *t = b.table(4242); t[-16] = 1;
+              t[-15] = 0, "there twice");
   EXPECT_SAYS(b.table(4242)[-8] = 200, "has 200 bytes");
   EXPECT_SAYS(b.head()->size = 1 << 20, "there is room for");
   EXPECT_SAYS(b.head()->weights_bytes = 64, "the descriptor says 64");
@@ -442,7 +444,8 @@ TEST(Artefact, TwoGigabytesOpenInTwentyMilliseconds) {
   uint8_t digest[32];
   adze_artefact_hash(map.data, map.size, &elf, digest);
   adze_bytes_close(&map);
-  ASSERT_EQ(pwrite(fd, digest, 32, static_cast<off_t>(elf.desc_offset + 32)), 32);
+  ASSERT_EQ(pwrite(fd, digest, 32, static_cast<off_t>(elf.desc_offset + 32)),
+            32);
   close(fd);
   double best = 1;
   for (int i = 0; i < 3; ++i) {

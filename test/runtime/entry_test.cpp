@@ -13,9 +13,9 @@ TEST(Entry, CallsOverTensors) {
     std::vector<float> x(static_cast<size_t>(4 * n)), w = {1, 2, 3, 4};
     for (size_t i = 0; i < x.size(); ++i)
       x[i] = static_cast<float>(i);
-    auto y = scale.call(Tensor::view(x.data(), {n, 4}),
-                        Tensor::view(w.data(), {4}))
-                 .or_throw();
+    auto y =
+        scale.call(Tensor::view(x.data(), {n, 4}), Tensor::view(w.data(), {4}))
+            .or_throw();
     ASSERT_EQ(y.size(), 1u);
     EXPECT_EQ(y[0].shape(), (std::vector<int64_t>{n, 4}));
     for (size_t i = 0; i < x.size(); ++i)
@@ -38,15 +38,15 @@ TEST(Entry, MismatchesNameTheArgumentExpectedAndGiven) {
   EXPECT_EQ(error(Tensor::view(x.data(), {8}), Tensor::view(w.data(), {4})),
             "entry scale, argument x: expected f32[N, 4], given f32[8]");
   std::vector<double> wrong(8);
-  EXPECT_EQ(error(Tensor::view(wrong.data(), {2, 4}),
-                  Tensor::view(w.data(), {4})),
-            "entry scale, argument x: expected f32[N, 4], given f64[2, 4]");
+  EXPECT_EQ(
+      error(Tensor::view(wrong.data(), {2, 4}), Tensor::view(w.data(), {4})),
+      "entry scale, argument x: expected f32[N, 4], given f64[2, 4]");
   EXPECT_EQ(error(Tensor::view(x.data(), {2, 4})),
             "entry scale has 2 inputs, given 1");
-  EXPECT_EQ(error(Tensor::view<float>(nullptr, {2, 4}),
-                  Tensor::view(w.data(), {4}))
-                .substr(0, 30),
-            "entry scale, argument x: its d");
+  EXPECT_EQ(
+      error(Tensor::view<float>(nullptr, {2, 4}), Tensor::view(w.data(), {4}))
+          .substr(0, 30),
+      "entry scale, argument x: its d");
   // C: a symbol bound twice
   adze::Session session = model.session().or_throw();
   adze_tensor args[3] = {Tensor::view(x.data(), {2, 4}).c(),
@@ -86,8 +86,8 @@ TEST(Entry, AppendNeedsPositions) {
   adze::Model model = openFake();
   adze::Entry scale = model.entry("scale").or_throw();
   std::vector<float> x(8), w(4);
-  auto made = scale.append(Tensor::view(x.data(), {2, 4}),
-                           Tensor::view(w.data(), {4}));
+  auto made =
+      scale.append(Tensor::view(x.data(), {2, 4}), Tensor::view(w.data(), {4}));
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().message,
             "entry scale reads no positions: its rows continue nothing");

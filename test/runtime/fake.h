@@ -45,7 +45,8 @@ inline void expectRow(const float *row, const std::vector<int32_t> &tokens,
                       size_t position) {
   std::vector<float> expected = referenceLogits(tokens, position);
   for (size_t v = 0; v < expected.size(); ++v)
-    ASSERT_EQ(row[v], expected[v]) << "position " << position << " column " << v;
+    ASSERT_EQ(row[v], expected[v])
+        << "position " << position << " column " << v;
 }
 
 // Tokens without the two special ones (62 taps, 63 is slow) and the ends.

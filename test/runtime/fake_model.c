@@ -42,8 +42,8 @@ static int32_t slow_phases(uint32_t tid, adze_frame *f) {
  * scratch line per thread. Returns 1 when stopped. */
 static int32_t run_hashes(uint32_t tid, adze_frame *f, inputs *in) {
   uint64_t *arena = (uint64_t *)(void *)f->arena;
-  *in = (inputs){f->arg[0], f->arg[1], f->arg[2],      f->arg[3],
-                 f->arg[4], f->arg[5], f->sym[SYM_T],  f->sym[SYM_R],
+  *in = (inputs){f->arg[0],     f->arg[1],     f->arg[2],     f->arg[3],
+                 f->arg[4],     f->arg[5],     f->sym[SYM_T], f->sym[SYM_R],
                  f->sym[SYM_S], f->sym[SYM_P], f->state[0]};
   uint64_t *scratch = arena + in->R + 8 * tid;
   scratch[0] = 0;

@@ -63,22 +63,21 @@ TEST(Generate, GreedyEqualsTheReference) {
   o.maxTokens = 40;
   o.bias = plain();
   size_t events = 0;
-  adze::Generated made =
-      session
-          .generate(prompt, o,
-                    [&](const adze::Token &t) {
-                      EXPECT_EQ(t.index, events++);
-                      return Next::Continue;
-                    })
-          .or_throw();
+  adze::Generated made = session
+                             .generate(prompt, o,
+                                       [&](const adze::Token &t) {
+                                         EXPECT_EQ(t.index, events++);
+                                         return Next::Continue;
+                                       })
+                             .or_throw();
   ASSERT_EQ(made.tokens.size(), 40u);
   EXPECT_EQ(made.info.finish, static_cast<uint32_t>(ADZE_FINISH_LENGTH));
   for (int32_t token : made.tokens) {
     std::vector<float> logits = referenceLogits(all, all.size() - 1);
     for (int32_t banned : {2, 61, 62, 63})
       logits[static_cast<size_t>(banned)] -= 100;
-    EXPECT_EQ(token, std::max_element(logits.begin(), logits.end()) -
-                         logits.begin());
+    EXPECT_EQ(token,
+              std::max_element(logits.begin(), logits.end()) - logits.begin());
     all.push_back(token);
   }
   EXPECT_EQ(session.length(), 59u); // all but the last
@@ -284,9 +283,9 @@ TEST(Sample, TiesGoToTheLowestIdAndNanIsNeverChosen) {
   for (float &l : s.logits)
     l = NAN;
   int32_t token;
-  EXPECT_EQ(adze_sample(s.session.c(), s.logits.data(), &s.o, nullptr, 0, 0,
-                        &token),
-            ADZE_INVALID_ARGUMENT);
+  EXPECT_EQ(
+      adze_sample(s.session.c(), s.logits.data(), &s.o, nullptr, 0, 0, &token),
+      ADZE_INVALID_ARGUMENT);
 }
 
 TEST(Sample, FrequenciesFollowTheDistribution) {

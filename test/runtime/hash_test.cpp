@@ -31,14 +31,17 @@ static std::string hex(const std::string &data, size_t piece) {
 }
 
 TEST(Hash, Sha256OfPublishedVectors) {
-  EXPECT_EQ(hex("", 1), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991"
-                        "b7852b855");
-  EXPECT_EQ(hex("abc", 64), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41"
-                            "0ff61f20015ad");
+  EXPECT_EQ(hex("", 1),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991"
+            "b7852b855");
+  EXPECT_EQ(hex("abc", 64),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41"
+            "0ff61f20015ad");
   std::string million(1000000, 'a');
   for (size_t piece : {1u, 63u, 64u, 65u, 1000000u})
-    EXPECT_EQ(hex(million, piece), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a4972"
-                                   "00e046d39ccc7112cd0");
+    EXPECT_EQ(hex(million, piece),
+              "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a4972"
+              "00e046d39ccc7112cd0");
 }
 
 TEST(Hash, PortableBlocksAgree) {

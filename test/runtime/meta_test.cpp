@@ -19,14 +19,16 @@ TEST(Meta, AcceptsJsonObjectsOnly) {
   for (const char *bad :
        {"", "[]", "1", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
         "{\"a\":01}", "{\"a\":1} x", "{\"a\":\"\\x\"}", "{\"a\":\"\\ud800\"}",
-        "{\"a\":\"\n\"}", "{\"a\":tru}", "{\"a\":-}", "{\"a\":1.}", "{\"a\":[1}"})
+        "{\"a\":\"\n\"}", "{\"a\":tru}", "{\"a\":-}", "{\"a\":1.}",
+        "{\"a\":[1}"})
     EXPECT_FALSE(valid(bad)) << bad;
   EXPECT_FALSE(valid("{\"a\":" + std::string(100000, '[')));
 }
 
 TEST(Meta, FindsTopLevelKeysOnly) {
-  std::string json = "{\"x\":{\"n\":7},\"n\" : -12 ,\"list\":[1, 2,3],"
-                     "\"big\":9223372036854775808,\"s\":\"a\\u00e9\\ud83d\\ude00\"}";
+  std::string json =
+      "{\"x\":{\"n\":7},\"n\" : -12 ,\"list\":[1, 2,3],"
+      "\"big\":9223372036854775808,\"s\":\"a\\u00e9\\ud83d\\ude00\"}";
   adze_meta_value value;
   int64_t n = 0, list[2];
   size_t count = 0;

@@ -56,7 +56,8 @@ int32_t untilStopped(uint32_t tid, adze_frame *f) {
   for (int64_t n = 1;; ++n) {
     adze_pool_barrier(f, tid);
     barriers[tid * 16] = n;
-    if (__atomic_load_n(&f->stopped, __ATOMIC_RELAXED)) // emitted code: volatile
+    if (__atomic_load_n(&f->stopped,
+                        __ATOMIC_RELAXED)) // emitted code: volatile
       return 1;
   }
 }
@@ -111,7 +112,8 @@ TEST(Pool, MoreThreadsThanCpusDoNotCollapse) {
   adze_pool_run(owner.pool, countRounds, &f);
   double us = std::chrono::duration<double, std::micro>(
                   std::chrono::steady_clock::now() - start)
-                  .count() / 2000;
+                  .count() /
+              2000;
   EXPECT_LT(us, 2000) << "per barrier";
   printf("%u threads on %u CPUs: %.1f us per barrier\n", threads,
          adze_default_threads(), us);

@@ -223,8 +223,8 @@ TEST(Session, ASharedPageIsNotWrittenAfterARewindIntoIt) {
     // what the other one wrote is nowhere in the first
     for (int round = 0; round < 2; ++round) {
       first.push_back(9 + round);
-      logits = session.step({{0, {first.back()}, {0}}, {1, {4}, {0}}})
-                   .or_throw();
+      logits =
+          session.step({{0, {first.back()}, {0}}, {1, {4}, {0}}}).or_throw();
       second.push_back(4);
       expectRow(logits.row(0), first, first.size() - 1);
       expectRow(logits.row(1), second, second.size() - 1);
@@ -446,7 +446,8 @@ TEST(Session, EveryAllocationMayFail) {
     if (!status)
       status = adze_session_create(model, &o, &session);
     if (!status)
-      status = adze_eval(session, tokens.data(), 150, rows.data(), 150, &logits);
+      status =
+          adze_eval(session, tokens.data(), 150, rows.data(), 150, &logits);
     if (status == ADZE_OK) {
       expectRow(logits + 149 * FAKE_VOCABULARY, tokens, 149);
       ++succeeded;

@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
   mlir::registerAllExtensions(registry);
   adze::registerAllDialects(registry);
   if (llvm::Error error = adze::loadPluginOptions(argc, argv, registry)) {
-    llvm::errs() << "adze-lsp-server: error: " << llvm::toString(std::move(error))
-                 << '\n';
+    llvm::errs() << "adze-lsp-server: error: "
+                 << llvm::toString(std::move(error)) << '\n';
     return 1;
   }
   return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));

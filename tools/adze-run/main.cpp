@@ -101,7 +101,10 @@ void take(Arguments &a, const option &o, const char *value) {
   };
   RunOptions &run = a.run;
   switch (o.val) {
-  case 'p': run.hasPrompt = true; run.prompt = value; break;
+  case 'p':
+    run.hasPrompt = true;
+    run.prompt = value;
+    break;
   case 't': {
     auto tokens = parseTokenList(value);
     if (!tokens)
@@ -110,32 +113,76 @@ void take(Arguments &a, const option &o, const char *value) {
     run.tokens = *tokens;
     break;
   }
-  case 'n': run.maxTokens = small(); a.setsMaxTokens = true; break;
+  case 'n':
+    run.maxTokens = small();
+    a.setsMaxTokens = true;
+    break;
   case 's':
     if (!*value)
       usage("--stop: the text is empty");
     run.stopStrings.push_back(value);
     break;
-  case 'e': run.sampling.ignoreEos = true; break;
-  case 'c': run.context = small(); break;
-  case 'T': run.sampling.temperature = realNumber(o.name, value); break;
-  case 'k': run.sampling.topK = small(); break;
-  case 'P': run.sampling.topP = realNumber(o.name, value); break;
-  case 'm': run.sampling.minP = realNumber(o.name, value); break;
-  case 'r': run.sampling.repetitionPenalty = realNumber(o.name, value); break;
-  case 'S': run.sampling.seed = wholeNumber(o.name, value, UINT64_MAX); break;
-  case 'j': run.threads = small(); break;
-  case 'l': run.logitsPath = value; break;
-  case 'J': run.json = true; break;
-  case 'C': a.isChat = true; break;
-  case 'y': a.chat.system = value; break;
-  case 'M': a.chat.hasMessage = true; a.chat.message = value; break;
-  case 'F': a.chat.messagesPath = value; break;
-  case 'O': a.chat.toolsPath = value; break;
-  case 'V': a.chat.variables = value; break;
-  case 'w': a.chat.showPrompt = true; break;
-  case 'h': std::fputs(help, stdout); std::exit(0);
-  case 'v': std::printf("adze-run %s\n", adze_version()); std::exit(0);
+  case 'e':
+    run.sampling.ignoreEos = true;
+    break;
+  case 'c':
+    run.context = small();
+    break;
+  case 'T':
+    run.sampling.temperature = realNumber(o.name, value);
+    break;
+  case 'k':
+    run.sampling.topK = small();
+    break;
+  case 'P':
+    run.sampling.topP = realNumber(o.name, value);
+    break;
+  case 'm':
+    run.sampling.minP = realNumber(o.name, value);
+    break;
+  case 'r':
+    run.sampling.repetitionPenalty = realNumber(o.name, value);
+    break;
+  case 'S':
+    run.sampling.seed = wholeNumber(o.name, value, UINT64_MAX);
+    break;
+  case 'j':
+    run.threads = small();
+    break;
+  case 'l':
+    run.logitsPath = value;
+    break;
+  case 'J':
+    run.json = true;
+    break;
+  case 'C':
+    a.isChat = true;
+    break;
+  case 'y':
+    a.chat.system = value;
+    break;
+  case 'M':
+    a.chat.hasMessage = true;
+    a.chat.message = value;
+    break;
+  case 'F':
+    a.chat.messagesPath = value;
+    break;
+  case 'O':
+    a.chat.toolsPath = value;
+    break;
+  case 'V':
+    a.chat.variables = value;
+    break;
+  case 'w':
+    a.chat.showPrompt = true;
+    break;
+  case 'h':
+    std::fputs(help, stdout);
+    std::exit(0);
+  case 'v':
+    std::printf("adze-run %s\n", adze_version());
+    std::exit(0);
   }
 }
 
@@ -185,8 +232,8 @@ Arguments parse(int argc, char **argv) {
               !a.chat.toolsPath.empty() || !a.chat.variables.empty();
   if (asks && !a.isChat)
     usage("messages, tools and the chat template go with --chat");
-  if (a.isChat && (a.run.hasPrompt || a.run.hasTokens ||
-                   !a.run.logitsPath.empty()))
+  if (a.isChat &&
+      (a.run.hasPrompt || a.run.hasTokens || !a.run.logitsPath.empty()))
     usage("--chat takes --message or --messages, not --prompt, --tokens or "
           "--logits");
   if (!a.isChat && a.run.hasPrompt == a.run.hasTokens)
@@ -210,7 +257,7 @@ int main(int argc, char **argv) {
   a.run.loadSeconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
-  Result<void> done = !model      ? model.error()
+  Result<void> done = !model     ? model.error()
                       : a.isChat ? chatWithModel(*model, a.chat)
                                  : runModel(*model, a.run);
   if (done)

@@ -100,7 +100,7 @@ Dot dotOf(const Model &model, const Sizes &sizes) {
   std::string name = variant ? *variant : "";
   bool avx512 = name.find("v4") != std::string::npos;
   if (sizes.integerWeights)
-    return !avx512 ? Dot::I8Avx2
+    return !avx512                                  ? Dot::I8Avx2
            : name.find("vnni") != std::string::npos ? Dot::I8Vnni
                                                     : Dot::I8Avx512;
   if (!avx512)
@@ -175,8 +175,8 @@ public:
   }
   json::Object decodeJson() const {
     double context = prompt + (a.genTokens + 1) / 2.0;
-    double bytes = double(sizes.weightBytes) / batch +
-                   double(sizes.kvPerToken) * context;
+    double bytes =
+        double(sizes.weightBytes) / batch + double(sizes.kvPerToken) * context;
     double rate = median(decodeRates), speed = rate * bytes / 1e9;
     double roof = median(roofs) / 1e9, peak = median(peaks) / 1e9;
     double gflops = rate / 1e9 *
@@ -360,16 +360,16 @@ void print(const json::Object &o) {
               number(o, "prefill", "gflops"),
               number(o, "prefill", "peak_gflops"),
               100 * number(o, "prefill", "fraction_of_peak"));
-  std::printf("decode   %9.1f tokens/s  %7.1f GB/s of %7.1f (%.0f %%), %s a "
-              "token, %.1f GFLOP/s (%.0f %%)\n",
-              number(o, "decode", "tokens_per_second"),
-              number(o, "decode", "gb_per_second"),
-              number(o, "decode", "roof_gb_per_second"),
-              100 * number(o, "decode", "fraction_of_roof"),
-              bytesText(uint64_t(number(o, "decode", "bytes_per_token")))
-                  .c_str(),
-              number(o, "decode", "gflops"),
-              100 * number(o, "decode", "fraction_of_peak"));
+  std::printf(
+      "decode   %9.1f tokens/s  %7.1f GB/s of %7.1f (%.0f %%), %s a "
+      "token, %.1f GFLOP/s (%.0f %%)\n",
+      number(o, "decode", "tokens_per_second"),
+      number(o, "decode", "gb_per_second"),
+      number(o, "decode", "roof_gb_per_second"),
+      100 * number(o, "decode", "fraction_of_roof"),
+      bytesText(uint64_t(number(o, "decode", "bytes_per_token"))).c_str(),
+      number(o, "decode", "gflops"),
+      100 * number(o, "decode", "fraction_of_peak"));
 }
 
 /// A row per batch: what decoding together gains, and which limit it nears.
@@ -395,14 +395,13 @@ void printTable(const json::Array &batches) {
 void printCompile(const json::Object &o) {
   if (!o.getObject("compile"))
     return;
-  std::printf("compile  %9.2f s  (code %.2f s, weights %.2f s)  %s, at most "
-              "%s of memory beside the files\n",
-              number(o, "compile", "seconds"),
-              number(o, "compile", "codegen_seconds"),
-              number(o, "compile", "pack_seconds"),
-              bytesText(uint64_t(*o.getInteger("artefact_bytes"))).c_str(),
-              bytesText(uint64_t(number(o, "compile", "peak_anon_bytes")))
-                  .c_str());
+  std::printf(
+      "compile  %9.2f s  (code %.2f s, weights %.2f s)  %s, at most "
+      "%s of memory beside the files\n",
+      number(o, "compile", "seconds"), number(o, "compile", "codegen_seconds"),
+      number(o, "compile", "pack_seconds"),
+      bytesText(uint64_t(*o.getInteger("artefact_bytes"))).c_str(),
+      bytesText(uint64_t(number(o, "compile", "peak_anon_bytes"))).c_str());
 }
 
 int run(BenchArguments &a) {
@@ -440,9 +439,8 @@ int run(BenchArguments &a) {
   if (a.json)
     return printJson(std::move(object));
   const json::Object &first =
-      object.get("batches")
-          ? *(*object.getArray("batches"))[0].getAsObject()
-          : object;
+      object.get("batches") ? *(*object.getArray("batches"))[0].getAsObject()
+                            : object;
   printMachine(*first.getObject("machine"));
   if (const json::Array *rows = object.getArray("batches"))
     printTable(*rows);

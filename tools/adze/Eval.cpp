@@ -34,9 +34,10 @@ struct EvalArguments : ModelArguments {
 };
 
 struct Scores {
-  double nats = 0, otherNats = 0; // of the model, of the one it is compared with
-  double divergence = 0;          // summed over the tokens
-  uint64_t sameTop = 0;           // positions with the same likeliest token
+  double nats = 0,
+         otherNats = 0;  // of the model, of the one it is compared with
+  double divergence = 0; // summed over the tokens
+  uint64_t sameTop = 0;  // positions with the same likeliest token
   uint64_t tokens = 0, bytes = 0;
   uint32_t context = 0;
 
@@ -112,8 +113,8 @@ double surprise(const float *logits, size_t vocabulary, int32_t id) {
 /// Adds what one position says of the model against the other.
 void compare(const float *logits, const float *other, size_t vocabulary,
              int32_t id, Scores &scores) {
-  double sum = logSum(logits, vocabulary),
-         otherSum = logSum(other, vocabulary), divergence = 0;
+  double sum = logSum(logits, vocabulary), otherSum = logSum(other, vocabulary),
+         divergence = 0;
   for (size_t i = 0; i < vocabulary; ++i) {
     double logP = double(other[i]) - otherSum;
     divergence += std::exp(logP) * (logP - (double(logits[i]) - sum));
@@ -220,7 +221,8 @@ Result<Scores> evaluate(const Model &model, const EvalArguments &a) {
     size_t end = std::min(at + step, encoded->ids.size());
     window.insert(window.end(), encoded->ids.begin() + long(at),
                   encoded->ids.begin() + long(end));
-    if (auto done = score(*session, other ? &*other : nullptr, window, scores); !done)
+    if (auto done = score(*session, other ? &*other : nullptr, window, scores);
+        !done)
       return done.error();
   }
   if (!scores.tokens)

@@ -103,10 +103,9 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.kv.empty() ||
-         !options.activations.empty() ||
-         !options.target.empty() || !options.disable.empty() ||
-         !options.generic.empty() || !options.plugins.empty() ||
-         !options.insert.empty();
+         !options.activations.empty() || !options.target.empty() ||
+         !options.disable.empty() || !options.generic.empty() ||
+         !options.plugins.empty() || !options.insert.empty();
 }
 
 bool adze::tools::isArtefact(const std::string &path) {

@@ -74,9 +74,9 @@ public:
     for (const std::string &stop : stops)
       pointers.push_back(stop.c_str());
     adze_text_error error = {};
-    if (text && adze_text_stream_create(text, ADZE_TEXT_CONTINUATION,
-                                        pointers.data(), pointers.size(),
-                                        &stream, &error))
+    if (text &&
+        adze_text_stream_create(text, ADZE_TEXT_CONTINUATION, pointers.data(),
+                                pointers.size(), &stream, &error))
       return textError(error);
     return {};
   }
@@ -222,10 +222,9 @@ private:
 
   Result<void> generate() {
     std::vector<int32_t> prompt = out.tokens;
-    auto made =
-        session->generate(prompt, sampling, [this](const Token &token) {
-          return take(token.id, token.isStop) ? Next::Continue : Next::Stop;
-        });
+    auto made = session->generate(prompt, sampling, [this](const Token &token) {
+      return take(token.id, token.isStop) ? Next::Continue : Next::Stop;
+    });
     if (!made)
       return made.error();
     out.prefillSeconds = made->info.prefill_seconds;
@@ -345,8 +344,7 @@ adze::tools::parseTokenList(const std::string &list) {
     char *end;
     errno = 0;
     long id = std::strtol(at, &end, 10);
-    if (end == at || errno || id < 0 || id > INT32_MAX ||
-        (*end && *end != ','))
+    if (end == at || errno || id < 0 || id > INT32_MAX || (*end && *end != ','))
       return Error{ADZE_INVALID_ARGUMENT,
                    "--tokens: expected ids such as 1,2,3, found '" + list + "'",
                    ""};

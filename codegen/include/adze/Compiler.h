@@ -37,10 +37,10 @@ struct CompileOptions {
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;
-  /// What linears with integer weights multiply: int8:gN (codes with a scale per
-  /// N values; N a multiple of 16), int8:token (a scale per row), bf16 or f32 (no
-  /// codes; with f32, bf16 weights are not multiplied in bf16 pairs either).
-  /// Empty: int8:g128. checkActivations says what is wrong with one.
+  /// What linears with integer weights multiply: int8:gN (codes with a scale
+  /// per N values; N a multiple of 16), int8:token (a scale per row), bf16 or
+  /// f32 (no codes; with f32, bf16 weights are not multiplied in bf16 pairs
+  /// either). Empty: int8:g128. checkActivations says what is wrong with one.
   std::string activations;
   /// all, host, or a comma separated list of psABI levels with features
   /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.
@@ -67,7 +67,8 @@ struct CompileOptions {
 };
 
 /// Whether `weights` is something that CompileOptions::weights takes; the error
-/// says what is expected. Names of tensors are checked when a model is compiled.
+/// says what is expected. Names of tensors are checked when a model is
+/// compiled.
 Result<void> checkWeights(const std::string &weights);
 
 /// Whether `activations` is something that CompileOptions::activations takes.
@@ -106,16 +107,17 @@ Result<Model> compile(const std::string &model,
 enum class Emit { Adze, Kernel, LLVM, Assembly };
 
 /// The model at an intermediate form, as text. `point`
-/// is for Emit::Adze: an extension point, `scheduled`, or empty for the imported
-/// module. Kernel, LLVM and Assembly show the best variant of the target.
+/// is for Emit::Adze: an extension point, `scheduled`, or empty for the
+/// imported module. Kernel, LLVM and Assembly show the best variant of the
+/// target.
 Result<std::string> emitForm(const std::string &model, Emit form,
                              const std::string &point,
                              const CompileOptions &options = {});
 
-/// The model as a module on disk that any tool reads again: `output` (.mlir) and
-/// beside it `output`.weights.json, the weight table that the module names and
-/// that refers to the files of the checkpoint. `point` as for emitForm, but not
-/// `scheduled`. What adze-opt makes of it is compiled and run like a model.
+/// The model as a module on disk that any tool reads again: `output` (.mlir)
+/// and beside it `output`.weights.json, the weight table that the module names
+/// and that refers to the files of the checkpoint. `point` as for emitForm, but
+/// not `scheduled`. What adze-opt makes of it is compiled and run like a model.
 Result<void> emitModule(const std::string &model, const std::string &point,
                         const std::string &output,
                         const CompileOptions &options = {});

@@ -31,7 +31,8 @@
 #include <vector>
 
 /// Grows when a plug-in built against older headers could no longer work:
-/// PluginInfo, PluginRegistry, or the C++ interface of an op, type or attribute.
+/// PluginInfo, PluginRegistry, or the C++ interface of an op, type or
+/// attribute.
 #define ADZE_PLUGIN_ABI 1u
 
 namespace adze {
@@ -49,9 +50,8 @@ public:
   }
   /// A pass, by its class (which has a default constructor).
   template <typename P> void pass() {
-    addPass([]() -> std::unique_ptr<mlir::Pass> {
-      return std::make_unique<P>();
-    });
+    addPass(
+        []() -> std::unique_ptr<mlir::Pass> { return std::make_unique<P>(); });
   }
   /// A pass, by a function that makes it.
   void pass(const mlir::PassAllocatorFunction &make) { addPass(make); }
@@ -95,12 +95,14 @@ struct PluginInfo {
 /// one symbol that the loader looks for.
 #define ADZE_PLUGIN(NAME, VERSION)                                             \
   static void adzePluginAdd_##NAME(::adze::PluginRegistry &registry);          \
-  extern "C" __attribute__((visibility("default")))                            \
-  const ::adze::PluginInfo *adzePluginInfo() {                                 \
-    static const ::adze::PluginInfo info = {                                   \
-        ADZE_PLUGIN_ABI,     sizeof(::adze::PluginInfo),                       \
-        LLVM_VERSION_STRING, #NAME,                                            \
-        VERSION,             adzePluginAdd_##NAME};                            \
+  extern "C" __attribute__((visibility("default"))) const ::adze::PluginInfo * \
+  adzePluginInfo() {                                                           \
+    static const ::adze::PluginInfo info = {ADZE_PLUGIN_ABI,                   \
+                                            sizeof(::adze::PluginInfo),        \
+                                            LLVM_VERSION_STRING,               \
+                                            #NAME,                             \
+                                            VERSION,                           \
+                                            adzePluginAdd_##NAME};             \
     return &info;                                                              \
   }                                                                            \
   static void adzePluginAdd_##NAME(                                            \

@@ -3,8 +3,8 @@
 // Loads plug-ins (adze/Plugin.h, and those made for mlir-opt) into a tool.
 //
 // A plug-in is loaded by its path only, never through the environment, and what
-// is wrong with it is an error: it cannot be loaded, it is no plug-in, or it was
-// built for another plug-in ABI or another LLVM. It stays loaded until the
+// is wrong with it is an error: it cannot be loaded, it is no plug-in, or it
+// was built for another plug-in ABI or another LLVM. It stays loaded until the
 // process ends, since passes cannot be taken out of MLIR's registry.
 #ifndef ADZE_PLUGINLOADER_H
 #define ADZE_PLUGINLOADER_H
@@ -31,9 +31,8 @@ llvm::Error loadPlugin(llvm::StringRef path, mlir::DialectRegistry &registry,
 
 /// The places of `defaults`, but for passes that `given` places somewhere
 /// itself, followed by `given`.
-std::vector<std::string>
-mergeInserts(llvm::ArrayRef<std::string> defaults,
-             llvm::ArrayRef<std::string> given);
+std::vector<std::string> mergeInserts(llvm::ArrayRef<std::string> defaults,
+                                      llvm::ArrayRef<std::string> given);
 
 /// Loads what --load-pass-plugin and --load-dialect-plugin name in a command
 /// line and takes these options out of it: for tools whose main function is

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // adze_kernel on aarch64: dots by BFDOT, dots of codes by USDOT (I8MM), SDOT or
-// multiplies, of NEON registers or of SVE ones whose length is known. A vector of 16 lanes is cut into registers; LLVM puts the
-// pieces together again, or rather never apart.
+// multiplies, of NEON registers or of SVE ones whose length is known. A vector
+// of 16 lanes is cut into registers; LLVM puts the pieces together again, or
+// rather never apart.
 
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
@@ -24,8 +25,8 @@ public:
 
   Value emit(StringRef name, Value acc, Value x, Value y) {
     auto type = cast<VectorType>(acc.getType());
-    int64_t depth = cast<VectorType>(x.getType()).getNumElements() /
-                    type.getNumElements();
+    int64_t depth =
+        cast<VectorType>(x.getType()).getNumElements() / type.getNumElements();
     SmallVector<Value> sums;
     std::string intrinsic =
         (Twine("llvm.aarch64.") + (isSVE ? "sve." : "neon.") + name).str();
@@ -33,10 +34,10 @@ public:
       SmallVector<Value> parts{piece(acc, at, lanes),
                                piece(x, at * depth, lanes * depth),
                                piece(y, at * depth, lanes * depth)};
-      Value sum = LLVM::CallIntrinsicOp::create(
-                      b, loc, parts.front().getType(),
-                      b.getStringAttr(intrinsic), parts)
-                      .getResult(0);
+      Value sum =
+          LLVM::CallIntrinsicOp::create(b, loc, parts.front().getType(),
+                                        b.getStringAttr(intrinsic), parts)
+              .getResult(0);
       if (isSVE)
         sum = vector::ScalableExtractOp::create(
             b, loc, VectorType::get({lanes}, type.getElementType()), sum, 0);
@@ -53,7 +54,8 @@ private:
   Value join(SmallVector<Value> parts) {
     while (parts.size() > 1) {
       SmallVector<Value> pairs;
-      int64_t count = cast<VectorType>(parts.front().getType()).getNumElements();
+      int64_t count =
+          cast<VectorType>(parts.front().getType()).getNumElements();
       for (size_t i = 0; i < parts.size(); i += 2)
         pairs.push_back(vector::ShuffleOp::create(
             b, loc, parts[i], parts[i + 1], indices(0, 2 * count)));
@@ -92,16 +94,14 @@ struct LowerDot : OpRewritePattern<kernel::DotOp> {
     if (!variant.kernel.hasBF16Dot ||
         !cast<VectorType>(op.getA().getType()).getElementType().isBF16())
       return failure();
-    rewriter.replaceOp(op, RegisterDots(rewriter, op.getLoc(), variant)
-                               .emit("bfdot" + suffix(), op.getAcc(),
-                                     op.getA(), op.getB()));
+    rewriter.replaceOp(
+        op, RegisterDots(rewriter, op.getLoc(), variant)
+                .emit("bfdot" + suffix(), op.getAcc(), op.getA(), op.getB()));
     return success();
   }
 
   /// NEON names the types of the registers, SVE's are implied.
-  std::string suffix() const {
-    return variant.vscale ? "" : ".v4f32.v8bf16";
-  }
+  std::string suffix() const { return variant.vscale ? "" : ".v4f32.v8bf16"; }
 
   const TargetVariant &variant;
 };
@@ -125,8 +125,8 @@ struct LowerDotCodes : OpRewritePattern<kernel::DotCodesOp> {
     }
     if (variant.need & ADZE_ARM_DOTPROD) {
       if (op.getMax() > 127) {
-        codes = arith::XOrIOp::create(
-            b, loc, codes, splat(b, loc, codes.getType(), -128));
+        codes = arith::XOrIOp::create(b, loc, codes,
+                                      splat(b, loc, codes.getType(), -128));
         Value half = splat(b, loc, codes.getType(), 64);
         for (int i = 0; i < 2; ++i)
           acc = dots.emit("sdot" + types, acc, half, x);
@@ -142,9 +142,10 @@ struct LowerDotCodes : OpRewritePattern<kernel::DotCodesOp> {
           b, loc,
           arith::ShRUIOp::create(b, loc, c, splat(b, loc, lanes, 8 * byte)),
           splat(b, loc, lanes, 255));
-      Value high = arith::ShLIOp::create(b, loc, s,
-                                         splat(b, loc, lanes, 24 - 8 * byte));
-      Value term = arith::ShRSIOp::create(b, loc, high, splat(b, loc, lanes, 24));
+      Value high =
+          arith::ShLIOp::create(b, loc, s, splat(b, loc, lanes, 24 - 8 * byte));
+      Value term =
+          arith::ShRSIOp::create(b, loc, high, splat(b, loc, lanes, 24));
       acc = arith::AddIOp::create(b, loc, acc,
                                   arith::MulIOp::create(b, loc, code, term));
     }

@@ -2,8 +2,8 @@
 //
 // Variants for Arm. NEON has 32 registers of 4 lanes; SVE code is made for one
 // vector length each, because the kernels' vectors are of fixed width: what a
-// longer register brings is fewer instructions per 16 lanes. At 128 bits NEON is
-// as wide.
+// longer register brings is fewer instructions per 16 lanes. At 128 bits NEON
+// is as wide.
 
 #include "../AArch64Targets.h"
 #include "adze/Codegen/TargetVariants.h"
@@ -18,13 +18,31 @@ static constexpr uint64_t kDots =
 static constexpr StringLiteral kTriple = "aarch64-unknown-linux-gnu";
 
 static const TargetVariant kVariants[] = {
-    {"aarch64+sve512", kTriple, "generic", "+sve,+dotprod,+i8mm,+bf16",
-     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_512, {16, 32, true, true}, 4},
-    {"aarch64+sve256", kTriple, "generic", "+sve,+dotprod,+i8mm,+bf16",
-     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_256, {8, 32, true, true}, 2},
-    {"aarch64+i8mm+bf16", kTriple, "generic", "+dotprod,+i8mm,+bf16", kDots,
+    {"aarch64+sve512",
+     kTriple,
+     "generic",
+     "+sve,+dotprod,+i8mm,+bf16",
+     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_512,
+     {16, 32, true, true},
+     4},
+    {"aarch64+sve256",
+     kTriple,
+     "generic",
+     "+sve,+dotprod,+i8mm,+bf16",
+     kDots | ADZE_ARM_SVE | ADZE_ARM_SVE_256,
+     {8, 32, true, true},
+     2},
+    {"aarch64+i8mm+bf16",
+     kTriple,
+     "generic",
+     "+dotprod,+i8mm,+bf16",
+     kDots,
      {4, 32, true, true}},
-    {"aarch64+dotprod", kTriple, "generic", "+dotprod", ADZE_ARM_DOTPROD,
+    {"aarch64+dotprod",
+     kTriple,
+     "generic",
+     "+dotprod",
+     ADZE_ARM_DOTPROD,
      {4, 32, false, false}},
     {"aarch64", kTriple, "generic", "", 0, {4, 32, false, false}},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze_kernel on x86: dots and conversions by AVX512_BF16, dots of codes by VNNI
-// or multiplies of 16 bits; the rest is common to all targets
+// adze_kernel on x86: dots and conversions by AVX512_BF16, dots of codes by
+// VNNI or multiplies of 16 bits; the rest is common to all targets
 // (CommonLowering.cpp).
 
 #include "adze/Codegen/KernelLowering.h"

@@ -103,9 +103,9 @@ LogicalResult WeightOp::verifyRegions() {
   if (!yield || yield.getNumOperands() != 1)
     return emitOpError() << "expects a body that yields one weight (C3)";
   if (yield.getOperand(0).getType() != getType()) {
-    auto diag = emitOpError() << "expects its body to yield " << getType()
-                              << ", got " << yield.getOperand(0).getType()
-                              << " (C3)";
+    auto diag = emitOpError()
+                << "expects its body to yield " << getType() << ", got "
+                << yield.getOperand(0).getType() << " (C3)";
     diag.attachNote(yield.getLoc()) << "yielded here";
     return diag;
   }
@@ -114,8 +114,8 @@ LogicalResult WeightOp::verifyRegions() {
     if (!ref)
       continue;
     // Seen from the module: this op is itself a symbol, not a table.
-    auto target = lookupWeight(getOperation()->getParentOp(),
-                               ref.getWeightAttr());
+    auto target =
+        lookupWeight(getOperation()->getParentOp(), ref.getWeightAttr());
     if (!target)
       return ref.emitOpError() << "refers to " << ref.getWeightAttr()
                                << ", which is no weight of the module (C1)";
@@ -128,11 +128,11 @@ LogicalResult WeightOp::verifyRegions() {
     }
     bool readsEach =
         !target.isPerLayer() ||
-        (isPerLayer() && (target.hasSameLayers(*this) ||
-                          (getLayersAttr() &&
-                           llvm::all_of(getLayerIndices(), [&](int64_t l) {
-                             return target.hasLayer(l);
-                           }))));
+        (isPerLayer() &&
+         (target.hasSameLayers(*this) ||
+          (getLayersAttr() && llvm::all_of(getLayerIndices(), [&](int64_t l) {
+             return target.hasLayer(l);
+           }))));
     if (!readsEach) {
       auto diag = ref.emitOpError()
                   << "reads a weight of " << target.getLayerIndices().size()
@@ -211,9 +211,9 @@ LogicalResult PadHeadsOp::verify() {
 LogicalResult RotaryHalvesOp::verify() {
   auto in = cast<WeightType>(getInput().getType());
   if (getHeads() <= 0 || in.getRows() % (2 * getHeads()))
-    return emitOpError() << "expects rows that are a multiple of 2 * heads, got "
-                         << in.getRows() << " rows and " << getHeads()
-                         << " heads (C1)";
+    return emitOpError()
+           << "expects rows that are a multiple of 2 * heads, got "
+           << in.getRows() << " rows and " << getHeads() << " heads (C1)";
   if (failed(expectRowsLayout(*this, in)))
     return failure();
   return expectType(*this, in, getType());

@@ -29,8 +29,8 @@ Type WeightType::parse(AsmParser &parser) {
       return {};
     auto kind = symbolizeLayoutKind(word);
     if (!kind) {
-      parser.emitError(wordLoc) << "expects a layout (rows or panels), got "
-                                << word;
+      parser.emitError(wordLoc)
+          << "expects a layout (rows or panels), got " << word;
       return {};
     }
     layout = *kind;
@@ -51,10 +51,10 @@ void WeightType::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
-LogicalResult
-WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
-                   ArrayRef<int64_t> shape, FormatAttrInterface format,
-                   LayoutKind layout) {
+LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> shape,
+                                 FormatAttrInterface format,
+                                 LayoutKind layout) {
   if (shape.empty() || shape.size() > 2)
     return emitError() << "expects a weight of one or two dimensions, got "
                        << shape.size();
@@ -73,8 +73,7 @@ WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   if (!format)
     return emitError() << "expects a weight format such as #adze.float<f32>";
-  if (shape.size() == 1 &&
-      isa<IntegerFormatAttrInterface>(Attribute(format)))
+  if (shape.size() == 1 && isa<IntegerFormatAttrInterface>(Attribute(format)))
     return emitError() << "expects a matrix in the format "
                        << format.getFormatName() << ", got a vector";
   if (auto gguf = dyn_cast<GgufFormatAttr>(Attribute(format))) {
@@ -117,8 +116,8 @@ Type KVType::parse(AsmParser &parser) {
 }
 
 void KVType::print(AsmPrinter &printer) const {
-  printer << '<' << getHeads() << 'x' << getHeadDim() << 'x'
-          << getElementType() << '>';
+  printer << '<' << getHeads() << 'x' << getHeadDim() << 'x' << getElementType()
+          << '>';
 }
 
 LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError,
@@ -195,7 +194,8 @@ int64_t BufferType::getRowBytes() const {
   if (isQuantized())
     return getSumsOffset() +
            llvm::alignTo(llvm::divideCeil(getCols(), getSums()) * 4, 64);
-  unsigned bits =
-      getElementType().isIndex() ? 64 : getElementType().getIntOrFloatBitWidth();
+  unsigned bits = getElementType().isIndex()
+                      ? 64
+                      : getElementType().getIntOrFloatBitWidth();
   return getCols() * llvm::divideCeil(bits, 8);
 }

@@ -122,27 +122,24 @@ Decomposed QuantizeOp::decompose(OpBuilder &builder) {
                 })
           .front();
   Value result =
-      d.generic(2, 0, ValueRange{getX(), largest}, d.empty(sizes, element),
-                {all, ofGroup, all},
-                [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
-                  Value v = d.convert(at, args[0], compute);
-                  Value top = d.constant(at, compute, 127.0);
-                  Value zero = d.constant(at, compute, 0.0);
-                  Value inverse =
-                      arith::DivFOp::create(at, d.loc, top, args[1]);
-                  Value scale = arith::DivFOp::create(at, d.loc, args[1], top);
-                  Value code = math::RoundEvenOp::create(
-                      at, d.loc,
-                      arith::MulFOp::create(at, d.loc, v, inverse));
-                  Value rounded =
-                      arith::MulFOp::create(at, d.loc, code, scale);
-                  Value isZero = arith::CmpFOp::create(
-                      at, d.loc, arith::CmpFPredicate::OEQ, args[1], zero);
-                  return {d.convert(at,
-                                    arith::SelectOp::create(at, d.loc, isZero,
-                                                            zero, rounded),
-                                    element)};
-                })
+      d.generic(
+           2, 0, ValueRange{getX(), largest}, d.empty(sizes, element),
+           {all, ofGroup, all},
+           [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+             Value v = d.convert(at, args[0], compute);
+             Value top = d.constant(at, compute, 127.0);
+             Value zero = d.constant(at, compute, 0.0);
+             Value inverse = arith::DivFOp::create(at, d.loc, top, args[1]);
+             Value scale = arith::DivFOp::create(at, d.loc, args[1], top);
+             Value code = math::RoundEvenOp::create(
+                 at, d.loc, arith::MulFOp::create(at, d.loc, v, inverse));
+             Value rounded = arith::MulFOp::create(at, d.loc, code, scale);
+             Value isZero = arith::CmpFOp::create(
+                 at, d.loc, arith::CmpFPredicate::OEQ, args[1], zero);
+             return {d.convert(
+                 at, arith::SelectOp::create(at, d.loc, isZero, zero, rounded),
+                 element)};
+           })
           .front();
   return SmallVector<Value>{d.fit(result, getType())};
 }
@@ -195,9 +192,9 @@ static Value emitGelu(Decomposer &d, OpBuilder &at, Value x) {
 
 /// Scalars and vectors stay what they are; a tensor becomes one generic, since
 /// a constant cannot have a dynamic shape.
-static Decomposed
-decomposeActivation(Operation *op, OpBuilder &builder,
-                    Value (*emit)(Decomposer &, OpBuilder &, Value)) {
+static Decomposed decomposeActivation(Operation *op, OpBuilder &builder,
+                                      Value (*emit)(Decomposer &, OpBuilder &,
+                                                    Value)) {
   Decomposer d(builder, op);
   Value x = op->getOperand(0);
   Type type = x.getType(), element = getElementTypeOrSelf(type);

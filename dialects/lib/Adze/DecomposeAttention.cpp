@@ -34,8 +34,8 @@ static Value emitAngle(Decomposer &d, OpBuilder &at, Value position,
   Value angle = mul(p, freq);
   Value turns = math::RoundEvenOp::create(
       at, d.loc, mul(angle, d.constant(at, f64, 0.5 / M_PI)));
-  return arith::SubFOp::create(
-      at, d.loc, angle, mul(turns, d.constant(at, f64, 2.0 * M_PI)));
+  return arith::SubFOp::create(at, d.loc, angle,
+                               mul(turns, d.constant(at, f64, 2.0 * M_PI)));
 }
 
 Decomposed RotaryTableOp::decompose(OpBuilder &builder) {
@@ -68,8 +68,7 @@ Decomposed RotaryTableOp::decompose(OpBuilder &builder) {
                       at, d.loc, arith::CmpIPredicate::eq, part, zero);
                   Value cos = math::CosOp::create(at, d.loc, angle);
                   Value sin = math::SinOp::create(at, d.loc, angle);
-                  Value v =
-                      arith::SelectOp::create(at, d.loc, isCos, cos, sin);
+                  Value v = arith::SelectOp::create(at, d.loc, isCos, cos, sin);
                   Value factor = d.constant(at, compute, scale);
                   if (scale != 1.0 && llvm::is_contained(getFreqs(), 0.0)) {
                     Value still = arith::CmpFOp::create(
@@ -163,41 +162,40 @@ static Value emitScores(Decomposer &d, AttentionOp op, Value q, Value k,
   Sizes sizes = d.sizesOf(q);
   sizes[3] = d.sizesOf(k)[0];
   // Loops t, g, r, j, d.
-  Value dots = d.generic(
-                    5, 1, ValueRange{q, k}, d.filled(sizes, compute, 0.0),
-                    {d.pick(5, {0, 1, 2, 4}), d.pick(5, {3, 1, 4}),
-                     d.pick(5, {0, 1, 2, 3})},
-                    [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
-                      Value a = d.convert(at, args[0], compute);
-                      Value b = d.convert(at, args[1], compute);
-                      Value ab = arith::MulFOp::create(at, d.loc, a, b);
-                      return {arith::AddFOp::create(at, d.loc, args[2], ab)};
-                    })
-                   .front();
+  Value dots =
+      d.generic(5, 1, ValueRange{q, k}, d.filled(sizes, compute, 0.0),
+                {d.pick(5, {0, 1, 2, 4}), d.pick(5, {3, 1, 4}),
+                 d.pick(5, {0, 1, 2, 3})},
+                [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+                  Value a = d.convert(at, args[0], compute);
+                  Value b = d.convert(at, args[1], compute);
+                  Value ab = arith::MulFOp::create(at, d.loc, a, b);
+                  return {arith::AddFOp::create(at, d.loc, args[2], ab)};
+                })
+          .front();
   double scale = op.getScale().convertToDouble();
   int64_t window = op.getMask().getWindow();
   return d
-      .generic(
-          4, 0, dots, d.empty(sizes, compute),
-          {d.pick(4, {0, 1, 2, 3}), d.pick(4, {0, 1, 2, 3})},
-          [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
-            Value t = linalg::IndexOp::create(at, d.loc, 0);
-            Value j = linalg::IndexOp::create(at, d.loc, 3);
-            Value seen = arith::CmpIOp::create(
-                at, d.loc, arith::CmpIPredicate::sle, j, t);
-            if (window) {
-              Value w = arith::ConstantIndexOp::create(at, d.loc, window);
-              Value end = arith::AddIOp::create(at, d.loc, j, w);
-              Value near = arith::CmpIOp::create(
-                  at, d.loc, arith::CmpIPredicate::sgt, end, t);
-              seen = arith::AndIOp::create(at, d.loc, seen, near);
-            }
-            Value s = arith::MulFOp::create(at, d.loc, args[0],
-                                            d.constant(at, compute, scale));
-            Value none = d.constant(at, compute,
-                                    -std::numeric_limits<double>::infinity());
-            return {arith::SelectOp::create(at, d.loc, seen, s, none)};
-          })
+      .generic(4, 0, dots, d.empty(sizes, compute),
+               {d.pick(4, {0, 1, 2, 3}), d.pick(4, {0, 1, 2, 3})},
+               [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+                 Value t = linalg::IndexOp::create(at, d.loc, 0);
+                 Value j = linalg::IndexOp::create(at, d.loc, 3);
+                 Value seen = arith::CmpIOp::create(
+                     at, d.loc, arith::CmpIPredicate::sle, j, t);
+                 if (window) {
+                   Value w = arith::ConstantIndexOp::create(at, d.loc, window);
+                   Value end = arith::AddIOp::create(at, d.loc, j, w);
+                   Value near = arith::CmpIOp::create(
+                       at, d.loc, arith::CmpIPredicate::sgt, end, t);
+                   seen = arith::AndIOp::create(at, d.loc, seen, near);
+                 }
+                 Value s = arith::MulFOp::create(
+                     at, d.loc, args[0], d.constant(at, compute, scale));
+                 Value none = d.constant(
+                     at, compute, -std::numeric_limits<double>::infinity());
+                 return {arith::SelectOp::create(at, d.loc, seen, s, none)};
+               })
       .front();
 }
 

@@ -58,9 +58,9 @@ static Value emitStream(Decomposer &d, Value acc, int64_t stream, int64_t n) {
   Value joined = d.joinColumns(slice);
   if (blocks * kPanelRows == n)
     return joined;
-  return tensor::ExtractSliceOp::create(
-      d.b, d.loc, joined, Sizes{zero, zero},
-      Sizes{d.sizesOf(joined)[0], d.size(n)}, Sizes(2, one));
+  return tensor::ExtractSliceOp::create(d.b, d.loc, joined, Sizes{zero, zero},
+                                        Sizes{d.sizesOf(joined)[0], d.size(n)},
+                                        Sizes(2, one));
 }
 
 FailureOr<SmallVector<Value>> LinearOp::decompose(OpBuilder &builder) {

@@ -121,8 +121,8 @@ Value Decomposer::joinColumns(Value tensor) {
 
 Value Decomposer::weight(FlatSymbolRefAttr name, Value layer) {
   WeightOp weight = lookupWeight(op, name);
-  auto type = RankedTensorType::get(weight.getWeightType().getShape(),
-                                    b.getF32Type());
+  auto type =
+      RankedTensorType::get(weight.getWeightType().getShape(), b.getF32Type());
   return WeightTensorOp::create(b, loc, type, name,
                                 weight.isPerLayer() ? layer : Value());
 }

@@ -46,10 +46,11 @@ public:
       mlir::OpBuilder &, mlir::ValueRange)>;
   /// A linalg.generic of `rank` loops, the last `reductions` of them being
   /// reductions. Operands and maps: inputs, then outputs.
-  llvm::SmallVector<mlir::Value>
-  generic(unsigned rank, unsigned reductions, mlir::ValueRange inputs,
-          mlir::ValueRange outputs, llvm::ArrayRef<mlir::AffineMap> maps,
-          Body body);
+  llvm::SmallVector<mlir::Value> generic(unsigned rank, unsigned reductions,
+                                         mlir::ValueRange inputs,
+                                         mlir::ValueRange outputs,
+                                         llvm::ArrayRef<mlir::AffineMap> maps,
+                                         Body body);
 
   /// An elementwise generic over tensors of one shape. `body` sees and returns
   /// elements of the compute type.

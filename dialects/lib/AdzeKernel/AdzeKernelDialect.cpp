@@ -48,9 +48,8 @@ LogicalResult DotCodesOp::verify() {
 static LogicalResult verifySameShape(Operation *op, Type from, Type to) {
   auto a = dyn_cast<VectorType>(from), b = dyn_cast<VectorType>(to);
   if (bool(a) != bool(b) || (a && a.getShape() != b.getShape()))
-    return op->emitOpError()
-           << "expects as many elements in as out, got " << from << " and "
-           << to;
+    return op->emitOpError() << "expects as many elements in as out, got "
+                             << from << " and " << to;
   return success();
 }
 LogicalResult ToF32Op::verify() {

@@ -167,8 +167,7 @@ static Value widen(FormatEmitter &e, Value lanes, int64_t byte) {
                                e.constant(i32, int32_t(0xbf800000)));
   bits = arith::ShRUIOp::create(b, e.loc, bits, e.constant(i32, 16));
   bits = arith::TruncIOp::create(b, e.loc, shaped(b.getI16Type()), bits);
-  Value half =
-      arith::BitcastOp::create(b, e.loc, shaped(b.getF16Type()), bits);
+  Value half = arith::BitcastOp::create(b, e.loc, shaped(b.getF16Type()), bits);
   return arith::ExtFOp::create(b, e.loc, shaped(b.getF32Type()), half);
 }
 

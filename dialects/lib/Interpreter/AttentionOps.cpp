@@ -28,14 +28,12 @@ LogicalResult Executor::append(Operation *op, StateOp state, int64_t layer,
   for (int64_t t = 0; t < values.shape[0]; ++t) {
     int32_t sequence = batch->sequences[t];
     int64_t position = batch->positions[t];
-    KVCache &cache =
-        caches.get(state, state.getCount() ? layer : 0, sequence);
+    KVCache &cache = caches.get(state, state.getCount() ? layer : 0, sequence);
     std::vector<double> &side = cache.sides[isKey ? 0 : 1];
     int64_t held = side.size() / width;
     if (position > held)
-      return op->emitOpError()
-             << "expects position " << held << " of sequence " << sequence
-             << " next, got " << position;
+      return op->emitOpError() << "expects position " << held << " of sequence "
+                               << sequence << " next, got " << position;
     side.resize(std::max(held, position + 1) * width);
     ArrayRef<double> row = ArrayRef(values.floats).slice(t * width, width);
     auto kept = MutableArrayRef(side).slice(position * width, width);
@@ -114,8 +112,8 @@ LogicalResult Executor::run(AttentionOp op, Frame &frame) {
   std::vector<double> doubles;
   for (int64_t t = 0; t < q.shape[0]; ++t) {
     int64_t position = batch->positions[t];
-    const KVCache &cache = caches.get(state, state.getCount() ? layer : 0,
-                                      batch->sequences[t]);
+    const KVCache &cache =
+        caches.get(state, state.getCount() ? layer : 0, batch->sequences[t]);
     int64_t end = position + 1;
     int64_t begin = window ? std::max<int64_t>(0, end - window) : 0;
     for (const std::vector<double> &side : cache.sides)

@@ -13,9 +13,8 @@ using namespace adze::interpreter;
 
 static constexpr unsigned kMaxCallDepth = 64;
 
-FailureOr<std::vector<Slot>> Executor::call(func::FuncOp function,
-                                            std::vector<Slot> args,
-                                            unsigned depth) {
+FailureOr<std::vector<Slot>>
+Executor::call(func::FuncOp function, std::vector<Slot> args, unsigned depth) {
   if (function.isExternal())
     return function.emitOpError() << "has no body to interpret";
   if (!function.getBody().hasOneBlock())
@@ -41,8 +40,8 @@ LogicalResult Executor::runCall(Operation *op, StringRef callee,
                                 std::vector<Slot> args, Frame &frame) {
   auto function = module.lookupSymbol<func::FuncOp>(callee);
   if (!function)
-    return op->emitOpError() << "calls @" << callee
-                             << ", which is no function of the module";
+    return op->emitOpError()
+           << "calls @" << callee << ", which is no function of the module";
   auto results = call(function, std::move(args), frame.depth + 1);
   if (failed(results))
     return failure();
@@ -66,9 +65,10 @@ LogicalResult Executor::run(Operation *op, Frame &frame) {
   if (isa<linalg::LinalgOp>(op))
     return runStructured(op, frame);
   return TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<EmbedOp, LinearOp, RmsNormOp, QuantizeOp, RotaryTableOp, RotaryOp, AttentionOp,
-            KVAppendOp, TakeRowsOp, MapOp, RepeatOp, TapOp, WeightTensorOp,
-            PositionsOp, PermuteOp>([&](auto typed) { return run(typed, frame); })
+      .Case<EmbedOp, LinearOp, RmsNormOp, QuantizeOp, RotaryTableOp, RotaryOp,
+            AttentionOp, KVAppendOp, TakeRowsOp, MapOp, RepeatOp, TapOp,
+            WeightTensorOp, PositionsOp, PermuteOp>(
+          [&](auto typed) { return run(typed, frame); })
       .Default([&](Operation *other) { return runTensorOp(other, frame); });
 }
 
@@ -113,9 +113,9 @@ LogicalResult Executor::expectBatchRows(Operation *op,
                                         const HostTensor &tensor) {
   assert(batch && "a call without a batch gives none to its function");
   if (tensor.shape[0] != int64_t(batch->positions.size()))
-    return op->emitOpError() << "expects a row for each of the "
-                             << batch->positions.size()
-                             << " rows of the batch, got " << tensor.shape[0];
+    return op->emitOpError()
+           << "expects a row for each of the " << batch->positions.size()
+           << " rows of the batch, got " << tensor.shape[0];
   return success();
 }
 

@@ -61,9 +61,8 @@ public:
       : module(module), weights(weights), options(options), caches(caches),
         batch(batch) {}
 
-  mlir::FailureOr<std::vector<Slot>> call(mlir::func::FuncOp function,
-                                          std::vector<Slot> args,
-                                          unsigned depth);
+  mlir::FailureOr<std::vector<Slot>>
+  call(mlir::func::FuncOp function, std::vector<Slot> args, unsigned depth);
 
 private:
   using Result = llvm::LogicalResult;

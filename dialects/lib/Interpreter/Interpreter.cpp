@@ -76,8 +76,8 @@ void Interpreter::release(int32_t sequence) { impl->caches.release(sequence); }
 static LogicalResult checkArgument(func::FuncOp function, unsigned index,
                                    Type type, const HostTensor &arg) {
   auto fail = [&](const Twine &found) {
-    return function.emitError() << "argument " << index << ": expects " << type
-                                << ", got " << found;
+    return function.emitError()
+           << "argument " << index << ": expects " << type << ", got " << found;
   };
   int64_t elements = 1;
   for (int64_t dim : arg.shape)
@@ -111,9 +111,9 @@ static LogicalResult checkBatch(ModuleOp module, const Batch &batch) {
   return success();
 }
 
-FailureOr<std::vector<HostTensor>>
-Interpreter::call(StringRef name, ArrayRef<HostTensor> args,
-                  const Batch *batch) {
+FailureOr<std::vector<HostTensor>> Interpreter::call(StringRef name,
+                                                     ArrayRef<HostTensor> args,
+                                                     const Batch *batch) {
   auto function = impl->module.lookupSymbol<func::FuncOp>(name);
   if (!function)
     return impl->module.emitError() << "has no function @" << name;
@@ -141,8 +141,8 @@ Interpreter::call(StringRef name, ArrayRef<HostTensor> args,
                                   : Scalar{0, arg.ints[0]});
   }
   if (!args.empty())
-    return function.emitError() << "expects " << args.size()
-                                << " arguments less than it was given";
+    return function.emitError()
+           << "expects " << args.size() << " arguments less than it was given";
   Executor executor(impl->module, *impl->weights, impl->options, impl->caches,
                     batch);
   auto results = executor.call(function, std::move(slots), 0);
@@ -172,8 +172,8 @@ FailureOr<HostTensor> Interpreter::step(const Batch &batch, StringRef entry) {
   if (failed(results))
     return failure();
   if (results->size() != 1)
-    return impl->module.emitError() << "entry @" << entry
-                                    << ": expects one result, the logits, got "
-                                    << results->size();
+    return impl->module.emitError()
+           << "entry @" << entry << ": expects one result, the logits, got "
+           << results->size();
   return std::move(results->front());
 }

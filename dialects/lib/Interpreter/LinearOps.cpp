@@ -56,7 +56,8 @@ FailureOr<HostTensor> Executor::accumulate(LinearOp op, WeightOp weight,
   }
   if (!op.getBiasAttr())
     return acc;
-  auto bias = readWeight(op, lookupWeight(op, op.getBiasAttr()), layer, 0, rows);
+  auto bias =
+      readWeight(op, lookupWeight(op, op.getBiasAttr()), layer, 0, rows);
   if (failed(bias))
     return failure();
   Rounding step{isF32() ? Rounding::F32 : Rounding::None};
@@ -88,10 +89,10 @@ LogicalResult Executor::run(LinearOp op, Frame &frame) {
       return failure();
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t i = 0; i < n; ++i) {
-        int64_t from = op.getStreams() == 1 ? i
-                                            : i / kPanelRows * 2 * kPanelRows +
-                                                  s * kPanelRows +
-                                                  i % kPanelRows;
+        int64_t from = op.getStreams() == 1
+                           ? i
+                           : i / kPanelRows * 2 * kPanelRows + s * kPanelRows +
+                                 i % kPanelRows;
         stream->floats[t * n + i] = acc->floats[t * rows + from];
       }
     streams.push_back(std::move(*stream));
@@ -159,8 +160,8 @@ LogicalResult Executor::runSink(LinearOp op, WeightOp weight,
   for (HeadChainAttr chain : sink.getChains()) {
     std::vector<float> norm;
     if (chain.getNorm()) {
-      auto values = readWeight(op, lookupWeight(op, chain.getNorm()), layer, 0,
-                               dim);
+      auto values =
+          readWeight(op, lookupWeight(op, chain.getNorm()), layer, 0, dim);
       if (failed(values))
         return failure();
       norm = std::move(*values);
@@ -188,8 +189,8 @@ LogicalResult Executor::runSink(LinearOp op, WeightOp weight,
       continue;
     }
     StateOp state = lookupState(op, op.getCacheAttr());
-    if (failed(append(op, state, layer, chain.getDest() == HeadDest::Key,
-                      *part)))
+    if (failed(
+            append(op, state, layer, chain.getDest() == HeadDest::Key, *part)))
       return failure();
   }
   return success();

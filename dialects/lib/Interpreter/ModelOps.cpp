@@ -140,8 +140,8 @@ LogicalResult Executor::run(TakeRowsOp op, Frame &frame) {
     return failure();
   for (auto [r, row] : llvm::enumerate(rows.ints)) {
     if (row < 0 || row >= x.shape[0])
-      return op.emitOpError() << "expects rows below " << x.shape[0]
-                              << ", got " << row;
+      return op.emitOpError()
+             << "expects rows below " << x.shape[0] << ", got " << row;
     std::copy_n(x.floats.begin() + row * n, n, result->floats.begin() + r * n);
   }
   frame.set(op.getResult(), std::move(*result));
@@ -158,8 +158,8 @@ LogicalResult Executor::run(PermuteOp op, Frame &frame) {
     return failure();
   for (auto [j, from] : llvm::enumerate(*order)) {
     if (!(from >= 0 && from < float(n)) || from != float(int64_t(from)))
-      return op.emitOpError() << "expects columns below " << n << ", got "
-                              << from;
+      return op.emitOpError()
+             << "expects columns below " << n << ", got " << from;
     for (int64_t t = 0; t < x.shape[0]; ++t)
       result->floats[t * n + j] = x.floats[t * n + int64_t(from)];
   }
@@ -219,7 +219,7 @@ LogicalResult Executor::run(PositionsOp op, Frame &frame) {
   assert(batch && "a call without a batch gives none to its function");
   int64_t rows = batch->positions.size();
   frame.set(op.getResult(),
-            HostTensor::ofInts({rows}, {batch->positions.begin(),
-                                        batch->positions.end()}));
+            HostTensor::ofInts(
+                {rows}, {batch->positions.begin(), batch->positions.end()}));
   return success();
 }

@@ -142,8 +142,7 @@ int64_t toInt(double value) {
      return fl(EXPR);                                                          \
    }}
 #define INT1(NAME, EXPR)                                                       \
-  {NAME, []([[maybe_unused]] const Scalar *v,                                  \
-            [[maybe_unused]] int64_t aux) {                                    \
+  {NAME, []([[maybe_unused]] const Scalar *v, [[maybe_unused]] int64_t aux) {  \
      [[maybe_unused]] int64_t a = v[0].i;                                      \
      return EXPR;                                                              \
    }}
@@ -208,21 +207,24 @@ constexpr Row kTable[] = {
     FLOAT1("math.tan", std::tan(a)),
     FLOAT1("math.tanh", std::tanh(a)),
     FLOAT1("math.trunc", std::trunc(a)),
-    {"math.fma", [](const Scalar *v, int64_t) {
-       return fl(std::fma(v[0].f, v[1].f, v[2].f));
-     }},
-    {"math.clampf", [](const Scalar *v, int64_t) {
+    {"math.fma", [](const Scalar *v,
+                    int64_t) { return fl(std::fma(v[0].f, v[1].f, v[2].f)); }},
+    {"math.clampf",
+     [](const Scalar *v, int64_t) {
        return fl(minimum(maximum(v[0].f, v[1].f), v[2].f));
      }},
-    {"math.fpowi", [](const Scalar *v, int64_t) {
+    {"math.fpowi",
+     [](const Scalar *v, int64_t) {
        return fl(std::pow(v[0].f, double(v[1].i)));
      }},
-    {"arith.cmpf", [](const Scalar *v, int64_t aux) {
+    {"arith.cmpf",
+     [](const Scalar *v, int64_t aux) {
        return in(compareFloats(arith::CmpFPredicate(aux), v[0].f, v[1].f));
      }},
     {"arith.select",
      [](const Scalar *v, int64_t) { return v[0].i ? v[1] : v[2]; }},
-    {"arith.cmpi", [](const Scalar *v, int64_t aux) {
+    {"arith.cmpi",
+     [](const Scalar *v, int64_t aux) {
        return in(compareInts(aux, v[0].i, v[1].i));
      }},
     {"arith.fptosi",
@@ -275,8 +277,8 @@ ScalarOp adze::interpreter::findScalarOp(Operation *op) {
   if (row == std::end(kTable))
     return {};
   ScalarOp found{row->fn, 0};
-  auto integer = dyn_cast<IntegerType>(
-      getElementTypeOrSelf(op->getOperand(0).getType()));
+  auto integer =
+      dyn_cast<IntegerType>(getElementTypeOrSelf(op->getOperand(0).getType()));
   int64_t bits = integer ? integer.getWidth() : 64;
   if (auto compare = dyn_cast<arith::CmpFOp>(op))
     found.aux = int64_t(compare.getPredicate());

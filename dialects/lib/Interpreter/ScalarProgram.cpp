@@ -24,8 +24,9 @@ static std::optional<Scalar> constantScalar(Operation *op) {
     return Scalar{value.convertToDouble(), 0};
   }
   if (auto i = dyn_cast<IntegerAttr>(attr))
-    return Scalar{0, i.getType().isInteger(1) ? int64_t(i.getValue().getBoolValue())
-                                              : i.getValue().getSExtValue()};
+    return Scalar{0, i.getType().isInteger(1)
+                         ? int64_t(i.getValue().getBoolValue())
+                         : i.getValue().getSExtValue()};
   return std::nullopt;
 }
 

@@ -98,8 +98,8 @@ LogicalResult Executor::runStructured(Operation *op, Frame &frame) {
   SmallVector<int64_t> extents(structured.getNumLoops(), -1);
   if (failed(bindLoops(op, accesses, extents)))
     return failure();
-  auto program = ScalarProgram::compile(*structured.getBlock(),
-                                        options.precision, &frame);
+  auto program =
+      ScalarProgram::compile(*structured.getBlock(), options.precision, &frame);
   if (failed(program))
     return failure();
   if (program->numArgs() != accesses.size() ||

@@ -37,7 +37,8 @@ LogicalResult Executor::runConstant(Operation *op, Attribute value,
   }
   auto dense = dyn_cast<DenseElementsAttr>(value);
   if (!dense || !isa<FloatType, IntegerType, IndexType>(dense.getElementType()))
-    return op->emitOpError() << "is a constant that the interpreter cannot read";
+    return op->emitOpError()
+           << "is a constant that the interpreter cannot read";
   auto tensor = allocate(op, dense.getType(), dense.getType().getShape());
   if (failed(tensor))
     return failure();
@@ -192,8 +193,8 @@ LogicalResult Executor::runTensorOp(Operation *op, Frame &frame) {
         const HostTensor &source = frame.tensor(dim.getSource());
         int64_t d = index(dim.getIndex());
         if (d < 0 || d >= int64_t(source.shape.size()))
-          return op->emitOpError() << "asks for dimension " << d << " of "
-                                   << source.shape.size();
+          return op->emitOpError()
+                 << "asks for dimension " << d << " of " << source.shape.size();
         frame.slots[dim] = Scalar{0, source.shape[d]};
         return success();
       })
@@ -202,17 +203,17 @@ LogicalResult Executor::runTensorOp(Operation *op, Frame &frame) {
         auto type = dyn_cast<RankedTensorType>(cast_.getType());
         for (size_t d = 0; type && d < source->shape.size(); ++d)
           if (!type.isDynamicDim(d) && type.getDimSize(d) != source->shape[d])
-            return op->emitOpError() << "expects " << type.getDimSize(d)
-                                     << " in dimension " << d << ", got "
-                                     << source->shape[d];
+            return op->emitOpError()
+                   << "expects " << type.getDimSize(d) << " in dimension " << d
+                   << ", got " << source->shape[d];
         frame.slots[cast_] = source;
         return success();
       })
       .Case<tensor::ExtractOp>([&](tensor::ExtractOp extract) -> LogicalResult {
         const HostTensor &source = frame.tensor(extract.getTensor());
         int64_t at = 0;
-        for (auto [dim, v] : llvm::zip_equal(source.shape,
-                                             extract.getIndices())) {
+        for (auto [dim, v] :
+             llvm::zip_equal(source.shape, extract.getIndices())) {
           int64_t i = index(v);
           if (i < 0 || i >= dim)
             return op->emitOpError() << "reads out of bounds";
@@ -264,44 +265,44 @@ LogicalResult Executor::runTensorOp(Operation *op, Frame &frame) {
         }
         return reshape(collapse.getSrc(), shape);
       })
-      .Case<tensor::ExtractSliceOp>([&](tensor::ExtractSliceOp extract)
-                                        -> LogicalResult {
-        const HostTensor &source = frame.tensor(extract.getSource());
-        Slice slice;
-        if (failed(slice.read(extract, frame, source.shape)))
-          return failure();
-        SmallVector<int64_t> shape;
-        llvm::SmallBitVector dropped = extract.getDroppedDims();
-        for (auto [d, size] : llvm::enumerate(slice.sizes))
-          if (!dropped.test(d))
-            shape.push_back(size);
-        auto result = allocate(op, extract.getType(), shape);
-        if (failed(result))
-          return failure();
-        slice.forEach(source.shape, [&](int64_t i, int64_t at) {
-          copyElement(source, at, *result, i);
-        });
-        frame.set(extract, std::move(*result));
-        return success();
-      })
-      .Case<tensor::InsertSliceOp>([&](tensor::InsertSliceOp insert)
-                                       -> LogicalResult {
-        const HostTensor &source = frame.tensor(insert.getSource());
-        HostTensor result = frame.tensor(insert.getDest());
-        Slice slice;
-        if (failed(slice.read(insert, frame, result.shape)))
-          return failure();
-        int64_t total = 1;
-        for (int64_t size : slice.sizes)
-          total *= size;
-        if (total != source.numElements())
-          return op->emitOpError() << "changes the number of elements";
-        slice.forEach(result.shape, [&](int64_t i, int64_t at) {
-          copyElement(source, i, result, at);
-        });
-        frame.set(insert, std::move(result));
-        return success();
-      })
+      .Case<tensor::ExtractSliceOp>(
+          [&](tensor::ExtractSliceOp extract) -> LogicalResult {
+            const HostTensor &source = frame.tensor(extract.getSource());
+            Slice slice;
+            if (failed(slice.read(extract, frame, source.shape)))
+              return failure();
+            SmallVector<int64_t> shape;
+            llvm::SmallBitVector dropped = extract.getDroppedDims();
+            for (auto [d, size] : llvm::enumerate(slice.sizes))
+              if (!dropped.test(d))
+                shape.push_back(size);
+            auto result = allocate(op, extract.getType(), shape);
+            if (failed(result))
+              return failure();
+            slice.forEach(source.shape, [&](int64_t i, int64_t at) {
+              copyElement(source, at, *result, i);
+            });
+            frame.set(extract, std::move(*result));
+            return success();
+          })
+      .Case<tensor::InsertSliceOp>(
+          [&](tensor::InsertSliceOp insert) -> LogicalResult {
+            const HostTensor &source = frame.tensor(insert.getSource());
+            HostTensor result = frame.tensor(insert.getDest());
+            Slice slice;
+            if (failed(slice.read(insert, frame, result.shape)))
+              return failure();
+            int64_t total = 1;
+            for (int64_t size : slice.sizes)
+              total *= size;
+            if (total != source.numElements())
+              return op->emitOpError() << "changes the number of elements";
+            slice.forEach(result.shape, [&](int64_t i, int64_t at) {
+              copyElement(source, i, result, at);
+            });
+            frame.set(insert, std::move(result));
+            return success();
+          })
       .Default([&](Operation *other) -> LogicalResult {
         return emitUnknownOp(other);
       });

@@ -148,8 +148,8 @@ public:
     if (auto column = findBadScale(format, row, columns()))
       return llvm::createStringError(
           place(leaf, at.row, *column) + "expects a finite " +
-          (isa<Fp8FormatAttr>(Attribute(format)) ? "number" : "scale") + " in " +
-          format.getFormatName() +
+          (isa<Fp8FormatAttr>(Attribute(format)) ? "number" : "scale") +
+          " in " + format.getFormatName() +
           ", got infinity or NaN; the file is damaged, or the model was "
           "quantized from weights that are not finite");
     return row;
@@ -179,8 +179,7 @@ public:
     FormatAttrInterface format = leaf.format;
     format.decodeRow({leaves[index].data, size_t(format.getRowBytes(n))},
                      values);
-    if (Error error =
-            convert({index, 0}, leaf.steps, values))
+    if (Error error = convert({index, 0}, leaf.steps, values))
       return error;
     return ArrayRef<float>(values);
   }
@@ -231,8 +230,8 @@ private:
       if (!unpacked)
         return unpacked.takeError();
       made.unpacked = std::move(*unpacked);
-      made.rows = cast<WeightType>(leaf.unpack->getResult(0).getType())
-                      .getRows();
+      made.rows =
+          cast<WeightType>(leaf.unpack->getResult(0).getType()).getRows();
       return Error::success();
     }
     if (leaf.order) {
@@ -314,8 +313,7 @@ private:
             (bound.unpacked
                  ? bound.unpacked->floatsName()
                  : source.getSourceName(source.isPerLayer() ? layer : 0)) +
-            "\": row " +
-            Twine(row) + ", column " + Twine(column) + ": ")
+            "\": row " + Twine(row) + ", column " + Twine(column) + ": ")
         .str();
   }
 

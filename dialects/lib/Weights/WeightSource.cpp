@@ -14,16 +14,16 @@ void MemoryWeightSource::add(StringRef name, StringRef dtype,
                              std::vector<uint8_t> data) {
   Entry &entry = tensors[name];
   entry.owned = std::move(data);
-  entry.view = {dtype.str(), SmallVector<int64_t, 4>(shape),
-                entry.owned.data(), entry.owned.size()};
+  entry.view = {dtype.str(), SmallVector<int64_t, 4>(shape), entry.owned.data(),
+                entry.owned.size()};
 }
 
 void MemoryWeightSource::addReference(StringRef name, StringRef dtype,
                                       ArrayRef<int64_t> shape,
                                       ArrayRef<uint8_t> data) {
-  tensors[name] = {{dtype.str(), SmallVector<int64_t, 4>(shape), data.data(),
-                    data.size()},
-                   {}};
+  tensors[name] = {
+      {dtype.str(), SmallVector<int64_t, 4>(shape), data.data(), data.size()},
+      {}};
 }
 
 Expected<TensorView> MemoryWeightSource::lookup(StringRef name) {

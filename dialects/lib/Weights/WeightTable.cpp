@@ -36,17 +36,17 @@ public:
   void add(const Twine &subject, const Twine &message) {
     if (count++ < kMaxFindings)
       text += (text.empty() ? "" : "\n") +
-              (file + ": " + subject + (subject.isTriviallyEmpty() ? "" : ": ") +
-               message)
+              (file + ": " + subject +
+               (subject.isTriviallyEmpty() ? "" : ": ") + message)
                   .str();
   }
   Error take() {
     if (!count)
       return Error::success();
     if (count > kMaxFindings)
-      text += "\n" + (file + ": and " + Twine(count - kMaxFindings) +
-                      " more findings")
-                         .str();
+      text += "\n" +
+              (file + ": and " + Twine(count - kMaxFindings) + " more findings")
+                  .str();
     return createStringError(text);
   }
 
@@ -88,8 +88,9 @@ Expected<std::unique_ptr<MemoryBuffer>> mapRegularFile(const Twine &path) {
   auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
                                       /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return createStringError(buffer.getError(), path + ": cannot be opened: " +
-                                                    buffer.getError().message());
+    return createStringError(
+        buffer.getError(),
+        path + ": cannot be opened: " + buffer.getError().message());
   return std::move(*buffer);
 }
 
@@ -138,10 +139,11 @@ bool readEntry(StringRef name, const json::Value &value,
     overflow |= over;
   }
   if (elementBytes(*dtype) && (overflow || size != *bytes)) {
-    findings.add(subject, "expected " +
-                              (overflow ? Twine("a shape that fits in memory")
-                                        : Twine(size) + " bytes for its shape") +
-                              ", found " + Twine(*bytes) + " bytes");
+    findings.add(subject,
+                 "expected " +
+                     (overflow ? Twine("a shape that fits in memory")
+                               : Twine(size) + " bytes for its shape") +
+                     ", found " + Twine(*bytes) + " bytes");
     return false;
   }
   entry.file = file->str();
@@ -162,13 +164,14 @@ Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
                              Twine(kMaxTableBytes) + " bytes, found " +
                              Twine((*text)->getBufferSize()));
   if (!isShallow((*text)->getBuffer()))
-    return createStringError(path + ": expected a weight table, found JSON "
-                                    "nested deeper than " +
+    return createStringError(path +
+                             ": expected a weight table, found JSON "
+                             "nested deeper than " +
                              Twine(kMaxDepth));
   auto root = json::parse((*text)->getBuffer());
   if (!root)
-    return createStringError(path + ": expected JSON: " +
-                             toString(root.takeError()));
+    return createStringError(path +
+                             ": expected JSON: " + toString(root.takeError()));
   const json::Object *object = root->getAsObject();
   const json::Object *tensors = object ? object->getObject("tensors") : nullptr;
   auto version = object ? object->getInteger("version") : std::nullopt;
@@ -217,9 +220,8 @@ Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
   if (Error error = findings.take())
     return error;
 
-  llvm::sort(result->table, [](const auto &a, const auto &b) {
-    return a.name < b.name;
-  });
+  llvm::sort(result->table,
+             [](const auto &a, const auto &b) { return a.name < b.name; });
   for (auto [i, entry] : enumerate(result->table)) {
     SmallString<256> file;
     if (!sys::path::is_absolute(entry.file))
@@ -237,8 +239,8 @@ Expected<TensorView> WeightTable::lookup(StringRef name) {
     return createStringError(tablePath + ": tensor \"" + name +
                              "\": expected in the weight table, not found");
   const WeightTableEntry &entry = table[it->second];
-  auto *data = reinterpret_cast<const uint8_t *>(
-      bufferOf[it->second]->getBufferStart());
+  auto *data =
+      reinterpret_cast<const uint8_t *>(bufferOf[it->second]->getBufferStart());
   return TensorView{entry.dtype, entry.shape, data + entry.offset, entry.bytes};
 }
 

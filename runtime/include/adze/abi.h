@@ -132,14 +132,21 @@ typedef struct adze_entry {
 } adze_entry;
 
 typedef struct adze_entry_code {
-  int64_t code;       /* code reference to an adze_entry_fn */
-  adze_affine arena;  /* bytes of adze_frame.arena this variant needs */
+  int64_t code;      /* code reference to an adze_entry_fn */
+  adze_affine arena; /* bytes of adze_frame.arena this variant needs */
 } adze_entry_code;
 
 enum adze_dtype {
-  ADZE_F32 = 1, ADZE_F16 = 2, ADZE_BF16 = 3, ADZE_F64 = 4,
-  ADZE_I8 = 5, ADZE_I16 = 6, ADZE_I32 = 7, ADZE_I64 = 8,
-  ADZE_U8 = 9, ADZE_BOOL = 10
+  ADZE_F32 = 1,
+  ADZE_F16 = 2,
+  ADZE_BF16 = 3,
+  ADZE_F64 = 4,
+  ADZE_I8 = 5,
+  ADZE_I16 = 6,
+  ADZE_I32 = 7,
+  ADZE_I64 = 8,
+  ADZE_U8 = 9,
+  ADZE_BOOL = 10
 };
 enum adze_space { ADZE_SPACE_HOST = 0, ADZE_SPACE_DEVICE = 1 };
 
@@ -190,11 +197,11 @@ typedef struct adze_rt {
 
 typedef struct adze_frame {
   uint32_t size, nthreads;
-  const int64_t *sym;       /* values of the entry's symbols, in order */
-  void *const *arg;         /* in the entry's order */
-  void *const *state;       /* base address of each state */
-  const uint8_t *weights;   /* .adze.weights as mapped */
-  uint8_t *arena;           /* 64-byte aligned, arena(symbols, nthreads) bytes */
+  const int64_t *sym;     /* values of the entry's symbols, in order */
+  void *const *arg;       /* in the entry's order */
+  void *const *state;     /* base address of each state */
+  const uint8_t *weights; /* .adze.weights as mapped */
+  uint8_t *arena;         /* 64-byte aligned, arena(symbols, nthreads) bytes */
   const adze_rt *rt;
   const volatile uint32_t *stop; /* non-zero: return at the next phase; every
                                     thread reads it through the barrier's
@@ -202,7 +209,7 @@ typedef struct adze_frame {
   volatile uint32_t stopped; /* set by the barrier, same for all threads after
                                 it: the value of *stop seen by thread 0 */
   uint32_t pad;
-  void *sync;                /* the runtime's, for barrier */
+  void *sync; /* the runtime's, for barrier */
 } adze_frame;
 
 /* Returns 0 when the entry ran to its end, 1 when it stopped early (stop). */

@@ -2,9 +2,9 @@
 //
 // Chat templates as the text table holds them: the syntax trees of all
 // templates of a model, in the section ADZE_TT_CHAT_PROGRAMS of the extension
-// (adze/text_table.h). The compiler writes it (frontend/tokenizers), libadze_text
-// walks it. A part of the format of the text table: numbers are only added at
-// the end of a list.
+// (adze/text_table.h). The compiler writes it (frontend/tokenizers),
+// libadze_text walks it. A part of the format of the text table: numbers are
+// only added at the end of a list.
 //
 //   adze_chat_header | programs | nodes | links | strings | bytes
 //
@@ -110,8 +110,14 @@ enum {
 };
 
 enum {
-  ADZE_CHAT_EQ, ADZE_CHAT_NE, ADZE_CHAT_LT, ADZE_CHAT_LE, ADZE_CHAT_GT,
-  ADZE_CHAT_GE, ADZE_CHAT_IN, ADZE_CHAT_NOT_IN,
+  ADZE_CHAT_EQ,
+  ADZE_CHAT_NE,
+  ADZE_CHAT_LT,
+  ADZE_CHAT_LE,
+  ADZE_CHAT_GT,
+  ADZE_CHAT_GE,
+  ADZE_CHAT_IN,
+  ADZE_CHAT_NOT_IN,
   ADZE_CHAT_COMPARISON_COUNT
 };
 

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * libadze_runtime: opens artefacts and runs them. C11; needs only libc; holds no
- * model arithmetic and no LLVM.
+ * libadze_runtime: opens artefacts and runs them. C11; needs only libc; holds
+ * no model arithmetic and no LLVM.
  *
  * Conventions
  *   structs   begin with `uint32_t size`, which the caller sets to sizeof: they
- *             only ever grow at their end. A null options pointer means defaults,
- *             and so does a zero field.
- *   errors    every call returns an adze_status; adze_last_error() has the words.
- *             Nothing here prints, aborts, exits or throws.
- *   handles   are reference counted or owned; release(NULL) is allowed.
- *   threads   models and pools may be used by all threads at once, a session by
- *             one thread at a time; only adze_cancel may come from anywhere.
+ *             only ever grow at their end. A null options pointer means
+ * defaults, and so does a zero field. errors    every call returns an
+ * adze_status; adze_last_error() has the words. Nothing here prints, aborts,
+ * exits or throws. handles   are reference counted or owned; release(NULL) is
+ * allowed. threads   models and pools may be used by all threads at once, a
+ * session by one thread at a time; only adze_cancel may come from anywhere.
  *   strings   are UTF-8 and NUL-terminated.
  */
 #ifndef ADZE_RUNTIME_H
@@ -45,15 +44,15 @@ typedef enum adze_status {
   ADZE_OK = 0,
   ADZE_INVALID_ARGUMENT = 1, /* the call is wrong: ids, rows, shapes, options */
   ADZE_OUT_OF_MEMORY = 2,
-  ADZE_IO_ERROR = 3,         /* the operating system said no */
-  ADZE_BAD_ARTEFACT = 4,     /* truncated, altered or malformed file */
-  ADZE_ABI_MISMATCH = 5,     /* made by a compiler this runtime does not know */
-  ADZE_CPU_UNSUPPORTED = 6,  /* no variant fits this machine */
-  ADZE_CONTEXT_FULL = 7,     /* no room for more positions; nothing is shifted */
-  ADZE_CANCELLED = 8,        /* adze_cancel, or a callback said so */
-  ADZE_NOT_FOUND = 9,        /* no such entry, key, table or sequence */
-  ADZE_UNSUPPORTED = 10,     /* known, but not by this build or this model */
-  ADZE_BUFFER_TOO_SMALL = 11,/* adze_buf.length says how much is needed */
+  ADZE_IO_ERROR = 3,        /* the operating system said no */
+  ADZE_BAD_ARTEFACT = 4,    /* truncated, altered or malformed file */
+  ADZE_ABI_MISMATCH = 5,    /* made by a compiler this runtime does not know */
+  ADZE_CPU_UNSUPPORTED = 6, /* no variant fits this machine */
+  ADZE_CONTEXT_FULL = 7,    /* no room for more positions; nothing is shifted */
+  ADZE_CANCELLED = 8,       /* adze_cancel, or a callback said so */
+  ADZE_NOT_FOUND = 9,       /* no such entry, key, table or sequence */
+  ADZE_UNSUPPORTED = 10,    /* known, but not by this build or this model */
+  ADZE_BUFFER_TOO_SMALL = 11, /* adze_buf.length says how much is needed */
   ADZE_INTERNAL = 12
 } adze_status;
 
@@ -70,7 +69,9 @@ ADZE_API const char *adze_status_name(adze_status);
 ADZE_API const char *adze_version(void);
 
 typedef enum adze_log_level {
-  ADZE_LOG_DEBUG = 0, ADZE_LOG_INFO = 1, ADZE_LOG_WARNING = 2
+  ADZE_LOG_DEBUG = 0,
+  ADZE_LOG_INFO = 1,
+  ADZE_LOG_WARNING = 2
 } adze_log_level;
 typedef void (*adze_log_fn)(int32_t level, const char *message, void *user);
 
@@ -121,12 +122,13 @@ typedef enum adze_load {
 } adze_load;
 
 /* Read the description only: no code is loaded, no variant is chosen, and an
- * artefact for another processor family is accepted. Sessions cannot be made. */
+ * artefact for another processor family is accepted. Sessions cannot be made.
+ */
 #define ADZE_OPEN_DESCRIBE 1u
 
 typedef struct adze_open_options {
   uint32_t size, flags;
-  uint32_t load;              /* adze_load */
+  uint32_t load; /* adze_load */
   uint32_t reserved;
   const uint8_t *expected_id; /* 32 bytes that the id must equal, or null */
   const char *variant;        /* force a variant by name; null: $ADZE_ISA, else
@@ -200,8 +202,8 @@ ADZE_API adze_status adze_model_variant(const adze_model *, size_t index,
 typedef struct adze_arg_info {
   uint32_t size, dtype, rank, is_result;
   const char *name;
-  int64_t shape[ADZE_MAX_RANK];       /* -1 where the dimension is a symbol */
-  const char *symbol[ADZE_MAX_RANK];  /* its name, or null */
+  int64_t shape[ADZE_MAX_RANK];      /* -1 where the dimension is a symbol */
+  const char *symbol[ADZE_MAX_RANK]; /* its name, or null */
   /* 1: positions and KV pages, which the runtime fills in. Not among the
    * tensors of adze_entry_infer, adze_entry_call and adze_entry_append. */
   uint32_t is_batch, reserved;
@@ -322,8 +324,10 @@ ADZE_API adze_status adze_step(adze_session *, const adze_step_input *inputs,
 ADZE_API void adze_cancel(adze_session *);
 
 typedef enum adze_pooling {
-  ADZE_POOLING_NONE = 0, ADZE_POOLING_LAST = 1,
-  ADZE_POOLING_MEAN = 2, ADZE_POOLING_CLS = 3 /* not yet: ADZE_UNSUPPORTED */
+  ADZE_POOLING_NONE = 0,
+  ADZE_POOLING_LAST = 1,
+  ADZE_POOLING_MEAN = 2,
+  ADZE_POOLING_CLS = 3 /* not yet: ADZE_UNSUPPORTED */
 } adze_pooling;
 
 /* Hidden states after the final norm of `tokens` alone (the session's
@@ -350,20 +354,20 @@ typedef void (*adze_filter_fn)(void *user, const int32_t *ids, size_t count,
  * gives the same tokens on every machine whose logits are the same. */
 typedef struct adze_sampling {
   uint32_t size;
-  uint32_t max_tokens;       /* 0: until the context is full */
-  float temperature;         /* 0: greedy */
-  uint32_t top_k;            /* 0: off */
-  float top_p;               /* 0 or 1: off */
-  float min_p;               /* 0: off */
-  float repetition_penalty;  /* 0 or 1: off */
-  uint32_t repetition_window;/* last tokens it looks at; 0: all */
+  uint32_t max_tokens;        /* 0: until the context is full */
+  float temperature;          /* 0: greedy */
+  uint32_t top_k;             /* 0: off */
+  float top_p;                /* 0 or 1: off */
+  float min_p;                /* 0: off */
+  float repetition_penalty;   /* 0 or 1: off */
+  uint32_t repetition_window; /* last tokens it looks at; 0: all */
   uint64_t seed;
-  const int32_t *stop_tokens;/* generation ends after one of these */
+  const int32_t *stop_tokens; /* generation ends after one of these */
   size_t n_stop_tokens;
   const adze_logit_bias *bias;
   size_t n_bias;
-  uint32_t logprobs;         /* 0..ADZE_MAX_LOGPROBS alternatives in the event */
-  uint32_t flags;            /* ADZE_SAMPLING_* */
+  uint32_t logprobs; /* 0..ADZE_MAX_LOGPROBS alternatives in the event */
+  uint32_t flags;    /* ADZE_SAMPLING_* */
   adze_filter_fn filter;
   void *filter_user;
 } adze_sampling;
@@ -394,10 +398,10 @@ typedef struct adze_token_event {
   int32_t id;
   const char *text; /* reserved for the text layer: null, 0 */
   size_t text_length;
-  float logprob;    /* where logprobs were asked for */
+  float logprob; /* where logprobs were asked for */
   uint32_t n_top;
   const adze_logprob *top; /* most likely first */
-  size_t index;     /* 0 for the first token made */
+  size_t index;            /* 0 for the first token made */
   uint32_t is_stop; /* 1: a stop token; generation ends after this event */
   uint32_t reserved;
 } adze_token_event;
@@ -412,8 +416,12 @@ typedef enum adze_next {
 typedef adze_next (*adze_on_token)(void *user, const adze_token_event *);
 
 typedef enum adze_finish {
-  ADZE_FINISH_NONE = 0, ADZE_FINISH_STOP_TOKEN = 1, ADZE_FINISH_STOP_STRING = 2,
-  ADZE_FINISH_LENGTH = 3, ADZE_FINISH_CONTEXT_FULL = 4, ADZE_FINISH_STOPPED = 5,
+  ADZE_FINISH_NONE = 0,
+  ADZE_FINISH_STOP_TOKEN = 1,
+  ADZE_FINISH_STOP_STRING = 2,
+  ADZE_FINISH_LENGTH = 3,
+  ADZE_FINISH_CONTEXT_FULL = 4,
+  ADZE_FINISH_STOPPED = 5,
   ADZE_FINISH_CANCELLED = 6
 } adze_finish;
 

@@ -177,8 +177,11 @@ struct Sampling {
       filter;
 };
 
-enum class Next { Continue = ADZE_CONTINUE, Stop = ADZE_STOP,
-                  Cancel = ADZE_CANCEL };
+enum class Next {
+  Continue = ADZE_CONTINUE,
+  Stop = ADZE_STOP,
+  Cancel = ADZE_CANCEL
+};
 
 struct Token {
   int32_t id;
@@ -312,9 +315,9 @@ private:
       call->tokens->push_back(event->id);
       if (!*call->onToken)
         return ADZE_CONTINUE;
-      return static_cast<adze_next>((*call->onToken)(
-          {event->id, event->index, event->is_stop != 0, event->logprob,
-           event->top, event->n_top}));
+      return static_cast<adze_next>(
+          (*call->onToken)({event->id, event->index, event->is_stop != 0,
+                            event->logprob, event->top, event->n_top}));
 #if defined(__cpp_exceptions)
     } catch (...) {
       return ADZE_CANCEL;

@@ -129,7 +129,7 @@ typedef struct adze_tt_header {
   uint32_t model;
   uint32_t flags;
   uint32_t vocabulary_size;
-  uint32_t longest_token; ///< bytes of the longest token in TOKEN_HASH
+  uint32_t longest_token;     ///< bytes of the longest token in TOKEN_HASH
   int32_t bos, eos, unk, pad; ///< -1 where there is none
   uint32_t raw_added;         ///< entries of ADDED matched in the raw text
   uint32_t normalizer_steps;  ///< entries of STEPS that normalise
@@ -272,11 +272,36 @@ enum {
 
 /// Bits of `categories`, in the order of the Unicode Character Database.
 enum {
-  ADZE_TT_CN, ADZE_TT_LU, ADZE_TT_LL, ADZE_TT_LT, ADZE_TT_LM, ADZE_TT_LO,
-  ADZE_TT_MN, ADZE_TT_MC, ADZE_TT_ME, ADZE_TT_ND, ADZE_TT_NL, ADZE_TT_NO,
-  ADZE_TT_PC, ADZE_TT_PD, ADZE_TT_PS, ADZE_TT_PE, ADZE_TT_PI, ADZE_TT_PF,
-  ADZE_TT_PO, ADZE_TT_SM, ADZE_TT_SC, ADZE_TT_SK, ADZE_TT_SO, ADZE_TT_ZS,
-  ADZE_TT_ZL, ADZE_TT_ZP, ADZE_TT_CC, ADZE_TT_CF, ADZE_TT_CS, ADZE_TT_CO,
+  ADZE_TT_CN,
+  ADZE_TT_LU,
+  ADZE_TT_LL,
+  ADZE_TT_LT,
+  ADZE_TT_LM,
+  ADZE_TT_LO,
+  ADZE_TT_MN,
+  ADZE_TT_MC,
+  ADZE_TT_ME,
+  ADZE_TT_ND,
+  ADZE_TT_NL,
+  ADZE_TT_NO,
+  ADZE_TT_PC,
+  ADZE_TT_PD,
+  ADZE_TT_PS,
+  ADZE_TT_PE,
+  ADZE_TT_PI,
+  ADZE_TT_PF,
+  ADZE_TT_PO,
+  ADZE_TT_SM,
+  ADZE_TT_SC,
+  ADZE_TT_SK,
+  ADZE_TT_SO,
+  ADZE_TT_ZS,
+  ADZE_TT_ZL,
+  ADZE_TT_ZP,
+  ADZE_TT_CC,
+  ADZE_TT_CF,
+  ADZE_TT_CS,
+  ADZE_TT_CO,
   ADZE_TT_CATEGORY_COUNT
 };
 

@@ -38,8 +38,9 @@ double fromF16(uint16_t h) {
 /// A small random number in the upper bits of a 16-bit float; not subnormal.
 uint16_t someHalf(std::mt19937 &random, bool isBF16) {
   uint16_t sign = (random() & 1) << 15;
-  return isBF16 ? uint16_t(sign | ((124 + random() % 4) << 7 | random() % 128))
-                : uint16_t(sign | ((12 + random() % 4) << 10 | random() % 1024));
+  return isBF16
+             ? uint16_t(sign | ((124 + random() % 4) << 7 | random() % 128))
+             : uint16_t(sign | ((12 + random() % 4) << 10 | random() % 1024));
 }
 
 //===-- a compiled function -----------------------------------------------===//
@@ -211,8 +212,8 @@ func.func @f(%x: tensor<?x24xf32>, %g: tensor<24xf32>, %b: tensor<24xf32>)
                               g = randomFloats(random, 24),
                               b = randomFloats(random, 24);
            auto y = f.call({Tensor::view(x.data(), {rows, 24}),
-                                 Tensor::view(g.data(), {24}),
-                                 Tensor::view(b.data(), {24})});
+                            Tensor::view(g.data(), {24}),
+                            Tensor::view(b.data(), {24})});
            ASSERT_EQ(y.size(), 1u);
            for (int64_t r = 0; r < rows; ++r) {
              double mean = 0, variance = 0;
@@ -276,8 +277,8 @@ func.func @f(%x: tensor<?x6xbf16>, %w: tensor<6x5xf16>, %b: tensor<5xf32>)
              v = someHalf(random, false);
            std::vector<float> b = randomFloats(random, 5);
            auto y = f.call({Tensor::view(ADZE_BF16, x.data(), {rows, 6}),
-                                 Tensor::view(ADZE_F16, w.data(), {6, 5}),
-                                 Tensor::view(b.data(), {5})});
+                            Tensor::view(ADZE_F16, w.data(), {6, 5}),
+                            Tensor::view(b.data(), {5})});
            ASSERT_EQ(y.size(), 1u);
            for (int64_t r = 0; r < rows; ++r)
              for (int n = 0; n < 5; ++n) {
@@ -308,7 +309,7 @@ func.func @f(%x: tensor<?x7xf16>, %y: tensor<?x7xbf16>)
            for (uint16_t &v : y)
              v = someHalf(random, true);
            auto r = f.call({Tensor::view(ADZE_F16, x.data(), {rows, 7}),
-                                 Tensor::view(ADZE_BF16, y.data(), {rows, 7})});
+                            Tensor::view(ADZE_BF16, y.data(), {rows, 7})});
            ASSERT_EQ(r.size(), 2u);
            EXPECT_EQ(r[0].dtype(), uint32_t(ADZE_F16));
            EXPECT_EQ(r[1].dtype(), uint32_t(ADZE_BF16));
@@ -451,7 +452,7 @@ func.func @f(%i: tensor<?xi32>, %x: tensor<?x3xf64>) -> tensor<?x3xf64>
            for (int32_t &v : i)
              v = int32_t(random() % uint32_t(rows));
            auto y = f.call({Tensor::view(i.data(), {rows}),
-                                 Tensor::view(x.data(), {rows, 3})});
+                            Tensor::view(x.data(), {rows, 3})});
            ASSERT_EQ(y.size(), 1u);
            for (int64_t r = 0; r < rows; ++r)
              for (int c = 0; c < 3; ++c)

@@ -79,7 +79,8 @@ private:
 
 } // namespace
 
-Expected<std::vector<adze::test::Function>> adze::test::disassemble(StringRef elf) {
+Expected<std::vector<adze::test::Function>>
+adze::test::disassemble(StringRef elf) {
   auto object =
       object::ObjectFile::createELFObjectFile(MemoryBufferRef(elf, "code"));
   if (!object)
@@ -128,9 +129,8 @@ adze::test::findInstructions(const std::vector<adze::test::Function> &code,
   return found;
 }
 
-std::vector<std::string>
-adze::test::findVectorSpillsInLoops(const std::vector<adze::test::Function> &code,
-                                    StringRef functions) {
+std::vector<std::string> adze::test::findVectorSpillsInLoops(
+    const std::vector<adze::test::Function> &code, StringRef functions) {
   Regex name(functions), vector("[xyz]mm[0-9]"), stack("\\[rsp");
   // Emitted functions have no frame pointer: rbp is a register as any other.
   std::vector<std::string> found;

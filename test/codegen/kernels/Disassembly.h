@@ -15,7 +15,7 @@ namespace adze::test {
 
 struct Instruction {
   uint64_t address;
-  std::string text;              // Intel syntax, such as "vaddps zmm0, zmm1, zmm2"
+  std::string text; // Intel syntax, such as "vaddps zmm0, zmm1, zmm2"
   std::optional<uint64_t> target; // of a direct branch
 };
 
@@ -25,7 +25,8 @@ struct Function {
 };
 
 /// All functions of an x86-64 ELF file, with every feature known to the
-/// disassembler, so that nothing hides as data. An undecodable byte is an error.
+/// disassembler, so that nothing hides as data. An undecodable byte is an
+/// error.
 llvm::Expected<std::vector<Function>> disassemble(llvm::StringRef elf);
 
 /// Instructions whose text matches `pattern` (a regular expression), each as
@@ -34,9 +35,11 @@ std::vector<std::string> findInstructions(const std::vector<Function> &code,
                                           llvm::StringRef pattern);
 
 /// Moves of vector registers to or from the stack inside loops (code between a
-/// backward branch and its target), in functions whose name matches `functions`.
-std::vector<std::string> findVectorSpillsInLoops(
-    const std::vector<Function> &code, llvm::StringRef functions);
+/// backward branch and its target), in functions whose name matches
+/// `functions`.
+std::vector<std::string>
+findVectorSpillsInLoops(const std::vector<Function> &code,
+                        llvm::StringRef functions);
 
 } // namespace adze::test
 

@@ -117,8 +117,9 @@ void CompiledKernel::operator()(int64_t lo, int64_t hi, const void *batch,
   using W = uint64_t;
   reinterpret_cast<void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
                             W, W, W)>(function)(
-      lo, hi, word(lent ? *lent : *scratch), word(batch), a[0], a[1], a[2], a[3], a[4], a[5],
-      a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
+      lo, hi, word(lent ? *lent : *scratch), word(batch), a[0], a[1], a[2],
+      a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
+      a[14], a[15]);
 }
 
 KernelLab::KernelLab() {

@@ -22,13 +22,11 @@ public:
   Step(KernelLab &lab, std::vector<Sequence> sequences, int64_t layers,
        int64_t kvHeads, int64_t headDim, Stored kv, std::mt19937 &random)
       : sequences(std::move(sequences)) {
-    mlir::Type type = kv == Stored::F32
-                          ? mlir::Type(mlir::Float32Type::get(&lab.context))
-                      : kv == Stored::I8
-                          ? mlir::Type(mlir::IntegerType::get(&lab.context, 8))
-                      : kv == Stored::F16
-                          ? mlir::Type(mlir::Float16Type::get(&lab.context))
-                          : mlir::Type(mlir::BFloat16Type::get(&lab.context));
+    mlir::Type type =
+        kv == Stored::F32  ? mlir::Type(mlir::Float32Type::get(&lab.context))
+        : kv == Stored::I8 ? mlir::Type(mlir::IntegerType::get(&lab.context, 8))
+        : kv == Stored::F16 ? mlir::Type(mlir::Float16Type::get(&lab.context))
+                            : mlir::Type(mlir::BFloat16Type::get(&lab.context));
     view.layerBytes = kvHeads * kvHeadBytes(headDim, type);
     view.pageBytes = layers * view.layerBytes;
     rowBegin.push_back(0);
@@ -96,8 +94,8 @@ inline void appendAll(KernelLab &lab, const TargetVariant &variant, Step &step,
             {word(k), word(v), word(*step.pool), uint64_t(layer)});
 }
 
-inline std::string variantName(
-    const testing::TestParamInfo<const TargetVariant *> &info) {
+inline std::string
+variantName(const testing::TestParamInfo<const TargetVariant *> &info) {
   std::string name = info.param->name.str();
   for (char &c : name)
     c = std::isalnum(c) ? c : '_';

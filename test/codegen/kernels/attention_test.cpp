@@ -75,9 +75,8 @@ protected:
           for (int64_t d = first; d < first + c.headDim; ++d)
             most = std::max(most, std::fabs(m.at(r, d)));
           for (int64_t d = first; d < first + c.headDim; ++d)
-            result.put(r, d,
-                       std::nearbyint(m.at(r, d) * (127 / most)) *
-                           (most / 127));
+            result.put(
+                r, d, std::nearbyint(m.at(r, d) * (127 / most)) * (most / 127));
         }
       return result;
     }

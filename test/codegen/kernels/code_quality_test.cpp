@@ -76,9 +76,9 @@ protected:
         "f16}",
         "adze.kernel @k take_rows {elem = bf16}"};
     for (const char *in : {"f32", "bf16"})
-      for (const char *format : {"int<8, group = 32, scale = f16, zeros>",
-                                 "int<4, group = 128, scale = bf16>",
-                                 "fp8<scale = bf16>"}) {
+      for (const char *format :
+           {"int<8, group = 32, scale = f16, zeros>",
+            "int<4, group = 128, scale = bf16>", "fp8<scale = bf16>"}) {
         // Known: with 16 registers the fp8 decoder stores three values twice.
         if (GetParam()->kernel.registers < 32 && format[0] == 'f')
           continue;

@@ -54,7 +54,8 @@ public:
       store(arith::IndexCastOp::create(b, loc, b.getI64Type(), bytes), a[4],
             at);
     };
-    if (auto decoded = dyn_cast<DecodedFormatAttrInterface>(Attribute(format))) {
+    if (auto decoded =
+            dyn_cast<DecodedFormatAttrInterface>(Attribute(format))) {
       for (auto [i, value] :
            llvm::enumerate(decoded.emitValues(b, loc, a[0], a[1], a[2])))
         store(value, a[4], 64 * i);
@@ -222,7 +223,7 @@ TEST_P(FormatEmitTest, SmallFloats) {
         uint8_t *row = rows.data() + r * rowBytes;
         std::vector<float> values(cols, 1.0f + r);
         format.encodeRow(values, {row, size_t(rowBytes)}); // for a scale
-        for (int64_t k = 0; k < cols; ++k) // all codes but NaN
+        for (int64_t k = 0; k < cols; ++k)                 // all codes but NaN
           row[k] = (random() & 0x80) | random() % 0x7f;
         pointers.push_back(row);
       }

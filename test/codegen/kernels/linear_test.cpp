@@ -72,7 +72,7 @@ protected:
 
 TEST_P(LinearTest, EqualsLoopsInDouble) {
   std::mt19937 random(1);
-  const Shape shapes[] = {{1, 1},   {10, 7},  {16, 64},  {48, 33},
+  const Shape shapes[] = {{1, 1},   {10, 7},   {16, 64}, {48, 33},
                           {64, 64}, {70, 129}, {113, 40}};
   for (Stored weight : kAllStored)
     for (Stored in : {Stored::F32, Stored::BF16})
@@ -189,7 +189,7 @@ TEST_P(LinearTest, WrongParamsAreNamed) {
       << lab.errors;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Variants, LinearTest, testing::ValuesIn(runnableVariants()), variantName);
+INSTANTIATE_TEST_SUITE_P(Variants, LinearTest,
+                         testing::ValuesIn(runnableVariants()), variantName);
 
 } // namespace

@@ -346,7 +346,7 @@ TEST_P(QuantizedTest, FloatRowsMeetSmallFloats) {
         std::vector<float> values(k, 3.0f + float(r));
         uint8_t *row = rows.data() + r * rowBytes;
         format.encodeRow(values, {row, size_t(rowBytes)}); // for the scale
-        for (int64_t j = 0; j < k; ++j) // any code but NaN
+        for (int64_t j = 0; j < k; ++j)                    // any code but NaN
           row[j] = (random() & 0x80) | random() % 0x7f;
       }
       for (int64_t p = 0; p < (n + 15) / 16; ++p) {

@@ -47,8 +47,8 @@ TEST_P(RowKernelTest, RmsNorm) {
               double sum = 0;
               for (int64_t j = 0; j < size; ++j)
                 sum += std::pow(double(x.at(r, i / size * size + j)), 2);
-              double expected = x.at(r, i) / std::sqrt(sum / size + 1e-5) *
-                                w.at(0, i % size);
+              double expected =
+                  x.at(r, i) / std::sqrt(sum / size + 1e-5) * w.at(0, i % size);
               ASSERT_NEAR(y.at(r, i), expected,
                           1e-6 + std::fabs(expected) * roundingOf(out))
                   << nameOf(in) << " " << nameOf(out) << " size " << size;
@@ -162,8 +162,7 @@ TEST_P(RowKernelTest, TakeRowsAndMap) {
 std::vector<double> turnsOf(int64_t headDim) {
   std::vector<double> turns;
   for (int64_t i = 0; i < headDim / 2; ++i)
-    turns.push_back(std::pow(10000.0, -2.0 * i / headDim) /
-                    6.283185307179586);
+    turns.push_back(std::pow(10000.0, -2.0 * i / headDim) / 6.283185307179586);
   return turns;
 }
 
@@ -216,10 +215,10 @@ TEST_P(RowKernelTest, Rotary) {
   for (int64_t pairing : {0, 1})
     for (Stored type : kAllStored)
       for (int64_t d : {2, 6, 64, 80}) {
-        auto kernel = compile(
-            "adze.kernel @k rotary {heads = 3 : i64, head_dim = " +
-            std::to_string(d) + " : i64, in = " + nameOf(type) + ", pairing = " +
-            std::to_string(pairing) + " : i32}");
+        auto kernel =
+            compile("adze.kernel @k rotary {heads = 3 : i64, head_dim = " +
+                    std::to_string(d) + " : i64, in = " + nameOf(type) +
+                    ", pairing = " + std::to_string(pairing) + " : i32}");
         ASSERT_TRUE(kernel);
         Matrix x(2, 3 * d, type), table(2, d, Stored::F32),
             y(2, 3 * d, Stored::F32);
@@ -248,12 +247,13 @@ TEST_P(RowKernelTest, HeadSinks) {
       SCOPED_TRACE(testing::Message() << nameOf(kv) << " D " << d);
       const int64_t q = 4, g = 2, k = 21, padded = (d + 15) / 16 * 16;
       std::string D = std::to_string(d);
-      auto kernel = compile(
-          "adze.kernel @k linear {format = #adze.float<f32>, bias = true, kv = " +
-          std::string(nameOf(kv)) + ", sink = #adze.heads<" + D +
-          ", [#adze.head<4, norm = @a, eps = 1.0e-6, rotary, store>, "
-          "#adze.head<2, norm = @b, eps = 1.0e-6, rotary, key>, "
-          "#adze.head<2, value>]>}");
+      auto kernel =
+          compile("adze.kernel @k linear {format = #adze.float<f32>, bias = "
+                  "true, kv = " +
+                  std::string(nameOf(kv)) + ", sink = #adze.heads<" + D +
+                  ", [#adze.head<4, norm = @a, eps = 1.0e-6, rotary, store>, "
+                  "#adze.head<2, norm = @b, eps = 1.0e-6, rotary, key>, "
+                  "#adze.head<2, value>]>}");
       ASSERT_TRUE(kernel);
       for (int64_t m : {1, 5, 9}) {
         Step step(lab, {{60, m}}, 2, g, d, kv, random);
@@ -272,9 +272,9 @@ TEST_P(RowKernelTest, HeadSinks) {
         }
         Memory panels = lab.pack(wide);
         std::vector<uint64_t> arguments = {
-            word(x),     word(y),     word(rope),       word(panels), word(bias),
-            word(normA), word(normB), word(*step.pool), 1,            uint64_t(m),
-            uint64_t(q * d), uint64_t(k)};
+            word(x),    word(y),     word(rope),      word(panels),
+            word(bias), word(normA), word(normB),     word(*step.pool),
+            1,          uint64_t(m), uint64_t(q * d), uint64_t(k)};
         (*kernel)(0, 3, &step.view, arguments);
         (*kernel)(3, q + 2 * g, &step.view, arguments);
 
@@ -290,8 +290,8 @@ TEST_P(RowKernelTest, HeadSinks) {
           if (h >= q + g)
             return v;
           for (int64_t i = 0; i < d; ++i)
-            v[i] *= (h < q ? normA : normB).at(0, i) /
-                    std::sqrt(sum / d + 1e-6);
+            v[i] *=
+                (h < q ? normA : normB).at(0, i) / std::sqrt(sum / d + 1e-6);
           for (int64_t i = 0; i < d / 2; ++i) {
             double a = v[i], b = v[i + d / 2];
             double c = rope.at(row, i), s = rope.at(row, i + d / 2);
@@ -306,19 +306,26 @@ TEST_P(RowKernelTest, HeadSinks) {
               ASSERT_NEAR(y.at(r, h * d + i), head(r, h)[i], 2e-5);
           // The cache, by the layout that KernelBuilder.h describes.
           int64_t position = 60 + r, slot = position % 64;
-          int64_t depth = 4 / bytesOf(kv), keyColumns = (d + depth - 1) / depth * depth;
-          const uint8_t *page = step.pool->data() +
-                                step.pages[position / 64] * step.view.pageBytes +
-                                step.view.layerBytes;
+          int64_t depth = 4 / bytesOf(kv),
+                  keyColumns = (d + depth - 1) / depth * depth;
+          const uint8_t *page =
+              step.pool->data() +
+              step.pages[position / 64] * step.view.pageBytes +
+              step.view.layerBytes;
           int64_t headBytes = step.view.layerBytes / g;
           for (int64_t h = 0; h < g; ++h)
             for (int64_t i = 0; i < d; ++i) {
               const uint8_t *keys = page + h * headBytes;
               const uint8_t *values = keys + 64 * keyColumns * bytesOf(kv);
-              int64_t keyAt = ((slot / 16 * (keyColumns / depth) + i / depth) * 16 +
-                               slot % 16) * depth + i % depth;
-              int64_t valueAt = ((i / 16 * (64 / depth) + slot / depth) * 16 +
-                                 i % 16) * depth + slot % depth;
+              int64_t keyAt =
+                  ((slot / 16 * (keyColumns / depth) + i / depth) * 16 +
+                   slot % 16) *
+                      depth +
+                  i % depth;
+              int64_t valueAt =
+                  ((i / 16 * (64 / depth) + slot / depth) * 16 + i % 16) *
+                      depth +
+                  slot % depth;
               double key = head(r, q + h)[i], value = head(r, q + g + h)[i];
               ASSERT_NEAR(get(keys, kv, keyAt), key,
                           2e-5 + std::fabs(key) * roundingOf(kv));
@@ -340,7 +347,8 @@ TEST_P(RowKernelTest, ElementaryFunctions) {
       {"math.exp", [](double x) { return std::exp(x); }, -87, 88, 1e-37, 3e-7},
       {"math.exp2", [](double x) { return std::exp2(x); }, -126, 127, 1e-37,
        2e-7},
-      {"math.log", [](double x) { return std::log(x); }, 1e-30, 100, 1e-7, 2e-7},
+      {"math.log", [](double x) { return std::log(x); }, 1e-30, 100, 1e-7,
+       2e-7},
       {"math.tanh", [](double x) { return std::tanh(x); }, -12, 12, 0, 3e-7},
       {"math.erf", [](double x) { return std::erf(x); }, -5, 5, 0, 3e-7},
       {"math.sin", [](double x) { return std::sin(x); }, -3e4, 3e4, 2e-7, 0},
@@ -355,8 +363,7 @@ TEST_P(RowKernelTest, ElementaryFunctions) {
       {"math.cbrt", [](double x) { return std::cbrt(x); }, -1000, 1000, 0,
        1e-7},
       {"math.cosh", [](double x) { return std::cosh(x); }, -87, 87, 0, 4e-7},
-      {"math.sinh", [](double x) { return std::sinh(x); }, -87, 87, 2e-7,
-       4e-7},
+      {"math.sinh", [](double x) { return std::sinh(x); }, -87, 87, 2e-7, 4e-7},
       {"math.round", [](double x) { return std::round(x); }, -9.5, 9.5, 0, 0},
       {"math.absf", [](double x) { return std::fabs(x); }, -9, 9, 0, 0},
       {"adze.silu", [](double x) { return x / (1 + std::exp(-x)); }, -90, 90,
@@ -369,10 +376,10 @@ TEST_P(RowKernelTest, ElementaryFunctions) {
        -20, 20, 5e-7, 4e-7},
   };
   for (const Function &f : functions) {
-    auto kernel = compile(
-        std::string("adze.kernel @k map {in = [f32], out = f32} {\n"
-                    "^bb0(%a: f32):\n  %0 = ") +
-        f.op + " %a : f32\n  adze.yield %0 : f32 }");
+    auto kernel =
+        compile(std::string("adze.kernel @k map {in = [f32], out = f32} {\n"
+                            "^bb0(%a: f32):\n  %0 = ") +
+                f.op + " %a : f32\n  adze.yield %0 : f32 }");
     ASSERT_TRUE(kernel);
     const int64_t n = 20001;
     Matrix x(1, n, Stored::F32), y(1, n, Stored::F32);
@@ -392,11 +399,10 @@ TEST_P(RowKernelTest, ElementaryFunctions) {
 void RowKernelTest::expectPairs(const std::string &body,
                                 double (*reference)(double, double),
                                 const std::vector<float> &as,
-                                const std::vector<float> &bs,
-                                double relative) {
+                                const std::vector<float> &bs, double relative) {
   auto kernel = compile("adze.kernel @k map {in = [f32, f32], out = f32} {"
-                             "^bb0(%a: f32, %b: f32):" + body +
-                             " adze.yield %0 : f32 }");
+                        "^bb0(%a: f32, %b: f32):" +
+                        body + " adze.yield %0 : f32 }");
   ASSERT_TRUE(kernel);
   int64_t n = as.size() * bs.size();
   Matrix a(1, n, Stored::F32), b(1, n, Stored::F32), y(1, n, Stored::F32);
@@ -436,22 +442,25 @@ TEST_P(RowKernelTest, Powers) {
   // Every pair of what is special.
   float inf = HUGE_VALF, nan = NAN;
   std::vector<float> special = {
-      0.f, -0.f, 1.f,  -1.f,  2.f,   -2.f,  3.f,   -3.f, 0.5f,      -0.5f,
-      inf, -inf, nan,  1e-45f, -1e-45f, 3e38f, -3e38f, 2.5f, 16777215.f,
-      -16777215.f, 16777216.f, 1e-38f};
+      0.f,        -0.f,        1.f,        -1.f,  2.f,    -2.f,
+      3.f,        -3.f,        0.5f,       -0.5f, inf,    -inf,
+      nan,        1e-45f,      -1e-45f,    3e38f, -3e38f, 2.5f,
+      16777215.f, -16777215.f, 16777216.f, 1e-38f};
   expectPairs(powf, power, special, special, 1e-7);
   // Whole powers of small whole numbers are exact.
   expectPairs(powf, power, {-7.f, -2.f, 2.f, 3.f, 5.f, 10.f},
               {0.f, 1.f, 2.f, 3.f, 4.f, 7.f}, 0);
-  expectPairs(" %c = arith.constant -3 : i32"
-              " %p = math.fpowi %a, %c : f32, i32"
-              " %0 = arith.addf %p, %b : f32",
-              [](double a, double b) { return std::pow(a, -3) + b; },
-              {-2.f, 0.5f, 1.f, 4.f}, {0.f}, 1e-7);
-  expectPairs(" %c = arith.constant 2.0 : f32"
-              " %0 = math.clampf %a to [%b, %c] : f32",
-              [](double a, double b) { return std::min(std::max(a, b), 2.0); },
-              {-5.f, -1.f, 0.f, 1.f, 3.f}, {-1.f, 0.5f}, 0);
+  expectPairs(
+      " %c = arith.constant -3 : i32"
+      " %p = math.fpowi %a, %c : f32, i32"
+      " %0 = arith.addf %p, %b : f32",
+      [](double a, double b) { return std::pow(a, -3) + b; },
+      {-2.f, 0.5f, 1.f, 4.f}, {0.f}, 1e-7);
+  expectPairs(
+      " %c = arith.constant 2.0 : f32"
+      " %0 = math.clampf %a to [%b, %c] : f32",
+      [](double a, double b) { return std::min(std::max(a, b), 2.0); },
+      {-5.f, -1.f, 0.f, 1.f, 3.f}, {-1.f, 0.5f}, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, RowKernelTest,

@@ -5,7 +5,8 @@
 //
 //   %q = linear %n, @q                   %q = linear %n, @q
 //   %qn = rms_norm %q, @qn heads 8   ->        sink #adze.heads<64,
-//   %qr = rotary %qn, %t heads 8 half            [<8, norm = @qn, rotary, store>]>
+//   %qr = rotary %qn, %t heads 8 half            [<8, norm = @qn, rotary,
+//   store>]>
 //   ... attention %qr                    ... attention %q
 
 #include "adze/Dialect/Adze/Adze.h"
@@ -113,9 +114,8 @@ struct FuseHeadSinks : adze::impl::FuseHeadSinksBase<FuseHeadSinks> {
   }
 
   static void erase(HeadPath path) {
-    for (Operation *op :
-         {path.rotary.getOperation(), path.norm.getOperation(),
-          path.linear.getOperation()})
+    for (Operation *op : {path.rotary.getOperation(), path.norm.getOperation(),
+                          path.linear.getOperation()})
       if (op && op->use_empty())
         op->erase();
   }
@@ -145,8 +145,9 @@ struct FuseHeadSinks : adze::impl::FuseHeadSinksBase<FuseHeadSinks> {
       return reportMissed(op, kPass, ("v: " + why).str());
     if (k->linear.getLayer() != op.getLayer() ||
         v->linear.getLayer() != op.getLayer())
-      return reportMissed(op, kPass, "cache and projections are of different "
-                                     "layers");
+      return reportMissed(op, kPass,
+                          "cache and projections are of different "
+                          "layers");
     sink(*k, op, heads, HeadDest::Key, op.getBatch(), op.getCacheAttr());
     sink(*v, op, heads, HeadDest::Value, op.getBatch(), op.getCacheAttr());
     op.erase();

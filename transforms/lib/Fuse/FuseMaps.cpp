@@ -70,10 +70,9 @@ struct FuseMaps : adze::impl::FuseMapsBase<FuseMaps> {
                        llvm::SmallPtrSetImpl<Operation *> &absorbed) {
     for (unsigned i = 0; i < map.getInputs().size();) {
       auto producer = map.getInputs()[i].getDefiningOp<MapOp>();
-      bool onlyUse = producer && llvm::all_of(producer->getUsers(),
-                                              [&](Operation *user) {
-                                                return user == map;
-                                              });
+      bool onlyUse = producer &&
+                     llvm::all_of(producer->getUsers(),
+                                  [&](Operation *user) { return user == map; });
       if (!onlyUse) {
         ++i;
         continue;
@@ -88,8 +87,8 @@ struct FuseMaps : adze::impl::FuseMapsBase<FuseMaps> {
     Block &body = map.getBody().front();
     SmallVector<Value> inputs(map.getInputs());
     IRMapping mapping;
-    for (auto [value, arg] : llvm::zip(producer.getInputs(),
-                                       producer.getBody().getArguments())) {
+    for (auto [value, arg] :
+         llvm::zip(producer.getInputs(), producer.getBody().getArguments())) {
       auto it = llvm::find(inputs, value);
       unsigned index = it - inputs.begin();
       if (it == inputs.end()) {

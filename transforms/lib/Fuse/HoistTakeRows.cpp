@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze-hoist-take-rows: take_rows(f(x)) -> f(take_rows(x)) for ops that work row
-// by row, so that the output head multiplies the rows asked for only.
-// It stops at the repeat: layers need every row.
+// adze-hoist-take-rows: take_rows(f(x)) -> f(take_rows(x)) for ops that work
+// row by row, so that the output head multiplies the rows asked for only. It
+// stops at the repeat: layers need every row.
 
 #include "adze/Dialect/Adze/Adze.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
@@ -53,9 +53,9 @@ struct HoistTakeRows : adze::impl::HoistTakeRowsBase<HoistTakeRows> {
       if (!isa<RankedTensorType>(operand.get().getType()))
         continue;
       // A splat constant has no rows to choose from, but a shape to keep.
-      auto rows = TakeRowsOp::create(builder, take.getLoc(),
-                                     operand.get().getType(), operand.get(),
-                                     take.getRows());
+      auto rows =
+          TakeRowsOp::create(builder, take.getLoc(), operand.get().getType(),
+                             operand.get(), take.getRows());
       operand.set(rows);
       work.push_back(rows);
     }

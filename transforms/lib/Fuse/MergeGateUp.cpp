@@ -82,10 +82,8 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
 
   static StringRef refusal(LinearOp g, LinearOp u,
                            ArrayRef<Operation *> chain) {
-    bool gateUsedOnce =
-        llvm::all_of(g->getUsers(), [&](Operation *user) {
-          return user == chain.front();
-        });
+    bool gateUsedOnce = llvm::all_of(
+        g->getUsers(), [&](Operation *user) { return user == chain.front(); });
     if (!gateUsedOnce || !isPlain(u) || g.getSink() || !g.getBody().empty())
       return "a projection has other uses";
     if (g.getX() != u.getX() || g.getLayer() != u.getLayer())
@@ -125,8 +123,7 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
              ArrayRef<Operation *> chain) {
     OpBuilder builder(op);
     auto merged = LinearOp::create(
-        builder,
-        builder.getFusedLoc({g.getLoc(), u.getLoc(), op.getLoc()}),
+        builder, builder.getFusedLoc({g.getLoc(), u.getLoc(), op.getLoc()}),
         op.getType(), g.getX(), interleave(g, u, false),
         g.getBiasAttr() ? interleave(g, u, true) : FlatSymbolRefAttr(),
         g.getLayer(), ValueRange(), Value(), Value(), FlatSymbolRefAttr(),

@@ -86,8 +86,7 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
       if (++stores > 1)
         return "more than one of the projections has a result";
       for (Operation *user : op.getResult().getUsers())
-        if (user->getBlock() != last->getBlock() ||
-            user->isBeforeInBlock(last))
+        if (user->getBlock() != last->getBlock() || user->isBeforeInBlock(last))
           return "a result is used between the projections";
     }
     return "";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze-normalize-rotary: rotary over adjacent pairs -> over halves, by permuting
-// the rows of the q and k projections. Attention only sees q . k, which keeps
-// its value when both are permuted alike.
+// adze-normalize-rotary: rotary over adjacent pairs -> over halves, by
+// permuting the rows of the q and k projections. Attention only sees q . k,
+// which keeps its value when both are permuted alike.
 
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
@@ -61,7 +61,8 @@ struct NormalizeRotary : adze::impl::NormalizeRotaryBase<NormalizeRotary> {
                        "else uses");
           continue;
         }
-        for (RotaryOp rotary : {interleaved(op.getQ()), interleaved(op.getK())}) {
+        for (RotaryOp rotary :
+             {interleaved(op.getQ()), interleaved(op.getK())}) {
           permute(projection(rotary), rotary.getHeads());
           rotary.setPairing(RotaryPairing::Half);
         }

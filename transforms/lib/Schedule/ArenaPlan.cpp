@@ -25,8 +25,8 @@ ArenaSpan ArenaPlan::allocate(int64_t bytes) {
 }
 
 void ArenaPlan::release(ArenaSpan span) {
-  auto *it = llvm::find_if(
-      live, [&](ArenaSpan s) { return s.begin == span.begin; });
+  auto *it =
+      llvm::find_if(live, [&](ArenaSpan s) { return s.begin == span.begin; });
   assert(it != live.end() && "releases a span that is alive");
   live.erase(it);
 }

@@ -46,16 +46,17 @@ static bool multipliesBF16(Operation *user, Value v, Type element) {
   return false;
 }
 
-/// Codes with scales, and sums as fine as the finest blocks that a reader of the
-/// codes goes by; 128 where that is the row. A group of 0 is the row.
+/// Codes with scales, and sums as fine as the finest blocks that a reader of
+/// the codes goes by; 128 where that is the row. A group of 0 is the row.
 static BufferType quantizedType(QuantizeOp op) {
   int64_t cols = columns(op.getResult()), group = op.getGroup(), sums = group;
   for (Operation *user : op->getUsers()) {
     auto linear = cast<LinearOp>(user);
-    FormatAttrInterface format =
-        lookupWeight(linear, linear.getWeightAttr()).getWeightType().getFormat();
-    sums = std::gcd(sums, cast<IntegerFormatAttrInterface>(Attribute(format))
-                              .getGroup());
+    FormatAttrInterface format = lookupWeight(linear, linear.getWeightAttr())
+                                     .getWeightType()
+                                     .getFormat();
+    sums = std::gcd(
+        sums, cast<IntegerFormatAttrInterface>(Attribute(format)).getGroup());
   }
   if (!sums)
     sums = 128;
@@ -109,8 +110,8 @@ Rows FunctionScheduler::rowsOf(Operation *op) {
 Buffer FunctionScheduler::arenaBuffer(ArenaSpan span, Rows rows,
                                       BufferType type) {
   AffineExpr t = builder.getAffineDimExpr(0), r = builder.getAffineDimExpr(1);
-  auto map = AffineMap::get(2, 0, rows == Rows::Tokens ? t * span.begin
-                                                       : r * span.begin);
+  auto map = AffineMap::get(
+      2, 0, rows == Rows::Tokens ? t * span.begin : r * span.begin);
   auto op = ArenaOp::create(builder, source.getLoc(), type, frame,
                             AffineMapAttr::get(map));
   if (rows == Rows::LogitRows)
@@ -126,10 +127,10 @@ Buffer FunctionScheduler::frameBuffer(int64_t index, int64_t cols, Type element,
                                       Rows rows) {
   Buffer buffer;
   buffer.rows = rows;
-  buffer.handle = FrameArgOp::create(
-      builder, source.getLoc(),
-      BufferType::get(builder.getContext(), cols, element), frame,
-      builder.getI64IntegerAttr(index));
+  buffer.handle =
+      FrameArgOp::create(builder, source.getLoc(),
+                         BufferType::get(builder.getContext(), cols, element),
+                         frame, builder.getI64IntegerAttr(index));
   return buffer;
 }
 

@@ -55,7 +55,8 @@ struct ScheduleContext {
 /// Schedules one function.
 class FunctionScheduler {
 public:
-  FunctionScheduler(ScheduleContext &pass, func::FuncOp source, int64_t planBase)
+  FunctionScheduler(ScheduleContext &pass, func::FuncOp source,
+                    int64_t planBase)
       : pass(pass), source(source), tokenPlan(planBase), rowPlan(0) {}
 
   LogicalResult runOnLayer(LayerFrame &frame);
@@ -115,7 +116,7 @@ private:
   DenseMap<Value, Buffer> preassigned;
   SmallVector<Buffer> readSince, writtenSince;
   bool cacheReadSince = false, cacheWrittenSince = false;
-  bool mergedSince = false; // an attention was merged
+  bool mergedSince = false;          // an attention was merged
   SmallVector<Operation *> arenaOps; // logit-row buffers, offsets patched last
 };
 } // namespace adze::schedule

@@ -81,8 +81,8 @@ LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
       it != preassigned.end() &&
       !(it->second.span && isOccupied(*it->second.span, op))) {
     // Either the carried place of a later repeat, or a result of the entry.
-    bool samePlace = it->second.span &&
-                     it->second.span->begin == result.span->begin;
+    bool samePlace =
+        it->second.span && it->second.span->begin == result.span->begin;
     if (!samePlace) {
       copy(op.getLoc(), result, it->second);
       result = it->second;
@@ -97,8 +97,8 @@ LogicalResult FunctionScheduler::runOnLayer(LayerFrame &layerFrame) {
       source.getContext(),
       {builder.getIndexType(), FrameType::get(source.getContext())}, {});
   builder.setInsertionPoint(source);
-  auto made = func::FuncOp::create(builder, source.getLoc(), source.getName(),
-                                   type);
+  auto made =
+      func::FuncOp::create(builder, source.getLoc(), source.getName(), type);
   made.setPrivate();
   Block *entry = made.addEntryBlock();
   builder.setInsertionPointToStart(entry);
@@ -135,18 +135,18 @@ LogicalResult FunctionScheduler::runOnLayer(LayerFrame &layerFrame) {
 
 /// One argument of the entry, as adze/abi.h wants it.
 static Attribute abiArg(Builder &b, StringRef name, Type element,
-                 ArrayRef<StringRef> symbols, ArrayRef<int64_t> constants) {
-  return b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(name)),
-                              b.getNamedAttr("type", TypeAttr::get(element)),
-                              b.getNamedAttr("symbols",
-                                             b.getStrArrayAttr(symbols)),
-                              b.getNamedAttr("constants",
-                                             b.getDenseI64ArrayAttr(constants))});
+                        ArrayRef<StringRef> symbols,
+                        ArrayRef<int64_t> constants) {
+  return b.getDictionaryAttr(
+      {b.getNamedAttr("name", b.getStringAttr(name)),
+       b.getNamedAttr("type", TypeAttr::get(element)),
+       b.getNamedAttr("symbols", b.getStrArrayAttr(symbols)),
+       b.getNamedAttr("constants", b.getDenseI64ArrayAttr(constants))});
 }
 
 /// The same for a tensor; its first dimension, if dynamic, is `symbol`.
 static Attribute abiTensor(Builder &b, StringRef name, RankedTensorType type,
-                    StringRef symbol) {
+                           StringRef symbol) {
   SmallVector<StringRef> symbols;
   SmallVector<int64_t> constants;
   for (int64_t size : type.getShape()) {
@@ -204,8 +204,8 @@ LogicalResult FunctionScheduler::runOnEntry() {
                   });
     hasRows |= isRows;
     Rows rows = isRows ? Rows::LogitRows : Rows::Tokens;
-    buffers[arg] = frameBuffer(abi.size(), columns(arg), type.getElementType(),
-                               rows);
+    buffers[arg] =
+        frameBuffer(abi.size(), columns(arg), type.getElementType(), rows);
     abi.push_back(abiTensor(builder, nameOf(arg.getArgNumber(), false), type,
                             isRows ? "R" : "T"));
   }
@@ -241,8 +241,8 @@ LogicalResult FunctionScheduler::runOnEntry() {
         if (rowsType(operand))
           stack.push_back(operand);
     }
-    Buffer buffer = frameBuffer(abi.size(), columns(result),
-                                type.getElementType(), rows);
+    Buffer buffer =
+        frameBuffer(abi.size(), columns(result), type.getElementType(), rows);
     abi.push_back(abiTensor(builder, nameOf(i, true), type,
                             rows == Rows::Tokens ? "T" : "R"));
     if (result.getDefiningOp() && !preassigned.contains(result))
@@ -254,9 +254,9 @@ LogicalResult FunctionScheduler::runOnEntry() {
     auto repeat = dyn_cast<RepeatOp>(op);
     if (!repeat)
       continue;
-    LayerFrame &layers = pass.layerFrames[FlatSymbolRefAttr::get(
-                                              context, repeat.getCallee())
-                                              .getAttr()];
+    LayerFrame &layers =
+        pass.layerFrames[FlatSymbolRefAttr::get(context, repeat.getCallee())
+                             .getAttr()];
     unsigned index = 0;
     for (Value arg : repeat.getArgs()) {
       if (!rowsType(arg))
@@ -294,8 +294,8 @@ LogicalResult FunctionScheduler::runOnEntry() {
   made->setAttr("adze.abi", builder.getArrayAttr(abi));
   made->setAttr("adze.results",
                 builder.getI64IntegerAttr(terminator->getNumOperands()));
-  made->setAttr("adze.arena", builder.getDenseI64ArrayAttr(
-                                  {tokenEnd, rowPlan.highWater()}));
+  made->setAttr("adze.arena",
+                builder.getDenseI64ArrayAttr({tokenEnd, rowPlan.highWater()}));
   source.erase();
   return success();
 }

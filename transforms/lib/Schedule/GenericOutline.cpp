@@ -150,10 +150,9 @@ LogicalResult Outliner::outlineOp(Operation *op) {
            << "has no result of its own, so that plain loops cannot stand for "
               "it; leave the fusion into sinks out (--disable-pass="
               "adze-fuse-head-sinks)";
-  auto generic = GenericOp::create(
-      b, op->getLoc(), op->getResult(0).getType(),
-      op->getName().getStringRef(), inputs, whole, ArrayAttr(), Value(),
-      Value());
+  auto generic = GenericOp::create(b, op->getLoc(), op->getResult(0).getType(),
+                                   op->getName().getStringRef(), inputs, whole,
+                                   ArrayAttr(), Value(), Value());
   Block *body = b.createBlock(&generic.getBody());
   IRMapping mapping;
   for (Value input : inputs)
@@ -273,9 +272,9 @@ LogicalResult Outliner::materialize(Value root) {
         whole.push_back(any);
       }
   OpBuilder b(def);
-  auto generic = GenericOp::create(
-      b, def->getLoc(), root.getType(), def->getName().getStringRef(), inputs,
-      whole, ArrayAttr(), Value(), Value());
+  auto generic = GenericOp::create(b, def->getLoc(), root.getType(),
+                                   def->getName().getStringRef(), inputs, whole,
+                                   ArrayAttr(), Value(), Value());
   Block *body = b.createBlock(&generic.getBody());
   IRMapping byRow, atAnyRow;
   for (auto [input, any] : llvm::zip(inputs, whole))
@@ -283,9 +282,8 @@ LogicalResult Outliner::materialize(Value root) {
         .map(input, body->addArgument(input.getType(), input.getLoc()));
   // Clusters are small: the order of the block is the order of the ops.
   SmallVector<Operation *> ops(cluster.ops.begin(), cluster.ops.end());
-  llvm::sort(ops, [](Operation *x, Operation *y) {
-    return x->isBeforeInBlock(y);
-  });
+  llvm::sort(ops,
+             [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
   for (Operation *op : ops) {
     if (!op->hasTrait<OpTrait::ConstantLike>() &&
         !isa<tensor::DimOp, tensor::EmptyOp>(op))
@@ -333,8 +331,8 @@ bool Outliner::multipliesCodes(OpOperand &use) {
   return isa<IntegerFormatAttrInterface>(Attribute(weight.getFormat()));
 }
 
-/// The result of a quantize op is in memory as codes. Where values are read too,
-/// loops make them of the same rows.
+/// The result of a quantize op is in memory as codes. Where values are read
+/// too, loops make them of the same rows.
 void Outliner::splitQuantized(Block &block) {
   for (auto op : llvm::make_early_inc_range(block.getOps<QuantizeOp>())) {
     if (isAsked(op))
@@ -412,11 +410,17 @@ LogicalResult Outliner::run() {
 }
 
 LogicalResult checkNames(ModuleOp module, ArrayRef<std::string> names) {
-  static constexpr llvm::StringLiteral known[] = {
-      "all",         "adze.linear",       "adze.attention",
-      "adze.embed",  "adze.rms_norm",     "adze.rotary",
-      "adze.map",    "adze.rotary_table", "adze.kv_append",
-      "adze.take_rows", "adze.quantize"};
+  static constexpr llvm::StringLiteral known[] = {"all",
+                                                  "adze.linear",
+                                                  "adze.attention",
+                                                  "adze.embed",
+                                                  "adze.rms_norm",
+                                                  "adze.rotary",
+                                                  "adze.map",
+                                                  "adze.rotary_table",
+                                                  "adze.kv_append",
+                                                  "adze.take_rows",
+                                                  "adze.quantize"};
   for (StringRef name : names)
     if (!llvm::is_contained(known, name))
       return module.emitError()

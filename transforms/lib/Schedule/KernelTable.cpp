@@ -26,9 +26,8 @@ FlatSymbolRefAttr KernelTable::get(Location loc, KernelFamily family,
     kernel.erase();
     return it->second;
   }
-  std::string name = ("k" + llvm::Twine(next++) + "_" +
-                      stringifyKernelFamily(family))
-                         .str();
+  std::string name =
+      ("k" + llvm::Twine(next++) + "_" + stringifyKernelFamily(family)).str();
   kernel.setSymName(name);
   it->second = FlatSymbolRefAttr::get(builder.getContext(), name);
   return it->second;

@@ -3,8 +3,8 @@
 // Ops of a function as launches of kernels, and the barriers between.
 
 #include "FunctionScheduler.h"
-#include "RowAccess.h"
 #include "GenericOutline.h"
+#include "RowAccess.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -48,12 +48,14 @@ void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
 
 //===-- launches ----------------------------------------------------------===//
 
-void FunctionScheduler::launch(
-    Operation *op, KernelFamily family, ArrayRef<NamedAttribute> given,
-    Region *region, Domain domain, ArrayRef<Buffer> reads,
-    ArrayRef<Buffer> writes, ArrayRef<Value> order, ArrayRef<Attribute> weights,
-    FlatSymbolRefAttr cache, Value layerIndex, ArrayRef<int64_t> sizes,
-    int64_t extent, int64_t unit) {
+void FunctionScheduler::launch(Operation *op, KernelFamily family,
+                               ArrayRef<NamedAttribute> given, Region *region,
+                               Domain domain, ArrayRef<Buffer> reads,
+                               ArrayRef<Buffer> writes, ArrayRef<Value> order,
+                               ArrayRef<Attribute> weights,
+                               FlatSymbolRefAttr cache, Value layerIndex,
+                               ArrayRef<int64_t> sizes, int64_t extent,
+                               int64_t unit) {
   SmallVector<NamedAttribute> params(given);
   if (op->hasAttr(kGenericAttrName)) { // the same launch, cut by rows
     family = KernelFamily::Generic;
@@ -66,8 +68,7 @@ void FunctionScheduler::launch(
   FlatSymbolRefAttr kernel = pass.kernels->get(
       op->getLoc(), family, builder.getDictionaryAttr(params), region);
   Rows rows = writes.empty() ? reads.front().rows : writes.front().rows;
-  Domain rowDomain =
-      rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
+  Domain rowDomain = rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
   if (domain == Domain::Tokens)
     domain = rowDomain;
   LaunchOp::create(
@@ -90,18 +91,15 @@ void FunctionScheduler::copy(Location loc, Buffer from, Buffer to) {
   waitFor({from}, {to}, false, false);
   FlatSymbolRefAttr kernel = pass.kernels->get(
       loc, KernelFamily::Map,
-      b.getDictionaryAttr(
-          {b.getNamedAttr("in", b.getTypeArrayAttr({in})),
-           b.getNamedAttr("out", TypeAttr::get(out))}),
+      b.getDictionaryAttr({b.getNamedAttr("in", b.getTypeArrayAttr({in})),
+                           b.getNamedAttr("out", TypeAttr::get(out))}),
       &region);
-  Domain domain =
-      to.rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
-  LaunchOp::create(builder, loc, kernel, domainAttr(domain),
-                   builder.getI64IntegerAttr(0), builder.getI64IntegerAttr(1),
-                   domainAttr(domain), frame,
-                   ValueRange{from.handle, to.handle}, ArrayAttr(),
-                   FlatSymbolRefAttr(), Value(),
-                   builder.getDenseI64ArrayAttr({to.type().getCols()}));
+  Domain domain = to.rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
+  LaunchOp::create(
+      builder, loc, kernel, domainAttr(domain), builder.getI64IntegerAttr(0),
+      builder.getI64IntegerAttr(1), domainAttr(domain), frame,
+      ValueRange{from.handle, to.handle}, ArrayAttr(), FlatSymbolRefAttr(),
+      Value(), builder.getDenseI64ArrayAttr({to.type().getCols()}));
 }
 
 /// How kernels find the parts of a quantized row. A group of 0 is the row, so
@@ -142,10 +140,10 @@ void FunctionScheduler::scheduleNorm(RmsNormOp op) {
   }
   defineResult(op, result);
   Buffer x = bufferOf(op.getX()), out = bufferOf(result);
-  params.push_back(builder.getNamedAttr(
-      "in", TypeAttr::get(x.type().getElementType())));
-  params.push_back(builder.getNamedAttr(
-      "out", TypeAttr::get(out.type().getElementType())));
+  params.push_back(
+      builder.getNamedAttr("in", TypeAttr::get(x.type().getElementType())));
+  params.push_back(
+      builder.getNamedAttr("out", TypeAttr::get(out.type().getElementType())));
   launch(op, KernelFamily::RmsNorm, params, nullptr, Domain::Tokens, {x}, {out},
          {x.handle, out.handle}, {op.getWeightAttr()}, {}, op.getLayer(),
          {columns(op.getX())});
@@ -161,11 +159,11 @@ void FunctionScheduler::mergeAttention(Operation *op,
                         builder.getDictionaryAttr(params), nullptr);
   Domain rows =
       result.rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
-  LaunchOp::create(builder, op->getLoc(), kernel,
-                   domainAttr(Domain::Attention), builder.getI64IntegerAttr(0),
-                   builder.getI64IntegerAttr(1), domainAttr(rows), frame,
-                   ValueRange{result.handle}, ArrayAttr(), FlatSymbolRefAttr(),
-                   Value(), builder.getDenseI64ArrayAttr({}));
+  LaunchOp::create(builder, op->getLoc(), kernel, domainAttr(Domain::Attention),
+                   builder.getI64IntegerAttr(0), builder.getI64IntegerAttr(1),
+                   domainAttr(rows), frame, ValueRange{result.handle},
+                   ArrayAttr(), FlatSymbolRefAttr(), Value(),
+                   builder.getDenseI64ArrayAttr({}));
   mergedSince = true;
 }
 
@@ -209,13 +207,13 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
       named("bias", builder.getBoolAttr(bool(op.getBiasAttr()))),
       named("captures", builder.getTypeArrayAttr(captureTypes))};
   if (x.type().isQuantized())
-    llvm::append_range(params, codeParams(op.getX().getDefiningOp<QuantizeOp>(),
-                                          x.type()));
+    llvm::append_range(
+        params, codeParams(op.getX().getDefiningOp<QuantizeOp>(), x.type()));
   int64_t unit = op.getStreams();
   if (rounded) {
     params.push_back(named("out_group", rounded.getGroupAttr()));
-    params.push_back(named("out_sums", builder.getI64IntegerAttr(
-                                           writes[0].type().getSums())));
+    params.push_back(named(
+        "out_sums", builder.getI64IntegerAttr(writes[0].type().getSums())));
     unit *= int64_t(rounded.getGroup()) / kPanelRows;
   }
   FlatSymbolRefAttr cache = op.getCacheAttr();
@@ -232,9 +230,9 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
           chain.getNorm() ? norm : FlatSymbolRefAttr(), chain.getEps(),
           chain.getRotary(), chain.getDest()));
     }
-    params.push_back(named("sink", HeadSinkAttr::get(builder.getContext(),
-                                                     sink->getHeadDim(),
-                                                     chains)));
+    params.push_back(
+        named("sink", HeadSinkAttr::get(builder.getContext(),
+                                        sink->getHeadDim(), chains)));
     if (cache)
       params.push_back(named(
           "kv",
@@ -339,14 +337,13 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
         defineResult(op, embed.getResult());
         WeightType type =
             lookupWeight(op, embed.getTableAttr()).getWeightType();
-        return rowWise(
-            KernelFamily::Embed,
-            {named("format", type.getFormat()),
-             named("layout", LayoutKindAttr::get(op->getContext(),
-                                                 type.getLayout())),
-             named("out", typeAttr(bufferOf(embed.getResult())))},
-            embed.getTokens(), nullptr, {embed.getTableAttr()}, Value(),
-            {columns(embed.getResult())});
+        return rowWise(KernelFamily::Embed,
+                       {named("format", type.getFormat()),
+                        named("layout", LayoutKindAttr::get(op->getContext(),
+                                                            type.getLayout())),
+                        named("out", typeAttr(bufferOf(embed.getResult())))},
+                       embed.getTokens(), nullptr, {embed.getTableAttr()},
+                       Value(), {columns(embed.getResult())});
       })
       .Case([&](RmsNormOp norm) {
         scheduleNorm(norm);
@@ -356,8 +353,8 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
         if (buffers.contains(quantize.getResult())) // its producer did it
           return success();
         defineResult(op, quantize.getResult());
-        SmallVector<NamedAttribute> params = codeParams(
-            quantize, bufferOf(quantize.getResult()).type());
+        SmallVector<NamedAttribute> params =
+            codeParams(quantize, bufferOf(quantize.getResult()).type());
         params.push_back(named("in", typeAttr(bufferOf(quantize.getX()))));
         return rowWise(KernelFamily::Quantize, params, quantize.getX(), nullptr,
                        {}, Value(), {columns(quantize.getX())});
@@ -374,23 +371,21 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
       })
       .Case([&](RotaryOp rotary) {
         defineResult(op, rotary.getResult());
-        return rowWise(
-            KernelFamily::Rotary,
-            {named("heads", rotary.getHeadsAttr()),
-             named("head_dim", builder.getI64IntegerAttr(
-                                   columns(rotary.getX()) /
-                                   int64_t(rotary.getHeads()))),
-             named("pairing", rotary.getPairingAttr())},
-            {rotary.getX(), rotary.getTable()}, nullptr, {}, Value(),
-            {columns(rotary.getX())});
+        return rowWise(KernelFamily::Rotary,
+                       {named("heads", rotary.getHeadsAttr()),
+                        named("head_dim", builder.getI64IntegerAttr(
+                                              columns(rotary.getX()) /
+                                              int64_t(rotary.getHeads()))),
+                        named("pairing", rotary.getPairingAttr())},
+                       {rotary.getX(), rotary.getTable()}, nullptr, {}, Value(),
+                       {columns(rotary.getX())});
       })
       .Case([&](KVAppendOp append) {
         KVType type = lookupState(op, append.getCacheAttr()).getKVType();
         Buffer k = bufferOf(append.getK()), v = bufferOf(append.getV());
         launch(op, KernelFamily::KVAppend,
                {named("heads", builder.getI64IntegerAttr(type.getHeads())),
-                named("head_dim",
-                      builder.getI64IntegerAttr(type.getHeadDim())),
+                named("head_dim", builder.getI64IntegerAttr(type.getHeadDim())),
                 named("kv", TypeAttr::get(type.getElementType()))},
                nullptr, Domain::Tokens, {k, v}, {}, {k.handle, v.handle}, {},
                append.getCacheAttr(), append.getLayer(), {});

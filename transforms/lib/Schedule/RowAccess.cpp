@@ -54,9 +54,7 @@ private:
     for (Value v : op->getOperands())
       read(v, whole);
   }
-  bool makesRows() {
-    return llvm::any_of(op->getResultTypes(), isRowTensor);
-  }
+  bool makesRows() { return llvm::any_of(op->getResultTypes(), isRowTensor); }
   bool isFirstKept(ArrayRef<ReassociationIndices> groups) {
     return !groups.empty() && groups.front().size() == 1;
   }
@@ -79,8 +77,8 @@ void Analysis::readLinalg(linalg::LinalgOp linalg) {
       return fail("has results whose rows are not one loop");
     rowLoop = dim.getPosition();
   }
-  if (rowLoop && linalg.getIteratorTypesArray()[*rowLoop] !=
-                     utils::IteratorType::parallel)
+  if (rowLoop &&
+      linalg.getIteratorTypesArray()[*rowLoop] != utils::IteratorType::parallel)
     return fail("reduces over the rows of its result");
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<RankedTensorType>(operand.get().getType()))
@@ -114,11 +112,11 @@ void Analysis::readDim(tensor::DimOp dim) {
     return fail("asks for the size of a dimension that is no constant");
   if (dim.getConstantIndex() != 0)
     return read(dim.getSource(), false);
-  bool isNumber = !llvm::all_of(
-      dim->getUsers(),
-      llvm::IsaPred<tensor::EmptyOp, tensor::ExpandShapeOp,
-                    tensor::ExtractSliceOp, tensor::InsertSliceOp,
-                    tensor::GenerateOp>);
+  bool isNumber =
+      !llvm::all_of(dim->getUsers(),
+                    llvm::IsaPred<tensor::EmptyOp, tensor::ExpandShapeOp,
+                                  tensor::ExtractSliceOp, tensor::InsertSliceOp,
+                                  tensor::GenerateOp>);
   read(dim.getSource(), isNumber);
 }
 
@@ -143,8 +141,8 @@ RowAccess Analysis::run() {
     read(v, true);
 
   auto slice = [&](auto s, Value rows) {
-    OpFoldResult size = s.getMixedSizes().empty() ? OpFoldResult()
-                                                  : s.getMixedSizes()[0];
+    OpFoldResult size =
+        s.getMixedSizes().empty() ? OpFoldResult() : s.getMixedSizes()[0];
     bool all = !s.getMixedOffsets().empty() &&
                isConstantIntValue(s.getMixedOffsets()[0], 0) &&
                isConstantIntValue(s.getMixedStrides()[0], 1) &&

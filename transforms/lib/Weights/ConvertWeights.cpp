@@ -190,10 +190,14 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
       if (ref.getWeight() == name)
         ref.setWeight(sourceName);
     });
-    buildWeightExpr({source}, name, [&](OpBuilder &b, ValueRange in) -> Value {
-      return CastOp::create(b, source.getLoc(),
-                            withFormat(source.getWeightType(), wanted), in[0]);
-    }, /*mayShare=*/false);
+    buildWeightExpr(
+        {source}, name,
+        [&](OpBuilder &b, ValueRange in) -> Value {
+          return CastOp::create(b, source.getLoc(),
+                                withFormat(source.getWeightType(), wanted),
+                                in[0]);
+        },
+        /*mayShare=*/false);
     reportFired(
         source, "adze-convert-weights",
         ("@" + Twine(name) + " becomes " + wanted.getFormatName()).str());

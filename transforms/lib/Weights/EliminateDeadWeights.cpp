@@ -26,9 +26,8 @@ struct EliminateDeadWeights
       llvm::DenseSet<StringAttr> used;
       for (Operation &op : module.getOps())
         op.walk([&](Operation *inner) {
-          inner->getAttrDictionary().walk([&](SymbolRefAttr ref) {
-            used.insert(ref.getRootReference());
-          });
+          inner->getAttrDictionary().walk(
+              [&](SymbolRefAttr ref) { used.insert(ref.getRootReference()); });
         });
       for (Operation &op : llvm::make_early_inc_range(module.getOps())) {
         auto func = dyn_cast<func::FuncOp>(op);

@@ -115,8 +115,7 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
           &getContext(), chain.getHeads(),
           chain.getNorm() ? floatVector(chain.getNorm()) : FlatSymbolRefAttr(),
           chain.getEps(), chain.getRotary(), chain.getDest()));
-    op.setSinkAttr(
-        HeadSinkAttr::get(&getContext(), sink.getHeadDim(), chains));
+    op.setSinkAttr(HeadSinkAttr::get(&getContext(), sink.getHeadDim(), chains));
   }
 
   /// A tied table is stored once: as the panels the output head reads.
@@ -138,8 +137,7 @@ struct PackWeights : adze::impl::PackWeightsBase<PackWeights> {
   }
 
   /// By name and padding().
-  llvm::DenseMap<std::pair<StringAttr, int64_t>, FlatSymbolRefAttr>
-      packedForms;
+  llvm::DenseMap<std::pair<StringAttr, int64_t>, FlatSymbolRefAttr> packedForms;
 };
 
 } // namespace

@@ -21,9 +21,10 @@ static WeightOp findEqual(Operation *module, WeightOp weight) {
   return {};
 }
 
-WeightOp adze::buildWeightExpr(
-    ArrayRef<WeightOp> inputs, StringRef name,
-    function_ref<Value(OpBuilder &, ValueRange)> body, bool mayShare) {
+WeightOp
+adze::buildWeightExpr(ArrayRef<WeightOp> inputs, StringRef name,
+                      function_ref<Value(OpBuilder &, ValueRange)> body,
+                      bool mayShare) {
   WeightOp first = inputs.front(), last = first;
   int64_t layers = 0;
   DenseI64ArrayAttr list;
@@ -41,8 +42,8 @@ WeightOp adze::buildWeightExpr(
   builder.setInsertionPointAfter(last);
   Location loc = builder.getFusedLoc(locs);
   // The type is known once the body is built; any type serves until then.
-  auto weight = WeightOp::create(builder, loc, name, "", layers,
-                                 first.getWeightType());
+  auto weight =
+      WeightOp::create(builder, loc, name, "", layers, first.getWeightType());
   if (list) {
     weight.removeCountAttr();
     weight.setLayersAttr(list);

@@ -11,9 +11,10 @@
 //                   sizes: index ...)
 //
 // Pointers are to dense row-major rows (buffers), packed panels or plain
-// vectors of one layer (weights), and the base of the KV pool (cache). `scratch`
-// is this thread's own, kernelScratchBytes() long, 64-byte aligned. `batch`
-// points to a BatchView (below). No kernel calls anything but memcpy, memset.
+// vectors of one layer (weights), and the base of the KV pool (cache).
+// `scratch` is this thread's own, kernelScratchBytes() long, 64-byte aligned.
+// `batch` points to a BatchView (below). No kernel calls anything but memcpy,
+// memset.
 //
 // Numbers: a sum over K runs over ascending k in one fma (or dot) chain per
 // output, whatever M, tile or part: one summation order. Products and sums are
@@ -41,7 +42,8 @@
 //                         f32)
 //                 cache   if the sink appends
 //                 sizes   M, N (logical result columns), K
-//                 domain  panels: lo and hi count units of `unit` panels; a unit
+//                 domain  panels: lo and hi count units of `unit` panels; a
+//                 unit
 //                         is one panel, a gate/up pair, one head (ceil(D/16)
 //                         panels) with a sink, or a group with out = i8
 //                 An integer format (IntegerFormatAttrInterface) with
@@ -50,12 +52,12 @@
 //                         divides what the groups of weight and x have in
 //                         common; codes are multiplied, in the order that
 //                         kernels/IntegerTile.h states, with the same bits on
-//                         all variants. With in = f32 or bf16 panels are decoded
-//                         to f32: one fma chain as with an f32 weight. So are
-//                         those of a DecodedFormatAttrInterface.
+//                         all variants. With in = f32 or bf16 panels are
+//                         decoded to f32: one fma chain as with an f32 weight.
+//                         So are those of a DecodedFormatAttrInterface.
 //                 out = i8: quantized rows, params out_group (at least 16; N is
-//                         a multiple of it) and out_sums; no sink. A unit of the
-//                         domain is then a group of the result.
+//                         a multiple of it) and out_sums; no sink. A unit of
+//                         the domain is then a group of the result.
 //   attention     params  heads, kv_heads, head_dim, scale, window, q, out, kv
 //                         (element types)
 //                 buffers q[M, H*D]; result[M, H*D]; shared
@@ -120,15 +122,15 @@ struct KernelTarget {
 /// The step's batch, as kernels see it: written by the entry's prologue into
 /// the arena from the arguments of adze/abi.h.
 struct BatchView {
-  int64_t rows;            // T
-  int64_t sequences;       // S
-  int64_t pagesPerSeq;     // P
+  int64_t rows;             // T
+  int64_t sequences;        // S
+  int64_t pagesPerSeq;      // P
   const int32_t *positions; // [T]
   const int32_t *seqs;      // [T]
   const int32_t *rowBegin;  // [S + 1]
   const int32_t *pages;     // [S][P]
-  int64_t pageBytes;       // of the whole page (all layers)
-  int64_t layerBytes;      // of one layer in a page
+  int64_t pageBytes;        // of the whole page (all layers)
+  int64_t layerBytes;       // of one layer in a page
 };
 
 /// Bytes of one KV head (K block, then V block) of ADZE_KV_PAGE_POSITIONS
@@ -153,9 +155,9 @@ void loadKernelDialects(mlir::MLIRContext &context);
 
 /// Builds the function of `kernel` at the builder's insertion point. A kernel
 /// outside what its builder implements is a diagnostic on the kernel. Helper
-/// functions (@kernel.finish, @kernel.item, the tiles @adze.tile... that kernels
-/// of a module share) are private functions beside it: build into a module of
-/// its own, not beside the adze.kernel op.
+/// functions (@kernel.finish, @kernel.item, the tiles @adze.tile... that
+/// kernels of a module share) are private functions beside it: build into a
+/// module of its own, not beside the adze.kernel op.
 mlir::FailureOr<mlir::func::FuncOp> buildKernel(mlir::OpBuilder &builder,
                                                 KernelOp kernel,
                                                 const KernelTarget &target);

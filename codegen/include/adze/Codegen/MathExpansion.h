@@ -27,9 +27,8 @@ mlir::Value emitExp2(mlir::OpBuilder &builder, mlir::Location loc,
 
 /// Cosine and sine of 2 pi `turns`, with `turns` in f64 (scalar or vector) and
 /// results in f32. Right to 2e-7 for |turns| < 2^40.
-std::pair<mlir::Value, mlir::Value> emitCosSin(mlir::OpBuilder &builder,
-                                               mlir::Location loc,
-                                               mlir::Value turns);
+std::pair<mlir::Value, mlir::Value>
+emitCosSin(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value turns);
 
 /// What `op` (of the math dialect, or adze.silu, adze.gelu) computes from
 /// `operands`, which are f32 scalars or vectors of f32 of one type. Null if it

@@ -34,11 +34,11 @@ llvm::ArrayRef<TargetVariant> aarch64Variants();
 llvm::SmallVector<const TargetVariant *> allVariants();
 
 /// The variants that `spec` asks for, best first, each once, all of one family.
-/// A spec is a comma separated list of: `all` (every one of x86-64) or `aarch64`
-/// (every one of aarch64); `host`; a level with features such as x86-64-v3,
-/// x86-64-v4+vnni+bf16, aarch64+dotprod; the name of a CPU such as znver4 or
-/// neoverse-v1. All but `all` and `aarch64` give the best variant that they can
-/// run.
+/// A spec is a comma separated list of: `all` (every one of x86-64) or
+/// `aarch64` (every one of aarch64); `host`; a level with features such as
+/// x86-64-v3, x86-64-v4+vnni+bf16, aarch64+dotprod; the name of a CPU such as
+/// znver4 or neoverse-v1. All but `all` and `aarch64` give the best variant
+/// that they can run.
 llvm::Expected<llvm::SmallVector<const TargetVariant *>>
 resolveTargets(llvm::StringRef spec);
 

@@ -28,9 +28,7 @@ struct HostTensor {
   std::vector<double> floats;
   std::vector<int64_t> ints;
 
-  int64_t numElements() const {
-    return isFloat ? floats.size() : ints.size();
-  }
+  int64_t numElements() const { return isFloat ? floats.size() : ints.size(); }
 
   static HostTensor ofFloats(llvm::ArrayRef<int64_t> shape,
                              std::vector<double> values);
@@ -82,9 +80,9 @@ public:
 
   /// Runs any function. `args` are its arguments but those of type
   /// !adze.batch, which are `batch`.
-  mlir::FailureOr<std::vector<HostTensor>>
-  call(llvm::StringRef function, llvm::ArrayRef<HostTensor> args,
-       const Batch *batch = nullptr);
+  mlir::FailureOr<std::vector<HostTensor>> call(llvm::StringRef function,
+                                                llvm::ArrayRef<HostTensor> args,
+                                                const Batch *batch = nullptr);
 
   /// Forgets the cache of one sequence, of all.
   void release(int32_t sequence);

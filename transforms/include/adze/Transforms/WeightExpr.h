@@ -13,12 +13,10 @@ namespace adze {
 /// whose body is what `body` builds from one `adze.ref` per input. It is one
 /// weight per layer if any input is. With `mayShare` an equal one that is there
 /// already is returned, under its own name.
-WeightOp
-buildWeightExpr(llvm::ArrayRef<WeightOp> inputs, llvm::StringRef name,
-                llvm::function_ref<mlir::Value(mlir::OpBuilder &,
-                                               mlir::ValueRange)>
-                    body,
-                bool mayShare = true);
+WeightOp buildWeightExpr(
+    llvm::ArrayRef<WeightOp> inputs, llvm::StringRef name,
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)> body,
+    bool mayShare = true);
 
 /// The type of `type` with another number of rows, format or layout.
 WeightType withRows(WeightType type, int64_t rows);

@@ -17,8 +17,7 @@ bool isScalarRegionOp(mlir::Operation *op);
 /// Checks that `region` is one block of `arguments` f32 arguments, of scalar
 /// region ops, that yields one f32. Emits the error on `op`.
 mlir::LogicalResult verifyScalarRegion(mlir::Operation *op,
-                                       mlir::Region &region,
-                                       unsigned arguments,
+                                       mlir::Region &region, unsigned arguments,
                                        llvm::StringRef constraint);
 
 } // namespace adze
