@@ -2,10 +2,11 @@
 //
 // One compilation; see the header.
 //
-// Kernels are built once per distinct kernel and variant, each in a module of
-// its own, and all modules of all variants are compiled in parallel.
+// Kernels are built once for all variants that can share their code
+// (KernelPool.h), and all modules of all variants are compiled in parallel.
 
 #include "ModelCompiler.h"
+#include "KernelPool.h"
 #include "Memory.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
@@ -357,11 +358,27 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
   code.clear();
   entries.clear();
 
-  std::vector<OwningOpRef<ModuleOp>> modules; // alive until all are compiled
+  if (kind != EmitKind::Object)
+    targets.resize(1);
+
+  KernelPool kernels(targets);
+  std::vector<OwningOpRef<ModuleOp>> glues; // alive until all are compiled
   std::vector<EmitJob> jobs;
-  std::vector<size_t> jobsOf;                     // first job of each variant
+  auto addJob = [&](ModuleOp module, const TargetVariant *target) {
+    EmitOptions emit;
+    emit.kind = kind;
+    emit.symbolSuffix = KernelPool::suffix(*target);
+    emit.hideSymbols = true;
+    jobs.push_back({module, target, emit});
+  };
   std::array<OwningOpRef<ModuleOp>, 2> schedules; // without and with bf16 dots
-  for (const TargetVariant *target : targets) {
+  struct Called {
+    ModuleOp schedule;
+    KernelSymbols symbols;
+  };
+  std::vector<Called> calledBy; // of each variant
+  // The weakest first: others may find that they would have the same code.
+  for (const TargetVariant *target : llvm::reverse(targets)) {
     if (report("codegen", code.size(), targets.size()))
       return asError("cancelled");
     OwningOpRef<ModuleOp> &scheduled = schedules[usesBF16Dot(*target)];
@@ -374,44 +391,42 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
     if (entries.empty())
       if (llvm::Error error = readEntries(*scheduled))
         return error;
+    Called called{*scheduled, {}};
+    for (auto kernel : scheduled->getOps<KernelOp>()) {
+      auto symbol = kernels.add(kernel, *target);
+      if (failed(symbol))
+        return diagnosed("building kernel " + kernel.getSymName() + " failed");
+      called.symbols[kernel.getSymName()] = *symbol;
+    }
     ArtefactVariant variant;
     variant.target = target;
-    SmallVector<LoweredEntry> lowered;
-    auto glue = lowerSchedule(*scheduled, "", target->kernel, lowered);
-    if (failed(glue))
-      return diagnosed("lowering the schedule failed");
-    EmitOptions emit;
-    emit.kind = kind;
-    emit.symbolSuffix = ("." + target->name).str();
-    emit.hideSymbols = true;
-    for (LoweredEntry &entry : lowered) {
-      entry.symbol += emit.symbolSuffix;
-      variant.entries.push_back(entry);
-    }
-    jobsOf.push_back(jobs.size());
-    jobs.push_back({**glue, target, emit});
-    modules.push_back(std::move(*glue));
-    // Linears share their tiles: one module; the others, another.
-    OwningOpRef<ModuleOp> linears = ModuleOp::create(scheduled->getLoc());
-    OwningOpRef<ModuleOp> others = ModuleOp::create(scheduled->getLoc());
-    for (auto kernel : scheduled->getOps<KernelOp>()) {
-      bool isLinear = kernel.getFamily() == KernelFamily::Linear;
-      ModuleOp into = isLinear ? *linears : *others;
-      OpBuilder builder = OpBuilder::atBlockEnd(into.getBody());
-      if (failed(buildKernel(builder, kernel, target->kernel)))
-        return diagnosed("building kernel " + kernel.getSymName() + " failed");
-    }
-    for (auto *made : {&linears, &others}) {
-      jobs.push_back({**made, target, emit});
-      modules.push_back(std::move(*made));
+    for (auto [other, its] : llvm::zip(code, calledBy))
+      if (target->sharesCode(*other.target, {}) &&
+          its.schedule == called.schedule && its.symbols == called.symbols)
+        variant.entries = other.entries;
+    if (variant.entries.empty()) {
+      SmallVector<LoweredEntry> lowered;
+      auto glue =
+          lowerSchedule(*scheduled, called.symbols, target->kernel, lowered);
+      if (failed(glue))
+        return diagnosed("lowering the schedule failed");
+      for (LoweredEntry &entry : lowered) {
+        entry.symbol += KernelPool::suffix(*target);
+        variant.entries.push_back(entry);
+      }
+      addJob(**glue, target);
+      glues.push_back(std::move(*glue));
     }
     code.push_back(std::move(variant));
+    calledBy.push_back(std::move(called));
   }
+  std::reverse(code.begin(), code.end());
+  for (KernelPool::Unit unit : kernels.units())
+    addJob(unit.module, unit.variant);
   if (failed(emitModules(jobs, options.threads)))
     return diagnosed("code generation failed");
-  for (auto [i, job] : llvm::enumerate(jobs)) {
-    size_t variant =
-        std::upper_bound(jobsOf.begin(), jobsOf.end(), i) - jobsOf.begin() - 1;
+  for (EmitJob &job : jobs) {
+    size_t variant = llvm::find(targets, job.variant) - targets.begin();
     code[variant].objects.push_back(std::move(job.result));
   }
   return llvm::Error::success();

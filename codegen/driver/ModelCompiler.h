@@ -33,7 +33,8 @@ public:
   llvm::Error optimize(llvm::StringRef untilPoint = "");
   /// The passes of optimize(), as adze-opt takes them.
   llvm::Expected<std::string> pipeline();
-  /// Code of every variant of the target. Module: after optimize().
+  /// Code of every variant of the target, or, to be read as assembly or LLVM
+  /// IR, of the best. Module: after optimize().
   llvm::Error generate(EmitKind kind = EmitKind::Object);
   /// Packs weights and writes the artefact, or what static linking needs.
   llvm::Error write(llvm::StringRef output, bool forStaticLinking = false);

@@ -20,6 +20,26 @@ void adze::loadKernelDialects(MLIRContext &context) {
   loadGenericDialects(context);
 }
 
+KernelDots adze::kernelDots(KernelOp kernel) {
+  // What is multiplied: rows with a weight, queries with a cache.
+  StringRef operand;
+  switch (kernel.getFamily()) {
+  case KernelFamily::Linear:
+    operand = "in";
+    break;
+  case KernelFamily::Attention:
+  case KernelFamily::AttentionMerge:
+    operand = "kv";
+    break;
+  default:
+    return {};
+  }
+  auto type = kernel.getParams().getAs<TypeAttr>(operand);
+  if (!type)
+    return {};
+  return {type.getValue().isBF16(), type.getValue().isInteger(8)};
+}
+
 int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
   int64_t bytes = 0;
   switch (kernel.getFamily()) {
@@ -52,7 +72,11 @@ SharedBytes adze::kernelSharedBytes(KernelOp kernel,
 }
 
 FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
-                                          const KernelTarget &target) {
+                                          const KernelTarget &of) {
+  KernelTarget target = of;
+  KernelDots dots = kernelDots(kernel);
+  target.hasBF16Dot &= dots.bf16;
+  target.hasByteDot &= dots.bytes;
   switch (kernel.getFamily()) {
   case KernelFamily::Linear:
     return buildLinear(builder, kernel, target);

@@ -48,12 +48,9 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
                : quantizes() ? streams * outRows.group / kLanes
                              : streams;
   unitPanels = std::max<int64_t>(1, unitPanels);
-  int64_t few = shapes.front().panels, many = few;
-  for (TileShape shape : shapes)
-    many = std::max(many, shape.panels);
-  fewUnits = std::max<int64_t>(1, few / unitPanels);
-  manyUnits = std::max<int64_t>(1, many / unitPanels);
-  groupPanels = llvm::alignTo(manyUnits * unitPanels, many);
+  fewUnits = std::max<int64_t>(1, shapes.front().panels / unitPanels);
+  manyUnits = std::max<int64_t>(1, kWidestTile / unitPanels);
+  groupPanels = llvm::alignTo(manyUnits * unitPanels, kWidestTile);
   finishLoops = target.registers >= 32;
 }
 
@@ -185,20 +182,18 @@ static LogicalResult emitFinishBody(KernelEmitter &e, const LinearPlan &plan,
 static KernelEmitter::Values
 loadOperands(KernelEmitter &e, const LinearPlan &plan, Value scratch) {
   KernelEmitter::Values operands;
-  Value place = e.at(scratch, plan.operandOffset());
   for (auto [i, type] : llvm::enumerate(plan.operandTypes(e))) {
-    Value at = e.at(place, int64_t(i) * 8);
+    Value at = e.at(scratch, int64_t(i) * 8);
     operands.push_back(type == e.ptr ? e.loadPtr(at) : e.loadI64(at));
   }
   return operands;
 }
-static void storeOperands(KernelEmitter &e, const LinearPlan &plan,
-                          Value scratch, ValueRange operands) {
-  Value place = e.at(scratch, plan.operandOffset());
+static void storeOperands(KernelEmitter &e, Value scratch,
+                          ValueRange operands) {
   for (auto [i, operand] : llvm::enumerate(operands)) {
     if (operand.getType() == e.index)
       operand = arith::IndexCastOp::create(e.b, e.loc, e.i64, operand);
-    e.store(operand, e.at(place, int64_t(i) * 8), 8);
+    e.store(operand, e.at(scratch, int64_t(i) * 8), 8);
   }
 }
 
@@ -214,9 +209,7 @@ static std::string finishName(const LinearPlan &plan, KernelOp kernel) {
       params.push_back(param);
   same->setParamsAttr(DictionaryAttr::get(kernel.getContext(), params));
   std::string text;
-  llvm::raw_string_ostream(text)
-      << *same << ' ' << plan.tileRowBytes() << ' ' << plan.stagingOffset()
-      << ' ' << plan.decodedOffset() << ' ' << plan.operandOffset();
+  llvm::raw_string_ostream(text) << *same;
   return "adze.finish." + llvm::utohexstr(llvm::xxh3_64bits(text), true);
 }
 
@@ -254,7 +247,7 @@ FailureOr<func::FuncOp> adze::buildLinear(OpBuilder &builder, KernelOp kernel,
   func::FuncOp func = e.beginFunction(kernel.getSymName(), types, {}, true);
   ValueRange args = func.getArguments();
   ValueRange operands = args.drop_front(4);
-  storeOperands(e, plan, args[2], operands);
+  storeOperands(e, args[2], operands);
   LinearDriver(e, target, plan)
       .call(args[0], args[1], LinearOperands(plan, args[2], args[3], operands),
             finish);

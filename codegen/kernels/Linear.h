@@ -31,8 +31,10 @@ struct LinearPlan {
   /// together are a group: few where panels are long (tall tiles pass over them
   /// again and again), else more.
   int64_t unitPanels, fewUnits, manyUnits;
-  /// Panels that the widest group and the overhang of its last tile take.
+  /// Panels that the widest group and the overhang of its last tile take,
+  /// whatever tiles there are: linears that differ in these share a finish.
   int64_t groupPanels;
+  static constexpr int64_t kWidestTile = 4;
   /// Whether the finish of a kernel loops over rows and units itself. With few
   /// registers it does one unit of one row: there, constants hoisted out of a
   /// loop would be spilled in it.
@@ -58,27 +60,28 @@ struct LinearPlan {
   int64_t storedColumns() const;
   bool hasResult() const { return !sink || storedColumns() > 0; }
 
-  // Scratch, in bytes from its start.
-  int64_t tileRowBytes() const { return groupPanels * kLineBytes; }
+  // Scratch, in bytes from its start, where the kernel's operands are, in words
+  // of 8 bytes. What a finish needs comes before what depends on the tiles.
   int64_t stagingOffset() const {
-    return tileRows() * tileRowBytes() + kLineBytes;
+    return llvm::alignTo((pointerOperands() + 5) * 8, kLineBytes);
   }
   int64_t headOffset() const {
     return stagingOffset() + int64_t(captures.size() + 1) * kLineBytes;
   }
-  /// Decoded panels, or the values of a group before they are quantized.
-  int64_t decodedOffset() const {
-    return llvm::alignTo(headOffset() + (unitPanels + 1) * kLineBytes,
-                         kLineBytes);
+  /// The values of a group before they are quantized.
+  int64_t valuesOffset() const {
+    return headOffset() + (unitPanels + 1) * kLineBytes;
   }
-  /// The kernel's operands, in words of 8 bytes.
-  int64_t operandOffset() const {
-    return decodedOffset() +
-           std::max(decoded ? groupPanels * kDecodedK * kLineBytes : 0,
-                    quantizes() ? unitPanels * kLineBytes : 0);
+  int64_t tilesOffset() const {
+    return valuesOffset() + (quantizes() ? unitPanels * kLineBytes : 0);
+  }
+  int64_t tileRowBytes() const { return groupPanels * kLineBytes; }
+  int64_t decodedOffset() const {
+    return tilesOffset() + tileRows() * tileRowBytes() + kLineBytes;
   }
   int64_t scratchBytes() const {
-    return operandOffset() + (pointerOperands() + 5) * 8;
+    return decodedOffset() +
+           (decoded ? groupPanels * kDecodedK * kLineBytes : 0);
   }
   /// A part of K whose panels stay in L1 or L2 once decoded, and the rows that
   /// use it before the next one is.

@@ -23,6 +23,7 @@ constexpr int64_t kBlockBytes = 448 << 10, kGroupBytes = 256 << 10;
 struct LoopArguments {
   Value lo, hi; // units
   Value scratch, batch, x, panels;
+  Value sums; // the tiles' place in scratch
   Value rows, k;
   Value stride, panelBytes;              // bytes of a row of x, of a panel
   Value unitPanels, fewUnits, manyUnits; // as in LinearPlan
@@ -34,8 +35,8 @@ struct LoopArguments {
   SmallVector<Value> tiles; // a function for each shape
 
   template <typename Visit> void each(const LinearPlan &plan, Visit visit) {
-    for (Value *value : {&lo, &hi, &scratch, &batch, &x, &panels, &rows, &k,
-                         &stride, &panelBytes, &unitPanels, &fewUnits,
+    for (Value *value : {&lo, &hi, &scratch, &batch, &x, &panels, &sums, &rows,
+                         &k, &stride, &panelBytes, &unitPanels, &fewUnits,
                          &manyUnits, &tileRowBytes, &finish})
       visit(*value);
     if (plan.multipliesCodes())
@@ -118,9 +119,8 @@ void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
   Value first = panelsOf(unit);
   e.loop(begin, end, LinearPlan::kDecodedRows, [&](Value top) {
     Value rows = e.min(e.sub(end, top), e.constant(LinearPlan::kDecodedRows));
-    e.loop(zero, e.mul(rows, a.tileRowBytes), kLineBytes, [&](Value i) {
-      e.store(e.splat(0), e.at(a.scratch, i), kLineBytes);
-    });
+    e.loop(zero, e.mul(rows, a.tileRowBytes), kLineBytes,
+           [&](Value i) { e.store(e.splat(0), e.at(a.sums, i), kLineBytes); });
     e.loop(zero, a.k, kPart, [&](Value part) {
       Value partEnd = e.min(e.add(part, kPart), a.k);
       e.loop(zero, count, 1, [&](Value p) {
@@ -137,7 +137,7 @@ void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
         e.loop(row, last, shape.rows, [&](Value m) {
           tiles(which, e.at(x, e.mul(m, a.stride)), a.lines,
                 e.constant(kPart * kLineBytes), e.sub(partEnd, part),
-                e.at(a.scratch, e.mul(m, a.tileRowBytes)), count, zero, zero);
+                e.at(a.sums, e.mul(m, a.tileRowBytes)), count, zero, zero);
         });
         row = last;
       }
@@ -160,7 +160,7 @@ void LoopEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
     int64_t height = shape.rows;
     e.loop(row, last, height, [&](Value m) {
       tiles(which, e.at(a.x, e.mul(m, a.stride)), first, a.panelBytes, a.k,
-            a.scratch, count, e.div(e.sub(m, begin), tall), turns);
+            a.sums, count, e.div(e.sub(m, begin), tall), turns);
       callFinish(m, e.constant(height), unit, units);
     });
     row = last;
@@ -243,6 +243,7 @@ void LinearDriver::call(Value lo, Value hi, const LinearOperands &operands,
   a.lo = lo, a.hi = hi;
   a.scratch = operands.scratch, a.batch = operands.batch;
   a.x = operands.x, a.panels = operands.panels;
+  a.sums = e.at(operands.scratch, plan.tilesOffset());
   a.rows = operands.rows, a.k = operands.k;
   a.stride = plan.rowBytes(e, operands.k);
   a.panelBytes = plan.panelBytes(e, operands.k);

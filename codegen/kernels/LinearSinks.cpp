@@ -65,7 +65,7 @@ LogicalResult Finisher::columns(Value row, Value tile, Value unit) {
 /// A unit is a group of the result: its values, then their codes.
 LogicalResult Finisher::quantizedColumns(Value row, Value tile, Value unit) {
   LogicalResult done = success();
-  Value values = e.at(ops.scratch, plan.decodedOffset());
+  Value values = e.at(ops.scratch, plan.valuesOffset());
   Value before = e.mul(unit, plan.outRows.group);
   // Where the row would begin whose columns from `before` on are the values.
   ColumnStream output = {e.at(values, e.mul(before, -4)), e.f32};
@@ -212,7 +212,7 @@ LogicalResult adze::emitFinish(KernelEmitter &e, const LinearPlan &plan,
   Finisher finisher(e, plan, kernel, operands);
   Value offset = e.add(e.mul(tileRow, plan.tileRowBytes()),
                        e.mul(tileUnit, plan.unitPanels * kLineBytes));
-  Value tile = e.at(operands.scratch, offset);
+  Value tile = e.at(e.at(operands.scratch, plan.tilesOffset()), offset);
   if (plan.quantizes())
     return finisher.quantizedColumns(row, tile, unit);
   if (!plan.sink)

@@ -24,7 +24,7 @@ TileShapes adze::tileShapes(const KernelTarget &target,
   // 16 half-width registers: 6 x 1 is 12 accumulators, 2 halves of a panel and
   // a broadcast. Expanding a 16-bit panel needs more beside: 4 x 1.
   if (types.panelType.isF32())
-    return {{6, 1}, {4, 1}, {2, 1}, {1, 4}};
+    return {{6, 1}, {2, 1}, {1, 4}};
   return {{4, 1}, {2, 1}, {1, 2}};
 }
 

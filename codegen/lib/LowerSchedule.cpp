@@ -53,9 +53,10 @@ static_assert(sizeof(BatchView) == kTid * 8, "the batch is the first slots");
 
 class FunctionLowering {
 public:
-  FunctionLowering(ModuleOp scheduled, ModuleOp out, StringRef prefix,
-                   int64_t scratchBytes, SharedBytes shared)
-      : scheduled(scheduled), out(out), prefix(prefix),
+  FunctionLowering(ModuleOp scheduled, ModuleOp out,
+                   const KernelSymbols &kernelSymbols, int64_t scratchBytes,
+                   SharedBytes shared)
+      : scheduled(scheduled), out(out), kernelSymbols(kernelSymbols),
         scratchBytes(scratchBytes), shared(shared), b(out.getContext()),
         loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
         i32(b.getI32Type()), i64(b.getI64Type()) {}
@@ -121,7 +122,7 @@ private:
   Value addressAt(ArrayRef<AffineMap> maps);
 
   ModuleOp scheduled, out;
-  StringRef prefix;
+  const KernelSymbols &kernelSymbols;
   int64_t scratchBytes;
   SharedBytes shared;
   OpBuilder b;
@@ -211,7 +212,7 @@ Value FunctionLowering::lookUp(ArrayRef<int64_t> values, Value index) {
     table = LLVM::GlobalOp::create(
         b, loc, LLVM::LLVMArrayType::get(i64, values.size()),
         /*isConstant=*/true, LLVM::Linkage::Internal,
-        (prefix + "table." + Twine(tables.size() - 1)).str(), contents);
+        ("table." + Twine(tables.size() - 1)).str(), contents);
   }
   Value place = LLVM::GEPOp::create(b, loc, ptr, i64,
                                     LLVM::AddressOfOp::create(b, loc, table),
@@ -376,7 +377,7 @@ void FunctionLowering::lowerCallLayers(Block::iterator &call,
 
 void FunctionLowering::callLayers(StringRef name, int64_t first,
                                   int64_t count) {
-  auto callee = declare((prefix + name).str(), i32, {i64, ptr});
+  auto callee = declare(name, i32, {i64, ptr});
   callee.setVisibility_(LLVM::Visibility::Hidden);
   if (count == 0)
     return;
@@ -406,18 +407,20 @@ void FunctionLowering::callLayers(StringRef name, int64_t first,
 void FunctionLowering::callKernel(ArrayRef<LaunchOp> launches,
                                   ValueRange args) {
   SmallVector<Type> types(args.getTypes());
-  SmallVector<FlatSymbolRefAttr> kernels;
+  SmallVector<StringRef> kernels;
   SmallVector<int64_t> which;
   for (LaunchOp op : launches) {
-    FlatSymbolRefAttr kernel = op.getKernelAttr();
+    auto symbol = kernelSymbols.find(op.getKernel());
+    StringRef kernel =
+        symbol == kernelSymbols.end() ? op.getKernel() : symbol->second;
     auto *known = llvm::find(kernels, kernel);
     which.push_back(known - kernels.begin());
     if (known == kernels.end())
       kernels.push_back(kernel);
   }
-  auto call = [&](FlatSymbolRefAttr kernel) {
-    auto callee = declare((prefix + kernel.getValue()).str(),
-                          LLVM::LLVMVoidType::get(b.getContext()), types);
+  auto call = [&](StringRef kernel) {
+    auto callee =
+        declare(kernel, LLVM::LLVMVoidType::get(b.getContext()), types);
     LaunchOp op = launches.front();
     LLVM::CallOp::create(b, op.getLoc(), callee, args);
   };
@@ -562,7 +565,7 @@ LogicalResult FunctionLowering::lowerBody(ArrayRef<Block *> blocks) {
 
 LogicalResult FunctionLowering::lowerLayers(const LayerGroup &layers) {
   group = &layers;
-  std::string name = (prefix + layers.name()).str();
+  std::string name = layers.name().str();
   SmallVector<Block *> blocks;
   for (func::FuncOp func : layers.members) {
     emittedAs[func.getName()] = layers.name().str();
@@ -583,7 +586,7 @@ LogicalResult FunctionLowering::lowerLayers(const LayerGroup &layers) {
 LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
                                            LoweredEntry &entry) {
   entry.name = func.getName().str();
-  entry.symbol = (prefix + func.getName()).str();
+  entry.symbol = func.getName().str();
   auto arena = func->getAttrOfType<DenseI64ArrayAttr>("adze.arena");
   entry.bytesPerToken = arena[0];
   entry.bytesPerRow = arena[1];
@@ -684,7 +687,7 @@ int64_t adze::kvPageBytes(ModuleOp module) {
 }
 
 FailureOr<OwningOpRef<ModuleOp>>
-adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
+adze::lowerSchedule(ModuleOp scheduled, const KernelSymbols &kernels,
                     const KernelTarget &target,
                     SmallVectorImpl<LoweredEntry> &entries) {
   scheduled.getContext()->loadDialect<LLVM::LLVMDialect>();
@@ -698,7 +701,7 @@ adze::lowerSchedule(ModuleOp scheduled, StringRef prefix,
   }
   scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
   OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
-  FunctionLowering lowering(scheduled, *out, prefix, scratch, shared);
+  FunctionLowering lowering(scheduled, *out, kernels, scratch, shared);
   for (const LayerGroup &group : groupLayers(scheduled))
     if (failed(lowering.lowerLayers(group)))
       return failure();

@@ -66,7 +66,7 @@ static void prepareFunctions(llvm::Module &module, const TargetVariant &variant,
                          .Cases({"memcpy", "memmove", "memset"}, true)
                          .Default(false);
     if (!isLibrary) {
-      if (!options.symbolSuffix.empty())
+      if (!function.isDeclaration())
         function.setName(function.getName() + options.symbolSuffix);
       if (options.hideSymbols && !function.hasLocalLinkage()) {
         function.setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -164,9 +164,18 @@ LogicalResult adze::emitModules(llvm::MutableArrayRef<EmitJob> jobs,
     for (EmitJob &job : jobs)
       (void)runJob(job);
   } else {
+    // The largest first: none is left over at the end.
+    SmallVector<std::pair<size_t, EmitJob *>> bySize;
+    for (EmitJob &job : jobs) {
+      size_t ops = 0;
+      job.module.walk([&](Operation *) { ++ops; });
+      bySize.push_back({ops, &job});
+    }
+    llvm::stable_sort(bySize,
+                      [](auto &a, auto &b) { return a.first > b.first; });
     llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
-    for (EmitJob &job : jobs)
-      pool.async([&job] { (void)runJob(job); });
+    for (auto [ops, job] : bySize)
+      pool.async([job] { (void)runJob(*job); });
     pool.wait();
   }
   return success(llvm::all_of(

@@ -47,6 +47,22 @@ static const TargetVariant kX86Variants[] = {
      {8, 16, false, false}},
 };
 
+bool TargetVariant::sharesCode(const TargetVariant &weaker,
+                               KernelDots dots) const {
+  // All features that bring such a dot count: each lowers it in its own way.
+  uint64_t counts = 0;
+  if (dots.bf16)
+    counts |= isAArch64() ? ADZE_ARM_BF16 : ADZE_X86_BF16_512 | ADZE_X86_AMX;
+  if (dots.bytes)
+    counts |= isAArch64() ? ADZE_ARM_DOTPROD | ADZE_ARM_I8MM
+                          : ADZE_X86_VNNI512 | ADZE_X86_AVX_VNNI | ADZE_X86_AMX;
+  return weaker.triple == triple && weaker.cpu == cpu &&
+         weaker.vscale == vscale && weaker.kernel.lanes == kernel.lanes &&
+         weaker.kernel.registers == kernel.registers &&
+         (weaker.need & ~need) == 0 &&
+         (weaker.need & counts) == (need & counts);
+}
+
 ArrayRef<TargetVariant> adze::x86Variants() { return kX86Variants; }
 
 /// LLVM feature names -> bits of the ABI.

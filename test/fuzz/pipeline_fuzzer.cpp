@@ -124,7 +124,7 @@ private:
 
   void lower(const TargetVariant &variant) {
     SmallVector<LoweredEntry> entries;
-    auto glue = lowerSchedule(module, "", variant.kernel, entries);
+    auto glue = lowerSchedule(module, {}, variant.kernel, entries);
     if (!refusedOr(succeeded(glue), "lowering the schedule"))
       return;
     toLLVM(**glue, variant, "lowering the entries");

@@ -43,12 +43,24 @@ void AdzeDialect::initialize() {
       >();
 }
 
+/// What SymbolTable::lookupNearestSymbolFrom finds, if it is an `OpTy`. It is
+/// asked for every op of every layer: names are compared as attributes, and only
+/// those of such ops.
+template <typename OpTy>
+static OpTy lookupNearest(Operation *from, FlatSymbolRefAttr name) {
+  Operation *table = name ? SymbolTable::getNearestSymbolTable(from) : nullptr;
+  if (!table || table->getNumRegions() == 0 || table->getRegion(0).empty())
+    return {};
+  for (auto op : table->getRegion(0).front().getOps<OpTy>())
+    if (op.getSymNameAttr() == name.getAttr())
+      return op;
+  return {};
+}
+
 WeightOp adze::lookupWeight(Operation *from, FlatSymbolRefAttr name) {
-  return name ? SymbolTable::lookupNearestSymbolFrom<WeightOp>(from, name)
-              : WeightOp();
+  return lookupNearest<WeightOp>(from, name);
 }
 
 StateOp adze::lookupState(Operation *from, FlatSymbolRefAttr name) {
-  return name ? SymbolTable::lookupNearestSymbolFrom<StateOp>(from, name)
-              : StateOp();
+  return lookupNearest<StateOp>(from, name);
 }

@@ -131,7 +131,7 @@ void expectScheduleProblem(llvm::StringRef body, llvm::StringRef expected) {
   ASSERT_TRUE(bool(targets));
   SmallVector<LoweredEntry> entries;
   EXPECT_TRUE(
-      failed(lowerSchedule(*module, "", targets->front()->kernel, entries)));
+      failed(lowerSchedule(*module, {}, targets->front()->kernel, entries)));
   EXPECT_NE(said.find(expected.str()), std::string::npos) << said;
 }
 

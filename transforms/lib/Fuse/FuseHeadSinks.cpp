@@ -12,6 +12,7 @@
 #include "adze/Dialect/Adze/Adze.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
+#include "adze/Transforms/WeightExpr.h"
 
 namespace adze {
 #define GEN_PASS_DEF_FUSEHEADSINKS
@@ -60,6 +61,10 @@ FailureOr<HeadPath> findPath(Value v, int64_t heads, StringRef &why) {
   path.linear = v.getDefiningOp<LinearOp>();
   if (!path.linear || path.linear.getSink() || !path.linear.getBody().empty()) {
     why = "it is not the plain result of a linear";
+    return failure();
+  }
+  if (isPacked(path.linear)) {
+    why = "the weight of its linear is packed already";
     return failure();
   }
   if (!path.linear->hasOneUse())

@@ -88,6 +88,8 @@ struct MergeGateUp : adze::impl::MergeGateUpBase<MergeGateUp> {
       return "a projection has other uses";
     if (g.getX() != u.getX() || g.getLayer() != u.getLayer())
       return "the projections read different inputs";
+    if (isPacked(g) || isPacked(u))
+      return "a weight is packed already";
     if (bool(g.getBiasAttr()) != bool(u.getBiasAttr()))
       return "only one of the projections has a bias";
     if (lookupWeight(g, g.getWeightAttr()).getType() !=

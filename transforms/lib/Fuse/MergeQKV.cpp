@@ -50,6 +50,8 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
         return "the projections are of different layers";
       if (op.getSink()->getHeadDim() != first.getSink()->getHeadDim())
         return "the heads differ in size";
+      if (isPacked(op))
+        return "a weight is packed already";
       if (bool(op.getBiasAttr()) != bool(first.getBiasAttr()))
         return "only some of the projections have a bias";
       WeightOp a = lookupWeight(op, op.getWeightAttr()),

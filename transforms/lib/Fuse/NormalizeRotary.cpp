@@ -57,8 +57,8 @@ struct NormalizeRotary : adze::impl::NormalizeRotaryBase<NormalizeRotary> {
         if (!users.permutable) {
           reportMissed(op, kPass,
                        "q and k of every attention that uses the cache are "
-                       "not all the rotated result of a linear that nothing "
-                       "else uses");
+                       "not all the rotated result of a linear in rows that "
+                       "nothing else uses");
           continue;
         }
         for (RotaryOp rotary :
@@ -78,7 +78,8 @@ struct NormalizeRotary : adze::impl::NormalizeRotaryBase<NormalizeRotary> {
 
   static LinearOp projection(RotaryOp rotary) {
     auto op = rotary.getX().getDefiningOp<LinearOp>();
-    return op && op->hasOneUse() && !op.getSink() && op.getBody().empty()
+    return op && op->hasOneUse() && !op.getSink() && op.getBody().empty() &&
+                   !isPacked(op)
                ? op
                : LinearOp();
   }

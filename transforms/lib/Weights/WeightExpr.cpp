@@ -69,6 +69,11 @@ adze::buildWeightExpr(ArrayRef<WeightOp> inputs, StringRef name,
   return weight;
 }
 
+bool adze::isPacked(LinearOp op) {
+  return lookupWeight(op, op.getWeightAttr()).getWeightType().getLayout() ==
+         LayoutKind::Panels;
+}
+
 WeightType adze::withRows(WeightType type, int64_t rows) {
   SmallVector<int64_t> shape(type.getShape());
   shape[0] = rows;

@@ -15,6 +15,8 @@ namespace adze {
 /// The code of one variant.
 struct ArtefactVariant {
   const TargetVariant *target = nullptr;
+  /// Of its code, what no weaker variant has: kernels and entries of one may be
+  /// those of another.
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects;
   std::vector<LoweredEntry> entries; // in the order of the descriptor
 };

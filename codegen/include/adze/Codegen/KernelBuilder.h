@@ -137,6 +137,13 @@ struct BatchView {
 /// positions in a page, each block padded to 64 bytes.
 int64_t kvHeadBytes(int64_t headDim, mlir::Type elementType);
 
+/// Dots that the code of a kernel depends on: where a target has them, its
+/// builder may use them; of others it does not know.
+struct KernelDots {
+  bool bf16 = false, bytes = false;
+};
+KernelDots kernelDots(KernelOp kernel);
+
 /// Bytes of scratch that a kernel needs per thread.
 int64_t kernelScratchBytes(KernelOp kernel, const KernelTarget &target);
 

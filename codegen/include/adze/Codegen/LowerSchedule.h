@@ -6,6 +6,7 @@
 
 #include "adze/Codegen/KernelBuilder.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace adze {
 
@@ -17,11 +18,14 @@ struct LoweredEntry {
   SharedBytes shared;
 };
 
-/// Makes a module of the LLVM dialect with every function of `scheduled`, each
-/// symbol prefixed by `prefix`; kernels stay external, by the name they have
-/// with that prefix. Weights need adze.offset and adze.stride.
+/// The symbol that a kernel's code has, by the name of its adze.kernel; one
+/// that is not in it is called by its own name.
+using KernelSymbols = llvm::StringMap<std::string>;
+
+/// Makes a module of the LLVM dialect with every function of `scheduled`;
+/// kernels stay external. Weights need adze.offset and adze.stride.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
-lowerSchedule(mlir::ModuleOp scheduled, llvm::StringRef prefix,
+lowerSchedule(mlir::ModuleOp scheduled, const KernelSymbols &kernels,
               const KernelTarget &target,
               llvm::SmallVectorImpl<LoweredEntry> &entries);
 

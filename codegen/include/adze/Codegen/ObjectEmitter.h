@@ -13,9 +13,9 @@ enum class EmitKind { Object, Assembly, LLVMIR };
 
 struct EmitOptions {
   EmitKind kind = EmitKind::Object;
-  /// Appended to the name of every function that the module defines or calls
-  /// (but memcpy, memmove and memset), so that the variants of one artefact can
-  /// be linked together.
+  /// Appended to the name of every function that the module defines, so that
+  /// the variants of one artefact can be linked together. Functions that it
+  /// only declares are called by the name they have.
   std::string symbolSuffix;
   /// Hidden visibility for all of these functions: an artefact exports its
   /// descriptor only. Off for what a JIT looks up by name.

@@ -22,6 +22,11 @@ struct TargetVariant {
   uint32_t vscale = 0; // SVE: vectors of vscale * 128 bits; 0: none
 
   bool isAArch64() const { return triple.starts_with("aarch64"); }
+
+  /// Whether code with such dots for `weaker` is what this variant would have:
+  /// it needs nothing more, and nothing that makes registers or these dots
+  /// differ.
+  bool sharesCode(const TargetVariant &weaker, KernelDots dots) const;
 };
 
 /// All variants of the x86-64 family, best first.

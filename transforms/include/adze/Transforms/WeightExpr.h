@@ -18,6 +18,10 @@ WeightOp buildWeightExpr(
     llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)> body,
     bool mayShare = true);
 
+/// Whether the weight of `op` is in panels already. Expressions are of rows:
+/// what makes another weight of it must leave such a linear alone.
+bool isPacked(LinearOp op);
+
 /// The type of `type` with another number of rows, format or layout.
 WeightType withRows(WeightType type, int64_t rows);
 WeightType withFormat(WeightType type, FormatAttrInterface format);
