@@ -97,24 +97,27 @@ void adze::appendHead(KernelEmitter &e, const KVLayout &layout, bool isKey,
   if (isKey) {
     // Channels of a position are one line apart, kk of them together.
     Value panel = e.div(slot, kLanes), lane = e.rem(slot, kLanes);
-    Value to = e.at(
-        headPage, e.add(e.mul(panel, layout.keyPanelBytes()), e.mul(lane, 4)));
+    int64_t unitBytes = depth * bytes;
+    Value to = e.at(headPage, e.add(e.mul(panel, layout.keyPanelBytes()),
+                                    e.mul(lane, unitBytes)));
+    Type unit = e.b.getIntegerType(unitBytes * 8);
     e.loop(zero, e.constant(layout.keyColumns() / depth), 1, [&](Value u) {
-      e.store(e.load(e.i32, e.at(from, e.mul(u, 4)), bytes),
-              e.at(to, e.mul(u, kLineBytes)), 4);
+      e.store(e.load(unit, e.at(from, e.mul(u, unitBytes)), bytes),
+              e.at(to, e.mul(u, layout.lineBytes())), unitBytes);
     });
     return;
   }
-  // 16 channels of a position are one line (f32), or every second element of
-  // one (16 bit).
+  // 16 channels of a position are one line, or every second element of one
+  // (bf16), or every fourth (i8).
   Value unit = e.div(slot, depth), inner = e.rem(slot, depth);
-  Value to = e.at(headPage,
-                  e.add(e.constant(layout.keyBytes()),
-                        e.add(e.mul(unit, kLineBytes), e.mul(inner, bytes))));
+  Value to =
+      e.at(headPage,
+           e.add(e.constant(layout.keyBytes()),
+                 e.add(e.mul(unit, layout.lineBytes()), e.mul(inner, bytes))));
   Type word = e.b.getIntegerType(bytes * 8);
   e.loop(zero, e.constant(layout.headDim), 1, [&](Value d) {
     Value place = e.add(e.mul(e.div(d, kLanes), layout.valuePanelBytes()),
-                        e.mul(e.rem(d, kLanes), 4));
+                        e.mul(e.rem(d, kLanes), depth * bytes));
     e.store(e.load(word, e.at(from, e.mul(d, bytes)), bytes), e.at(to, place),
             bytes);
   });

@@ -43,11 +43,11 @@ private:
   mlir::Value batch;
 };
 
-/// The page of one layer and KV head. With kk elements in 32 bits:
+/// The page of one layer and KV head. With kk elements together (panelDepth):
 ///   K block [64 / 16][Dk / kk][16][kk]  16 positions in lanes
 ///   V block [Dv / 16][64 / kk][16][kk]  16 channels in lanes
-/// where Dk is the head size rounded up to kk and Dv to 16. A page is zeroed
-/// before reuse, so what no position has written is zero.
+/// where Dk is the head size rounded up to whole 64 bytes and Dv to 16. A page
+/// is zeroed before reuse, so what no position has written is zero.
 ///
 /// An i8 cache (kk = 4) holds codes, those of keys 128 above what they stand
 /// for, those of values signed; behind each block 64 f32 scales, one for each
@@ -57,8 +57,10 @@ struct KVLayout {
   mlir::Type element;
 
   int64_t bytes() const { return KernelEmitter::bytesOf(element); }
-  int64_t depth() const { return 4 / bytes(); }
-  int64_t keyColumns() const { return llvm::alignTo(headDim, depth()); }
+  int64_t depth() const { return panelDepth(element); }
+  /// Of 16 positions or channels, those elements that lie together.
+  int64_t lineBytes() const { return kLanes * depth() * bytes(); }
+  int64_t keyColumns() const { return llvm::alignTo(headDim, 4 / bytes()); }
   int64_t valueColumns() const { return llvm::alignTo(headDim, kLanes); }
   /// 16 positions of a K block; 16 channels of a V block.
   int64_t keyPanelBytes() const { return keyColumns() * kLanes * bytes(); }

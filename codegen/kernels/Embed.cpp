@@ -62,18 +62,22 @@ struct EmbedBuilder {
 /// together. Gathers those of 16 columns into `to`.
 static void gatherPanelRow(KernelEmitter &e, Value row, Type element,
                            Value column, Value columns, Value to) {
-  int64_t depth = 4 / KernelEmitter::bytesOf(element);
+  int64_t depth = panelDepth(element);
+  int64_t unitBytes = depth * KernelEmitter::bytesOf(element);
+  Type unit = e.b.getIntegerType(unitBytes * 8);
   Value first = e.div(column, depth);
   Value end = e.min(e.ceilDiv(columns, depth), e.add(first, kLanes / depth));
   e.loop(first, end, 1, [&](Value u) {
-    e.store(e.load(e.i32, e.at(row, e.mul(u, kLineBytes)), 4),
-            e.at(to, e.mul(e.sub(u, first), 4)), 4);
+    Value from = e.at(row, e.mul(u, kLanes * unitBytes));
+    e.store(e.load(unit, from, unitBytes),
+            e.at(to, e.mul(e.sub(u, first), unitBytes)), unitBytes);
   });
 }
 
 FailureOr<func::FuncOp> EmbedBuilder::floatTable(KernelOp kernel,
                                                  Type element) {
-  int64_t bytes = KernelEmitter::bytesOf(element), depth = 4 / bytes;
+  int64_t bytes = KernelEmitter::bytesOf(element);
+  int64_t unitBytes = panelDepth(element) * bytes, inLine = 4 / bytes;
   return build(kernel, [&](Value token, Value table, Value columns, Value y,
                            Value staging) {
     if (layout == LayoutKind::Rows) {
@@ -86,9 +90,9 @@ FailureOr<func::FuncOp> EmbedBuilder::floatTable(KernelOp kernel,
       });
       return result;
     }
-    Value panelBytes = e.mul(e.ceilDiv(columns, depth), kLineBytes);
+    Value panelBytes = e.mul(e.ceilDiv(columns, inLine), kLineBytes);
     Value row = e.at(table, e.add(e.mul(e.div(token, kLanes), panelBytes),
-                                  e.mul(e.rem(token, kLanes), 4)));
+                                  e.mul(e.rem(token, kLanes), unitBytes)));
     return storeColumns(columns, y, staging, [&](Value column) {
       Value gathered = e.at(staging, 2 * kLineBytes);
       gatherPanelRow(e, row, element, column, columns, gathered);

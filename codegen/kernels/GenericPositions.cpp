@@ -24,7 +24,7 @@ static Value placeInPage(KernelEmitter &e, const KVLayout &layout, bool isKey,
   int64_t panel = isKey ? layout.keyPanelBytes() : layout.valuePanelBytes();
   Value offset = e.mul(e.div(lane, kLanes), panel);
   offset = e.add(offset, e.mul(e.rem(lane, kLanes), depth * bytes));
-  offset = e.add(offset, e.mul(e.div(along, depth), kLineBytes));
+  offset = e.add(offset, e.mul(e.div(along, depth), layout.lineBytes()));
   offset = e.add(offset, e.mul(e.rem(along, depth), bytes));
   return e.at(page, isKey ? offset : e.add(offset, layout.keyBytes()));
 }

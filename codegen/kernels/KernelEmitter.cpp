@@ -8,6 +8,10 @@
 using namespace mlir;
 using namespace adze;
 
+int64_t adze::panelDepth(Type element) {
+  return element.isInteger(8) ? 4 : element.isBF16() ? 2 : 1;
+}
+
 KernelEmitter::KernelEmitter(OpBuilder &builder, Location loc)
     : b(builder), loc(loc), f32(b.getF32Type()), i32(b.getI32Type()),
       i64(b.getI64Type()), index(b.getIndexType()),

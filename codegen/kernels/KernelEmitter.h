@@ -19,6 +19,11 @@ inline constexpr int64_t kLanes = 16;
 /// Bytes of one line of 16 32-bit lanes.
 inline constexpr int64_t kLineBytes = 64;
 
+/// Elements of a channel (or position) that lie together in panels of
+/// `element`, as FormatAttrInterface::getPanelDepth says for weights: what the
+/// dots of some target take in 32 bits.
+int64_t panelDepth(mlir::Type element);
+
 class KernelEmitter {
 public:
   KernelEmitter(mlir::OpBuilder &builder, mlir::Location loc);

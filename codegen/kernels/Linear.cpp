@@ -89,8 +89,9 @@ Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
   FormatAttrInterface format = decoded;
   if (multipliesCodes())
     format = cast<FormatAttrInterface>(Attribute(codes.format));
+  int64_t inLine = kLineBytes / types.lineBytes() * types.depth();
   return format ? emitPanelBytes(e, format, k)
-                : e.mul(e.ceilDiv(k, types.depth()), kLineBytes);
+                : e.mul(e.ceilDiv(k, inLine), kLineBytes);
 }
 
 func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,

@@ -22,8 +22,8 @@ TileShapes adze::tileShapes(const KernelTarget &target,
   if (target.registers >= 32)
     return {{8, 2}, {4, 4}, {2, 4}, {1, 4}};
   // 16 half-width registers: 6 x 1 is 12 accumulators, 2 halves of a panel and
-  // a broadcast. Expanding a 16-bit panel needs more beside: 4 x 1.
-  if (types.panelType.isF32())
+  // a broadcast. Taking pairs apart needs more beside: 4 x 1.
+  if (types.depth() == 1)
     return {{6, 1}, {2, 1}, {1, 4}};
   return {{4, 1}, {2, 1}, {1, 2}};
 }
@@ -58,12 +58,12 @@ public:
 private:
   using Values = KernelEmitter::Values;
 
-  /// Bytes of a row that one 32-bit unit of k covers.
+  /// Bytes of a row that one unit of k (what lies together in panels) covers.
   int64_t rowUnitBytes() const {
     return types.depth() * KernelEmitter::bytesOf(types.rowType);
   }
   int64_t unroll() const {
-    // Expanding 16-bit elements, a unit is two steps and more.
+    // Taking pairs apart, a unit is two steps and more.
     int64_t wanted = types.depth() == 2 && !dot ? 8 : 24;
     return std::clamp<int64_t>(llvm::PowerOf2Ceil(wanted / (rows * panels) + 1),
                                1, wanted / 3);
@@ -82,25 +82,16 @@ private:
   bool dot;
 };
 
-/// Even (low) elements of 16 pairs of 16-bit floats, as f32.
+/// Even (low) elements of 16 pairs of bf16, as f32.
 Value TileEmitter::lowHalf(Value line) {
-  if (types.panelType.isBF16()) {
-    Value bits = arith::ShLIOp::create(e.b, e.loc, line, e.splatI32(16));
-    return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
-  }
-  Value half =
-      arith::TruncIOp::create(e.b, e.loc, e.lanesOf(e.b.getI16Type()), line);
-  return e.toF32(
-      arith::BitcastOp::create(e.b, e.loc, e.lanesOf(types.panelType), half));
+  Value bits = arith::ShLIOp::create(e.b, e.loc, line, e.splatI32(16));
+  return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
 }
 
 Value TileEmitter::highHalf(Value line) {
-  if (types.panelType.isBF16()) {
-    Value bits =
-        arith::AndIOp::create(e.b, e.loc, line, e.splatI32(int64_t(-65536)));
-    return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
-  }
-  return lowHalf(arith::ShRUIOp::create(e.b, e.loc, line, e.splatI32(16)));
+  Value bits =
+      arith::AndIOp::create(e.b, e.loc, line, e.splatI32(int64_t(-65536)));
+  return arith::BitcastOp::create(e.b, e.loc, e.vf32, bits);
 }
 
 /// acc[r][p] += xs[r] * ws[p]
@@ -115,12 +106,13 @@ void TileEmitter::accumulate(ArrayRef<Value> xs, ArrayRef<Value> ws,
     }
 }
 
-/// One 32-bit unit of k: x and w point at it.
+/// One unit of k: x and w point at it.
 void TileEmitter::unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
   if (types.depth() == 1) {
     Values ws, xs;
     for (Value p : w)
-      ws.push_back(e.load(e.vf32, p, kLineBytes));
+      ws.push_back(e.toF32(
+          e.load(e.lanesOf(types.panelType), p, unsigned(types.lineBytes()))));
     for (Value p : x)
       xs.push_back(e.broadcast(e.loadScalar(types.rowType, p)));
     return accumulate(xs, ws, acc);
@@ -183,7 +175,8 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
                                          ValueRange acc) {
   return e.loop(begin, end, step, acc, [&](Value u, ValueRange carried) {
     Values sums(carried);
-    Value rowOffset = e.mul(u, rowUnitBytes()), line = e.mul(u, kLineBytes);
+    Value rowOffset = e.mul(u, rowUnitBytes()),
+          line = e.mul(u, types.lineBytes());
     Values xs, ws;
     for (Value p : x)
       xs.push_back(e.at(p, rowOffset));
@@ -194,9 +187,10 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
       for (Value p : xs)
         xi.push_back(e.at(p, i * rowUnitBytes()));
       for (Value p : ws)
-        wi.push_back(e.at(p, i * kLineBytes));
+        wi.push_back(e.at(p, i * types.lineBytes()));
       for (Value p : ahead)
-        e.prefetch(e.at(e.at(p, line), i * kLineBytes));
+        if (i * types.lineBytes() % kLineBytes == 0)
+          e.prefetch(e.at(e.at(p, line), i * types.lineBytes()));
       unit(xi, wi, sums);
     }
     return sums;

@@ -16,8 +16,12 @@ namespace adze {
 /// (f32 or bf16), `panelType` that of the panels (f32, bf16 or f16).
 struct TileTypes {
   mlir::Type rowType, panelType;
-  /// Elements along k in one 32-bit lane of a panel.
-  int64_t depth() const { return 32 / panelType.getIntOrFloatBitWidth(); }
+  /// Elements along k of one channel that lie together in a panel, and the
+  /// bytes that those of its 16 channels take.
+  int64_t depth() const { return panelDepth(panelType); }
+  int64_t lineBytes() const {
+    return kLanes * depth() * KernelEmitter::bytesOf(panelType);
+  }
   bool usesDot(const KernelTarget &target) const {
     return target.hasBF16Dot && rowType.isBF16() && panelType.isBF16();
   }

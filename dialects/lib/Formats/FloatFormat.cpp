@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // #adze.float<f32|f16|bf16>: elements as they are. The panel of 16 rows is
-// [K/kk][16][kk]: one 64-byte line holds one (f32) or two (f16, bf16)
-// consecutive k of 16 output channels, so a kernel reads one line and one
-// 32-bit broadcast of the activation per step.
+// [K/kk][16][kk]. Two consecutive k of a channel lie together in bf16 (kk = 2):
+// that is what dot instructions multiply. In f16, which none multiplies, 16
+// channels of one k do, to be converted by one load.
 
 #include "FloatBits.h"
 #include "PanelPacking.h"
@@ -75,29 +75,45 @@ void FloatFormatAttr::decodeRow(ArrayRef<uint8_t> row,
 }
 
 int64_t FloatFormatAttr::getPanelDepth() const {
-  return 4 / elementBytes(*this);
+  return getElementType().isBF16() ? 2 : 1;
 }
 
 int64_t FloatFormatAttr::getPanelBytes(int64_t cols) const {
-  return llvm::divideCeil(cols, getPanelDepth()) * kPanelRows * 4;
+  return llvm::alignTo(cols, 4 / elementBytes(*this)) * kPanelRows *
+         elementBytes(*this);
+}
+
+/// Lines of 16 pairs, each to 16 first and 16 second elements.
+static void splitPairs(uint32_t *lines, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    uint32_t *line = lines + i * kPanelRows;
+    uint16_t halves[2 * kPanelRows];
+    for (int64_t r = 0; r < kPanelRows; ++r) {
+      halves[r] = uint16_t(line[r]);
+      halves[kPanelRows + r] = uint16_t(line[r] >> 16);
+    }
+    std::memcpy(line, halves, sizeof(halves));
+  }
 }
 
 void FloatFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
                                 MutableArrayRef<uint8_t> panel) const {
   assert(int64_t(rows.size()) == kPanelRows && "a panel has 16 rows");
   assert(int64_t(panel.size()) == getPanelBytes(cols) && "panel size");
-  bool whole = cols % getPanelDepth() == 0;
+  int64_t inUnit = 4 / elementBytes(*this);
+  bool whole = cols % inUnit == 0;
   bool full = llvm::all_of(rows, [](const uint8_t *r) { return r != nullptr; });
   if (!whole || !full)
     std::memset(panel.data(), 0, panel.size());
   auto *out = reinterpret_cast<uint32_t *>(panel.data());
-  int64_t units = cols / getPanelDepth();
+  int64_t units = cols / inUnit;
   packUnits(rows, units, out);
-  if (whole)
-    return;
-  for (int64_t r = 0; r < kPanelRows; ++r) // the odd k, its partner stays zero
-    if (rows[r])
-      std::memcpy(out + units * kPanelRows + r, rows[r] + units * 4, 2);
+  if (!whole)
+    for (int64_t r = 0; r < kPanelRows; ++r) // the odd k; its partner is zero
+      if (rows[r])
+        std::memcpy(out + units * kPanelRows + r, rows[r] + units * 4, 2);
+  if (getElementType().isF16())
+    splitPairs(out, llvm::divideCeil(cols, inUnit));
 }
 
 float FloatFormatAttr::decodePanel(ArrayRef<uint8_t> panel, int64_t cols,

@@ -306,8 +306,9 @@ TEST_P(RowKernelTest, HeadSinks) {
               ASSERT_NEAR(y.at(r, h * d + i), head(r, h)[i], 2e-5);
           // The cache, by the layout that KernelBuilder.h describes.
           int64_t position = 60 + r, slot = position % 64;
-          int64_t depth = 4 / bytesOf(kv),
-                  keyColumns = (d + depth - 1) / depth * depth;
+          int64_t depth = kv == Stored::F16 ? 1 : 4 / bytesOf(kv),
+                  inUnit = 4 / bytesOf(kv),
+                  keyColumns = (d + inUnit - 1) / inUnit * inUnit;
           const uint8_t *page =
               step.pool->data() +
               step.pages[position / 64] * step.view.pageBytes +

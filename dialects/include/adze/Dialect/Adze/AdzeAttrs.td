@@ -24,8 +24,8 @@ def Adze_FloatFormatAttr : Adze_Attr<"FloatFormat", "float",
   let description = [{
     Elements as they are, in f32, f16 or bf16.
 
-    Panel: `[K/kk][16][kk]` with kk = 1 (f32) or 2 (f16, bf16); K padded with
-    zeros to a multiple of kk.
+    Panel: `[K/kk][16][kk]` with kk = 2 for bf16, whose pairs dot instructions
+    multiply, and 1 for f32 and f16; K padded with zeros to whole 64 bytes.
 
     ```mlir
     adze.weight @w : !adze.weight<2048x2048, #adze.float<bf16>>

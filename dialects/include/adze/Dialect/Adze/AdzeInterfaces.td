@@ -30,8 +30,8 @@ def Adze_FormatAttrInterface : AttrInterface<"FormatAttrInterface"> {
       "void", "decodeRow",
       (ins "::llvm::ArrayRef<uint8_t>":$row,
            "::llvm::MutableArrayRef<float>":$values)>,
-    InterfaceMethod<"Elements along K that one 32-bit lane holds (the kk of a "
-                    "panel): 1 for f32, 2 for bf16 and f16.",
+    InterfaceMethod<"Elements along K of one row that lie together in a panel "
+                    "(its kk): 1 for f32 and f16, 2 for bf16.",
       "int64_t", "getPanelDepth">,
     InterfaceMethod<"Bytes of one packed panel of 16 rows of `cols` elements.",
       "int64_t", "getPanelBytes", (ins "int64_t":$cols)>,
