@@ -5,6 +5,8 @@
 #include "Memory.h"
 #include "ModelCache.h"
 #include "ModelCompiler.h"
+#include "Proof.h"
+#include "TextTokens.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Activations.h"
 #include "llvm/Config/llvm-config.h"
@@ -15,6 +17,10 @@
 
 using namespace mlir;
 using namespace adze;
+namespace json = llvm::json;
+
+/// Room in an artefact for what is measured after it was written.
+static constexpr size_t kMeasuredBytes = 1024;
 
 std::string adze::compilerVersion() {
   return "adze " ADZE_VERSION_STRING " (LLVM " LLVM_VERSION_STRING ")";
@@ -58,19 +64,86 @@ adze::Error adze::toError(llvm::Error error) {
   return adze::Error{status, message, ""};
 }
 
+/// Measures the artefact at `path` and completes its proof.
+static Result<void> prove(ModelCompiler &compiler, const std::string &model,
+                          const std::string &path,
+                          const CompileOptions &options) {
+  json::Object proof = compiler.proof();
+  {
+    auto made = Model::open(path);
+    if (!made)
+      return made.error();
+    CompileOptions plain; // the checkpoint as it is
+    plain.plugins = options.plugins;
+    plain.threads = options.threads;
+    plain.cacheDirectory = options.cacheDirectory;
+    plain.progress = options.progress;
+    auto source = adze::compile(model, plain);
+    if (!source)
+      return source.error();
+    QualityOptions how;
+    how.context = options.proofContext;
+    how.threads = options.threads;
+    how.progress = options.progress;
+    auto quality = measureQuality(*made, options.proofText, &*source, how);
+    if (!quality)
+      return quality.error();
+    auto kernels = checkKernels(compiler, *made, options.proofText);
+    if (!kernels)
+      return kernels.error();
+    proof["quality"] = qualityJson(*quality);
+    proof["kernels"] = std::move(*kernels);
+  } // closed: the file changes
+  std::string text;
+  llvm::raw_string_ostream(text) << json::Value(std::move(proof));
+  if (llvm::Error error = replaceProof(path, text))
+    return toError(std::move(error));
+  return {};
+}
+
 static Result<CompileStats> run(const std::string &model,
                                 const std::string &output,
                                 const CompileOptions &options,
                                 bool forStaticLinking = false) {
   auto start = std::chrono::steady_clock::now();
   ModelCompiler compiler(options);
+  bool proves = !options.proofText.empty();
+  if (proves) {
+    // An unreadable text is better known before the work than after it.
+    if (auto text = readTextFile(options.proofText); !text)
+      return text.error();
+    compiler.reserveProof(kMeasuredBytes);
+  }
+  llvm::SmallString<256> path(output);
+  std::optional<llvm::FileRemover> remover;
   for (auto step : {0, 1, 2, 3}) {
-    llvm::Error error = step == 0   ? compiler.load(model)
-                        : step == 1 ? compiler.optimize()
-                        : step == 2 ? compiler.generate()
-                                    : compiler.write(output, forStaticLinking);
+    if (step == 3 && proves) {
+      // The name is the artefact's once its proof is whole.
+      if (std::error_code code =
+              llvm::sys::fs::createUniqueFile(output + ".proof%%%%%%%%", path))
+        return adze::Error{ADZE_IO_ERROR,
+                           "cannot create " + output + ": " + code.message(),
+                           ""};
+      remover.emplace(path);
+    }
+    llvm::Error error =
+        step == 0   ? compiler.load(model)
+        : step == 1 ? compiler.optimize()
+        : step == 2 ? compiler.generate()
+                    : compiler.write(path.str().str(), forStaticLinking);
     if (error)
       return toError(std::move(error));
+  }
+  if (proves) {
+    auto proven = prove(compiler, model, path.str().str(), options);
+    if (!proven)
+      return proven.error();
+    if (std::error_code code = llvm::sys::fs::rename(path, output))
+      return adze::Error{ADZE_IO_ERROR,
+                         "cannot rename " + path.str().str() + " to " + output +
+                             ": " + code.message(),
+                         ""};
+    remover->releaseFile();
   }
   CompileStats stats = compiler.stats();
   stats.seconds =
@@ -90,12 +163,19 @@ Result<CompileStats> adze::compileToFile(const std::string &model,
 Result<CompileStats> adze::compileToObject(const std::string &model,
                                            const std::string &output,
                                            const CompileOptions &options) {
+  if (!options.proofText.empty())
+    return adze::Error{ADZE_INVALID_ARGUMENT,
+                       "a text is for artefacts (.so): what is linked into a "
+                       "program cannot be run here",
+                       "leave the text out, or compile an artefact to see what "
+                       "its weights cost"};
   return run(model, output, options, /*forStaticLinking=*/true);
 }
 
 Result<Model> adze::compile(const std::string &model,
                             const CompileOptions &given, CompileStats *stats) {
   CompileOptions options = given;
+  options.proofText.clear(); // for files that are given on
   if (options.target.empty())
     options.target = "host";
   CompileStats numbers;

@@ -8,6 +8,7 @@
 #include "ModelCompiler.h"
 #include "KernelPool.h"
 #include "Memory.h"
+#include "Proof.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
 #include "adze/Frontend/CheckpointSource.h"
@@ -15,6 +16,7 @@
 #include "adze/Frontend/ModuleFile.h"
 #include "adze/Frontend/Tokenizer.h"
 #include "adze/InitAll.h"
+#include "adze/Interpreter/Interpreter.h"
 #include "adze/PluginLoader.h"
 #include "adze/Transforms/Activations.h"
 #include "adze/Transforms/Passes.h"
@@ -456,6 +458,21 @@ llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::buildKernels() {
   return all;
 }
 
+llvm::Expected<std::vector<double>>
+ModelCompiler::interpret(const std::vector<int32_t> &tokens) {
+  InterpreterOptions of;
+  of.precision = InterpreterOptions::Precision::F32;
+  auto interpreter = Interpreter::create(*moduleRef, *source, of);
+  if (failed(interpreter))
+    return diagnosed("the module cannot be interpreted");
+  Batch batch;
+  batch.add(/*sequence=*/0, /*first=*/0, tokens);
+  auto logits = (*interpreter)->step(batch);
+  if (failed(logits))
+    return diagnosed("the interpreter failed");
+  return std::move(logits->floats);
+}
+
 //===-- write -------------------------------------------------------------===//
 
 /// What multiplies each weight with an integer format: inspect says so.
@@ -503,6 +520,24 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
       meta = std::move(*object);
   }
   meta["compiler"] = compilerVersion();
+  proofJson = llvm::json::Object{{"version", 1},
+                                 {"compiler", compilerVersion()},
+                                 {"recipe", recipeJson(options)}};
+  if (evaluator) {
+    auto errors = weightErrors(*moduleRef, *evaluator);
+    if (!errors)
+      return errors.takeError();
+    proofJson["errors"] = std::move(*errors);
+    if (proofReserve) {
+      auto packing = checkPacking(*moduleRef, *evaluator);
+      if (!packing)
+        return packing.takeError();
+      proofJson["packing"] = std::move(*packing);
+    }
+  }
+  llvm::raw_string_ostream(input.proof)
+      << llvm::json::Value(llvm::json::Object(proofJson));
+  input.proof.append(proofReserve, ' ');
   addActivations(meta);
   llvm::raw_string_ostream(input.meta) << llvm::json::Value(std::move(meta));
   return input;

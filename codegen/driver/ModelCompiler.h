@@ -46,6 +46,15 @@ public:
   /// be read without the checkpoint.
   llvm::Error writeTable(llvm::StringRef path);
 
+  /// What the reference interpreter gives for one sequence of tokens: a row of
+  /// logits for each. Module: after optimize().
+  llvm::Expected<std::vector<double>>
+  interpret(const std::vector<int32_t> &tokens);
+  /// The proof so far (Proof.h), and more of it for the artefact at `path`,
+  /// which write() made with `reserve` bytes of room.
+  const llvm::json::Object &proof() const { return proofJson; }
+  void reserveProof(size_t bytes) { proofReserve = bytes; }
+
   /// For `--emit`: the scheduled module of the best variant, and the module of
   /// its built kernels.
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> schedule();
@@ -80,6 +89,8 @@ private:
   llvm::SmallVector<const TargetVariant *> targets;
   std::vector<ArtefactVariant> code;
   std::vector<ArtefactEntry> entries;
+  llvm::json::Object proofJson;
+  size_t proofReserve = 0;
   CompileStats numbers;
 };
 

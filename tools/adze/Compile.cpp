@@ -155,6 +155,18 @@ void adze::tools::addCompile(CLI::App &app, int &status) {
       ->type_name("FORM");
   command.add_flag("--print-pipeline", a->printPipeline,
                    "print the passes, as adze-opt takes them, and stop");
+  command
+      .add_option("--text", a->options.proofText,
+                  "run the artefact on this text: its proof then\n"
+                  "says how well it predicts it, beside the\n"
+                  "checkpoint with its own weights")
+      ->type_name("FILE");
+  command
+      .add_option("--context", a->options.proofContext,
+                  "positions of a window of the text (default: the\n"
+                  "model's context, at most 4096)")
+      ->check(CLI::Range(2u, uint32_t(INT32_MAX)).description(""))
+      ->type_name("N");
   a->addOutputTo(command);
   command.footer(R"(
 The artefact is one file with code for every variant of the target (default:
@@ -164,6 +176,7 @@ machine it runs on needs no compiler.
 examples
   adze compile model/ -o model.adze.so
   adze compile model/ -o model.adze.so --weights bf16 --target x86-64-v3,host
+  adze compile model/ -o model.adze.so --weights int4:g128 --text valid.txt
   adze compile model/ --emit=adze@after-fuse
   adze compile model/ --emit=adze -o m.mlir && adze run m.mlir --tokens 1,2
   adze compile model/ --print-pipeline

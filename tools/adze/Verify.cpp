@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze verify: the hashes of an artefact.
+// adze verify: the hashes of an artefact, and what its proof says, measured
+// again.
 
 #include "Verify.h"
 #include "Console.h"
+#include "ModelArguments.h"
+#include "QualityReport.h"
 #include "Subcommands.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
+#include <cmath>
+#include <optional>
 
 using namespace adze;
 using namespace adze::tools;
+namespace json = llvm::json;
 
-Result<Verified> adze::tools::verifyArtefact(const std::string &path,
-                                             Progress &progress) {
+/// Opens the artefact and reads all of it.
+static Result<Model> openAndVerify(const std::string &path,
+                                   Progress &progress) {
   adze_open_options options = {};
   options.size = sizeof options;
   options.user = &progress;
@@ -25,62 +32,271 @@ Result<Verified> adze::tools::verifyArtefact(const std::string &path,
     return model.error();
   if (adze_model_verify(model->c()))
     return lastError();
+  return model;
+}
+
+static Verified describe(const Model &model) {
   Verified result;
-  auto id = model->info("id"), bytes = model->info("weights_bytes");
+  auto id = model.info("id"), bytes = model.info("weights_bytes");
   result.id = id ? *id : "";
-  result.weights = adze_model_weight_count(model->c());
+  result.weights = adze_model_weight_count(model.c());
   result.weightBytes = bytes ? std::stoull(*bytes) : 0;
   return result;
 }
 
+Result<Verified> adze::tools::verifyArtefact(const std::string &path,
+                                             Progress &progress) {
+  auto model = openAndVerify(path, progress);
+  if (!model)
+    return model.error();
+  return describe(*model);
+}
+
 namespace {
 struct VerifyArguments {
-  std::string artefact;
+  std::string artefact, against, text;
+  unsigned threads = 0;
   bool json = false;
 };
 
-int run(const VerifyArguments &a) {
-  auto verified = [&] {
-    Progress progress(a.json);
-    return verifyArtefact(a.artefact, progress);
-  }();
-  if (a.json) {
-    llvm::json::Object object{{"artefact", a.artefact}, {"ok", bool(verified)}};
-    if (verified) {
-      object["id"] = verified->id;
-      object["weights"] = int64_t(verified->weights);
-      object["weight_bytes"] = int64_t(verified->weightBytes);
-    } else {
-      object["error"] = verified.error().message;
+/// What was found; parts that were not asked for are absent.
+struct Findings {
+  Verified verified;
+  json::Object proof; // as the artefact has it; empty without one
+  std::optional<Quality> measured;
+  bool sameText = false; // as in the proof: figures can be compared
+};
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  return text;
+}
+
+/// Other variants and thread counts change the last digits of logits where
+/// bf16 dots round, and with them a perplexity a little.
+bool isClose(double found, double expected) {
+  return std::fabs(found - expected) <= 2e-3 * std::fabs(expected);
+}
+
+/// An error where what was measured is not what the proof says.
+Result<void> compareWithProof(const Findings &findings,
+                              const std::string &artefact) {
+  const json::Object *quality = findings.proof.getObject("quality");
+  auto check = [&](const char *what, std::optional<double> said,
+                   double found) -> Result<void> {
+    if (said && !isClose(found, *said))
+      return Error{ADZE_BAD_ARTEFACT,
+                   artefact + ": the proof says a " + what + " of " +
+                       std::to_string(*said) + ", measured was " +
+                       std::to_string(found),
+                   "the artefact or the model it is compared with is not the "
+                   "one that was measured"};
+    return {};
+  };
+  if (auto good = check("perplexity", quality->getNumber("perplexity"),
+                        findings.measured->perplexity);
+      !good)
+    return good;
+  const json::Object *against = quality->getObject("against");
+  if (!against || !findings.measured->against)
+    return {};
+  return check("perplexity of the source", against->getNumber("perplexity"),
+               findings.measured->against->perplexity);
+}
+
+Result<Findings> verify(const VerifyArguments &a) {
+  Progress progress(a.json);
+  auto model = openAndVerify(a.artefact, progress);
+  if (!model)
+    return model.error();
+  Findings findings;
+  findings.verified = describe(*model);
+  if (auto text = model->info("proof")) {
+    auto parsed = json::parse(*text);
+    json::Object *object = parsed ? parsed->getAsObject() : nullptr;
+    if (!object) {
+      llvm::consumeError(parsed.takeError());
+      return Error{ADZE_BAD_ARTEFACT,
+                   a.artefact + ": its proof is no JSON object", ""};
     }
-    if (int failed = printJson(std::move(object)))
-      return failed;
+    findings.proof = std::move(*object);
   }
-  if (!verified)
-    return fail(verified.error());
-  if (!a.json)
-    std::printf("%s: code, tables and %llu weights (%s) are as they were "
-                "written\nid %s\n",
-                a.artefact.c_str(), (unsigned long long)verified->weights,
-                bytesText(verified->weightBytes).c_str(), verified->id.c_str());
+  if (a.text.empty())
+    return findings;
+
+  std::optional<Model> other;
+  if (!a.against.empty()) {
+    ModelArguments given;
+    given.model = a.against;
+    given.options.threads = a.threads;
+    given.json = a.json;
+    auto opened = openModel(given);
+    if (!opened)
+      return opened.error();
+    other = std::move(opened->model);
+  }
+  const json::Object *quality = findings.proof.getObject("quality");
+  QualityOptions options;
+  options.threads = a.threads;
+  options.name = a.artefact;
+  options.againstName = a.against;
+  options.progress = progress.callback();
+  if (quality)
+    options.context = uint32_t(quality->getInteger("context").value_or(0));
+  auto measured =
+      measureQuality(*model, a.text, other ? &*other : nullptr, options);
+  if (!measured)
+    return measured.error();
+  findings.measured = *measured;
+  findings.sameText =
+      quality && quality->getString("text_sha256") == measured->textHash;
+  if (findings.sameText)
+    if (auto same = compareWithProof(findings, a.artefact); !same)
+      return same.error();
+  return findings;
+}
+
+//===-- what is printed ---------------------------------------------------===//
+
+void printErrors(const json::Array &errors) {
+  double worst = 0, sum = 0;
+  llvm::StringRef where;
+  for (const json::Value &value : errors) {
+    const json::Object *row = value.getAsObject();
+    double error = row ? row->getNumber("relative_error").value_or(0) : 0;
+    sum += error;
+    if (error >= worst) {
+      worst = error;
+      where = row ? row->getString("weight").value_or("") : "";
+    }
+  }
+  std::printf("proof: %zu weights were rounded, with a relative error of %s in "
+              "the mean and %s at most (%s)\n",
+              errors.size(), percent(sum / double(errors.size())).c_str(),
+              percent(worst).c_str(), where.str().c_str());
+}
+
+void printProof(const json::Object &proof) {
+  if (proof.empty())
+    return;
+  std::string recipe;
+  if (const json::Object *options = proof.getObject("recipe"))
+    for (const char *key : {"weights", "activations", "kv"})
+      if (auto value = options->getString(key); value && !value->empty())
+        recipe +=
+            std::string(recipe.empty() ? "" : ", ") + key + " " + value->str();
+  std::printf(
+      "proof: made by %s; %s\n",
+      proof.getString("compiler").value_or("an unknown compiler").str().c_str(),
+      recipe.empty() ? "weights as in the checkpoint" : recipe.c_str());
+  if (const json::Array *errors = proof.getArray("errors");
+      errors && !errors->empty())
+    printErrors(*errors);
+  if (const json::Object *packing = proof.getObject("packing"))
+    std::printf("proof: panels of %lld packed weights equal the rows they are "
+                "made of\n",
+                (long long)packing->getInteger("weights").value_or(0));
+  if (const json::Object *kernels = proof.getObject("kernels"))
+    std::printf("proof: logits of %lld tokens are within %.1e of the reference "
+                "interpreter\n",
+                (long long)kernels->getInteger("tokens").value_or(0),
+                kernels->getNumber("relative_error").value_or(0));
+  const json::Object *quality = proof.getObject("quality");
+  if (!quality)
+    return;
+  std::printf("proof: perplexity %.4f",
+              quality->getNumber("perplexity").value_or(0));
+  if (const json::Object *against = quality->getObject("against"))
+    std::printf(
+        ", of the source %.4f; KL divergence %.5f, same likeliest "
+        "token in %s",
+        against->getNumber("perplexity").value_or(0),
+        against->getNumber("kl_divergence").value_or(0),
+        percent(against->getNumber("top1_agreement").value_or(0)).c_str());
+  std::printf(" (text %.12s)\n",
+              quality->getString("text_sha256").value_or("").str().c_str());
+}
+
+int printFindings(const VerifyArguments &a, const Findings &found) {
+  if (a.json) {
+    json::Object object{{"artefact", a.artefact},
+                        {"ok", true},
+                        {"id", found.verified.id},
+                        {"weights", int64_t(found.verified.weights)},
+                        {"weight_bytes", int64_t(found.verified.weightBytes)}};
+    if (!found.proof.empty())
+      object["proof"] = json::Object(found.proof);
+    if (found.measured) {
+      object["measured"] = qualityJson(*found.measured);
+      object["same_text"] = found.sameText;
+    }
+    return printJson(std::move(object));
+  }
+  std::printf("%s: code, tables and %llu weights (%s) are as they were "
+              "written\nid %s\n",
+              a.artefact.c_str(), (unsigned long long)found.verified.weights,
+              bytesText(found.verified.weightBytes).c_str(),
+              found.verified.id.c_str());
+  printProof(found.proof);
+  if (found.measured) {
+    std::printf("measured: ");
+    printQuality(*found.measured);
+    std::printf("%s\n", found.sameText
+                            ? "the proof's figures hold"
+                            : "the proof has no figures for this text");
+  }
   return ExitOk;
+}
+
+int run(const VerifyArguments &a) {
+  if (!a.against.empty() && a.text.empty())
+    return fail({ADZE_INVALID_ARGUMENT, "--against needs a text",
+                 "add --text FILE: both models predict it"});
+  auto found = verify(a);
+  if (found)
+    return printFindings(a, *found);
+  if (a.json)
+    if (int failed = printJson(json::Object{{"artefact", a.artefact},
+                                            {"ok", false},
+                                            {"error", found.error().message}}))
+      return failed;
+  return fail(found.error());
 }
 } // namespace
 
 void adze::tools::addVerify(CLI::App &app, int &status) {
   CLI::App &command = *app.add_subcommand(
-      "verify", "check that an artefact is as it was written");
+      "verify", "check an artefact and the proof it carries");
   auto a = std::make_shared<VerifyArguments>();
   command.add_option("ARTEFACT", a->artefact, "what adze compile has written")
       ->type_name("")
       ->required();
+  command
+      .add_option("--text", a->text,
+                  "predict this text too; where it is the\n"
+                  "proof's, the figures must agree")
+      ->type_name("FILE");
+  command
+      .add_option("--against", a->against,
+                  "predict it with this model beside, such as the\n"
+                  "one that the artefact was made from")
+      ->type_name("MODEL");
+  command
+      .add_option("--threads", a->threads,
+                  "threads (default: what this process may use)")
+      ->type_name("N");
   command.add_flag("--json", a->json, "print one JSON object and nothing else");
   command.footer(R"(
 Opening a model checks its code and tables; this reads all weights as well. The
 id names the artefact: a program can ask for it when it opens the file.
 
+The proof says how the artefact was made and what that cost; `adze compile
+--text FILE` makes one with figures.
+
 examples
   adze verify model.adze.so
+  adze verify model.adze.so --against model/ --text valid.txt
   adze verify model.adze.so --json)");
   command.callback([a, &status] { status = run(*a); });
 }

@@ -55,6 +55,13 @@ struct CompileOptions {
   /// "POINT:PASS{options}" with POINT one of after-import, after-compress,
   /// after-fuse, before-codegen.
   std::vector<std::string> insert;
+  /// compileToFile() only: a text that the model is run on once it is compiled.
+  /// How well it predicts it, beside the checkpoint with its own weights, and
+  /// how far its kernels are from the reference interpreter, become part of the
+  /// artefact's proof (key "proof" of Model::info). Empty: nothing is run.
+  std::string proofText;
+  /// Positions of a window of that text; 0: as QualityOptions::context.
+  uint32_t proofContext = 0;
   /// Threads to compile and pack with; 0: what this process may use.
   unsigned threads = 0;
   /// compile() only: keep and look for the artefact in the model cache.

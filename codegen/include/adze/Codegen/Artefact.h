@@ -74,6 +74,10 @@ llvm::Expected<double> writeStaticObject(const ArtefactInput &input,
 llvm::Expected<double> writeArtefact(const ArtefactInput &input,
                                      llvm::StringRef path);
 
+/// Writes another proof into an artefact, which has as many bytes for it as the
+/// one it was written with: a shorter one is padded with spaces.
+llvm::Error replaceProof(llvm::StringRef path, llvm::StringRef proof);
+
 } // namespace adze
 
 #endif // ADZE_CODEGEN_ARTEFACT_H
