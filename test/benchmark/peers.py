@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Quantized models beside llama.cpp, in one run, interleaved.
+"""Quantized models beside llama.cpp and onnxruntime, in one run, interleaved.
 
     python3 -m venv peers
-    CMAKE_ARGS=-DGGML_NATIVE=ON peers/bin/pip install llama-cpp-python gguf numpy
+    CMAKE_ARGS=-DGGML_NATIVE=ON peers/bin/pip install llama-cpp-python gguf \\
+        numpy onnx onnxruntime
     peers/bin/python test/benchmark/make_models.py tinyllama-1.1b
     peers/bin/python test/benchmark/peers.py --page docs/benchmarks/peers-MACHINE.md
 
-Writes the random model of make_models.py as GGUF in Q8_0 and Q4_0 (beside it, in
-the cache), and times a prompt of 512 tokens and 64 tokens after it with the same
-number of threads: llama.cpp through its Python binding (whose share of a step is
-microseconds), Adze through `adze bench`. Bytes per weight: int8 8.0 and Q8_0 8.5,
-int4:g32:f16 and Q4_0 4.5, int4:g128 4.1.
+Writes the random model of make_models.py as GGUF in Q8_0 and Q4_0, and models of its
+shape for onnxruntime (onnx_peer.py), beside it in the cache, and times a prompt of
+512 tokens and 64 tokens after it with the same number of threads: llama.cpp and
+onnxruntime through their Python bindings (whose share of a step is microseconds),
+Adze through `adze bench`. Bits per weight: int8 8.0 and Q8_0 8.5, int4:g32:f16 and
+Q4_0 4.5, onnxruntime's int4 of blocks of 32 5.0, int4:g128 4.1 (its 4.25).
 """
 
 import argparse
@@ -24,6 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from onnx_peer import OnnxRuntime
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,6 +150,7 @@ def main():
     parser.add_argument("--page", type=Path, help="write a page here too")
     a = parser.parse_args()
     folder = a.models / f"{a.model}-bf16"
+    config = json.loads((folder / "config.json").read_text())
     contestants = {}
     for kind, weights in (("Q8_0", ["int8"]),
                           ("Q4_0", ["int4:g32:f16", "int4:g128"])):
@@ -154,6 +158,10 @@ def main():
         contestants[f"llama.cpp {kind}"] = LlamaCpp(path, a.threads)
         for w in weights:
             contestants[f"adze {w}"] = Adze(a.adze, folder, w, a.threads)
+    for name, block in (("dynamic int8", 0), ("MatMulNBits, blocks of 32", 32),
+                        ("MatMulNBits, blocks of 128", 128)):
+        contestants[f"onnxruntime {name}"] = OnnxRuntime(folder.parent, config,
+                                                         block, a.threads)
     rows = {name: [] for name in contestants}
     for repeat in range(a.repeats + 1):  # the first warms files and caches
         for name, contestant in contestants.items():
@@ -168,7 +176,7 @@ def main():
             return "-"
         return (f"{statistics.median(values):.{digits}f} "
                 f"({values[0]:.{digits}f} - {values[-1]:.{digits}f})")
-    lines = [f"## {a.model}, {a.threads} threads, beside llama.cpp", "",
+    lines = [f"## {a.model}, {a.threads} threads, beside llama.cpp and onnxruntime", "",
              "Written by `test/benchmark/peers.py` (its head says how to repeat "
              f"it); median (least - most) of {a.repeats} interleaved runs.", "",
              "| | prefill tokens/s | of the dot peak, % | decode tokens/s | of "
