@@ -99,14 +99,24 @@ struct Candidates {
 
   /// The one with the least error. Errors are not negative; those that differ
   /// by less than 2^-19 of themselves are equal, and the first one wins.
-  ADZE_INLINE int best() const {
-    uint32_t least = ~0u;
-    for (uint32_t i = 0; i < kCandidates; ++i) {
-      uint32_t bits;
-      __builtin_memcpy(&bits, &error[i], 4);
-      least = std::min(least, (bits & ~15u) | i);
+  template <int width> ADZE_INLINE int best() const {
+    using Bits = typename Vector<width>::Bits;
+    static constexpr uint32_t kNumbers[kCandidates] = {
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    Bits least = ~Bits{};
+    for (int i = 0; i < kCandidates; i += width) {
+      Bits bits, number;
+      __builtin_memcpy(&bits, error + i, sizeof bits);
+      __builtin_memcpy(&number, kNumbers + i, sizeof number);
+      bits = (bits & ~15u) | number;
+      least = bits < least ? bits : least;
     }
-    return least & 15;
+    uint32_t lanes[width];
+    __builtin_memcpy(lanes, &least, sizeof least);
+    for (int half = width / 2; half; half /= 2)
+      for (int l = 0; l < half; ++l)
+        lanes[l] = std::min(lanes[l], lanes[l + half]);
+    return lanes[0] & 15;
   }
 };
 
@@ -141,8 +151,8 @@ ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
     zero = zero < most ? zero : Floats{} + most;
   }
   Floats low = -zero, high = most - zero;
-  // Two chains, so that an addition need not wait for the one before.
-  Floats sums[2] = {};
+  // Four chains, so that an addition need not wait for the one before.
+  Floats sums[4] = {};
   auto add = [&](float value, Floats &sum) __attribute__((always_inline)) {
     Floats v = value * inverse;
     Floats q = (v + kRounder) - kRounder;
@@ -152,14 +162,13 @@ ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
     sum = sum + v * v;
   };
   int64_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    add(x[i], sums[0]);
-    add(x[i + 1], sums[1]);
-  }
-  if (i < count)
+  for (; i + 4 <= count; i += 4)
+    for (int j = 0; j < 4; ++j)
+      add(x[i + j], sums[j]);
+  for (; i < count; ++i)
     add(x[i], sums[0]);
   Floats ratio = scale * (1.0f / unit);
-  Floats error = (sums[0] + sums[1]) * (ratio * ratio);
+  Floats error = ((sums[0] + sums[1]) + (sums[2] + sums[3])) * (ratio * ratio);
   Bits infinite = Bits{} + 0x7f800000u;
   error = (Floats)(((Bits)error & usable) | (infinite & ~usable));
   __builtin_memcpy(c.scale + first, &scale, sizeof scale);
@@ -191,7 +200,7 @@ ADZE_INLINE GroupScale search(const float *x, int64_t count,
     c.scale[i] = finest * kRatios[i];
   for (int i = 0; i < kCandidates; i += width)
     tryScales<width>(x, count, range, spec, finest, c, i);
-  int best = c.best();
+  int best = c.best<width>();
   if (std::isinf(c.error[best])) // too large for the storage, or too small
     return {std::isinf(c.scale[0]) ? c.scale[0] : 0.0f, middle};
   float center = c.scale[best];
@@ -199,7 +208,7 @@ ADZE_INLINE GroupScale search(const float *x, int64_t count,
     c.scale[i] = center + (center / 256) * kSteps[i];
   for (int i = 0; i < kCandidates; i += width)
     tryScales<width>(x, count, range, spec, finest, c, i);
-  best = c.best(); // the center is one of them
+  best = c.best<width>(); // the center is one of them
   return {c.scale[best], int(c.zero[best])};
 }
 
