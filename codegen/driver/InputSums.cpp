@@ -51,8 +51,7 @@ struct TileJob {
   float *lower;
   int64_t ldc;
 
-  template <int Panels>
-  inline __attribute__((always_inline)) void run() const {
+  template <int Panels> inline __attribute__((always_inline)) void run() const {
     int64_t stride = rows * kLanes;
     for (int64_t at = first; at < first + kGroup; at += Panels * kLanes)
       for (int64_t i = first; i < end; i += kTileRows)
