@@ -266,7 +266,7 @@ TEST_F(Calibrate, StoriesIsWhatTheInterpreterSees) {
   check({"stories", "stories260k-hf", "", 1e-4});
 }
 TEST_F(Calibrate, StoriesFromGgufIsWhatTheInterpreterSees) {
-  check({"gguf", "stories260k-gguf/stories260k-f32.gguf", "", 1e-4});
+  check({"gguf", "stories260k-gguf/stories260K.gguf", "", 1e-4});
 }
 TEST_F(Calibrate, BardIsWhatTheInterpreterSees) {
   check({"bard", "bard", "f32", 1e-4});
