@@ -102,6 +102,8 @@ CalibrationFolder::open(StringRef path, const CalibrationIdentity &identity) {
   if (std::error_code code = llvm::sys::fs::create_directories(path))
     return llvm::createStringError(
         code, path + ": cannot make the folder: " + code.message());
+  if (!llvm::sys::fs::is_directory(path))
+    return llvm::createStringError(path + ": exists and is no folder");
   std::string lock = result->file("lock");
   result->lock = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (result->lock < 0)
