@@ -142,6 +142,10 @@ Error StatisticsWriter::add(StringRef file, ArrayRef<Input> inputs) {
       inputOf.push_back({weight, input.name});
     done[input.name] = 1;
   }
+  // By name, as a folder that is gone on with has them: the same bytes.
+  llvm::sort(entries,
+             [](const auto &a, const auto &b) { return a.name < b.name; });
+  llvm::sort(inputOf);
   complete = false;
   return writeJson();
 }
