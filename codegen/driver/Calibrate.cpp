@@ -86,8 +86,8 @@ private:
 
 //===-- before it runs ----------------------------------------------------===//
 
-/// What the metadata of a model says it can take at most; 0: nothing.
-static uint64_t contextOf(ModuleOp module) {
+/// What the metadata of a model says under `key`; 0: nothing.
+static uint64_t metaNumber(ModuleOp module, StringRef key) {
   auto attr = module->getAttrOfType<StringAttr>(kMetaAttrName);
   if (!attr)
     return 0;
@@ -97,7 +97,17 @@ static uint64_t contextOf(ModuleOp module) {
     return 0;
   }
   const llvm::json::Object *object = parsed->getAsObject();
-  return object ? uint64_t(object->getInteger("context").value_or(0)) : 0;
+  return object ? uint64_t(object->getInteger(key).value_or(0)) : 0;
+}
+
+/// Rows of the table that tokens are looked up in.
+static int64_t vocabularyOf(ModuleOp module) {
+  int64_t rows = INT32_MAX;
+  module.walk([&](EmbedOp op) {
+    rows = std::min(
+        rows, lookupWeight(op, op.getTableAttr()).getWeightType().getRows());
+  });
+  return rows;
 }
 
 /// The weights of linears by the names of the taps on what they read.
@@ -122,7 +132,7 @@ llvm::Error Calibration::nameInputs(ModelParts &found) {
         x = quantize.getX();
       for (Operation *user : x.getUsers())
         if (auto tap = dyn_cast<TapOp>(user))
-          for (StringRef source :
+          for (const std::string &source :
                sourcesOf(lookupWeight(op, op.getWeightAttr())))
             part.readers[filled(tap.getName())].push_back(filled(source));
     });
@@ -141,13 +151,30 @@ llvm::Error Calibration::nameInputs(ModelParts &found) {
 llvm::Error Calibration::prepare(StringRef text) {
   if (!compiler.weights())
     return asError("the module has no weight table: there is nothing to run");
-  uint64_t context = contextOf(compiler.module());
+  uint64_t context = metaNumber(compiler.module(), "context");
   if (context && options.tokens > context)
     return asError("sequences of " + llvm::Twine(options.tokens) +
                    " tokens do not fit the model's context of " +
                    llvm::Twine(context));
-  auto cut = calibrationSequences(compiler.textTable(), text, options.sequences,
-                                  options.tokens);
+  CalibrationTokens tokens{options.ids};
+  if (options.ids.empty()) {
+    auto made = tokenizeText(compiler.textTable(), text);
+    if (!made)
+      return made.takeError();
+    tokens = std::move(*made);
+  }
+  int64_t vocabulary = vocabularyOf(compiler.module());
+  for (int32_t id : tokens.ids)
+    if (id < 0 || id >= vocabulary)
+      return asError("token " + llvm::Twine(id) +
+                     " is not in the model's vocabulary of " +
+                     llvm::Twine(vocabulary));
+  StringRef content =
+      options.ids.empty()
+          ? text
+          : StringRef(reinterpret_cast<const char *>(options.ids.data()),
+                      options.ids.size() * sizeof(int32_t));
+  auto cut = cutSequences(tokens, options.sequences, options.tokens);
   if (!cut)
     return cut.takeError();
   sequences = std::move(*cut);
@@ -157,8 +184,8 @@ llvm::Error Calibration::prepare(StringRef text) {
   auto hash = modelIdentity(compiler.module(), *compiler.weights());
   if (!hash)
     return hash.takeError();
-  origin = {*hash, sha256Hex(text), int64_t(options.sequences) * options.tokens,
-            options.sequences};
+  origin = {*hash, sha256Hex(content),
+            int64_t(options.sequences) * options.tokens, options.sequences};
   module = compiler.module().clone();
   if (llvm::Error error = compiler.runPasses(*module, "adze-insert-observers"))
     return error;

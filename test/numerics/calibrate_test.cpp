@@ -183,15 +183,16 @@ double difference(llvm::ArrayRef<float> found,
 }
 
 struct Case {
-  const char *name, *model;
+  std::string name, model;
   std::string kv;
   double tolerance;
+  bool hasText = true; ///< else ids made up
 };
 
 std::string modelPath(const Case &c) {
-  std::string name = c.model;
-  return name == "bard" ? ADZE_SOURCE_DIR "/examples/models/bard"
-                        : ADZE_TEST_DATA "/models/" + name;
+  if (c.model == "bard")
+    return ADZE_SOURCE_DIR "/examples/models/bard";
+  return c.hasText ? ADZE_TEST_DATA "/models/" + c.model : c.model;
 }
 
 std::string calibrationText() {
@@ -202,30 +203,44 @@ class Calibrate : public testing::Test {
 protected:
   void check(const Case &c) {
     std::string model = modelPath(c), text = calibrationText();
-    if (!std::filesystem::exists(model) || text.empty())
+    if (!std::filesystem::exists(model) || (c.hasText && text.empty()))
       GTEST_SKIP() << model << " or the text is not there";
-    CalibrateOptions options;
-    options.sequences = 3;
-    options.tokens = 70; // more than one page of keys and values
-    options.kv = c.kv;
-    options.threads = 2;
-    Folder two(c.name), one((std::string(c.name) + "1").c_str());
-    auto made = calibrate(model, text, two.path, options);
-    ASSERT_TRUE(made) << made.error().text();
-
     CompileOptions import;
     import.kv = c.kv;
     ModelCompiler compiler(import);
     ASSERT_FALSE(bool(compiler.load(model)));
     ASSERT_FALSE(
         bool(compiler.runPasses(compiler.module(), "adze-insert-observers")));
-    auto sequences = calibrationSequences(compiler.textTable(), text, 3, 70);
+
+    CalibrateOptions options;
+    options.sequences = 3;
+    options.tokens = 70; // more than one page of keys and values
+    options.kv = c.kv;
+    options.threads = 2;
+    CalibrationTokens tokens;
+    if (c.hasText) {
+      auto made = tokenizeText(compiler.textTable(), text);
+      ASSERT_TRUE(bool(made)) << llvm::toString(made.takeError());
+      tokens = *made;
+    } else {
+      std::mt19937 random(1);
+      for (int i = 0; i < 250; ++i)
+        tokens.ids.push_back(int32_t(random() % 8)); // all have them
+      options.ids = tokens.ids;
+    }
+    auto sequences = cutSequences(tokens, 3, 70);
     ASSERT_TRUE(bool(sequences));
+    Folder two("two"), one("one");
+    auto made = calibrate(model, text, two.path, options);
+    ASSERT_TRUE(made) << made.error().text();
+
     auto expected = interpret(compiler, *sequences);
     compare(two.path, expected, c.tolerance);
     EXPECT_EQ(made->inputs, expected.size());
 
     // The same bytes from one thread.
+    if (!c.hasText)
+      return;
     options.threads = 1;
     made = calibrate(model, text, one.path, options);
     ASSERT_TRUE(made) << made.error().text();
@@ -235,7 +250,7 @@ protected:
       EXPECT_EQ(readFile(entry.path()), readFile(other)) << other;
       ++files;
     }
-    EXPECT_GE(files, 3u);
+    EXPECT_GE(files, 3u); // two layers or more, and the table
   }
 
   void compare(const std::string &folder,
@@ -269,6 +284,39 @@ TEST_F(Calibrate, BardIsWhatTheInterpreterSees) {
   check({"bard", "bard", "f32", 1e-4});
 }
 
+/// Small random models of every architecture, container and stored format.
+class CalibrateReferences : public Calibrate,
+                            public testing::WithParamInterface<std::string> {};
+
+std::vector<std::string> referenceModels() {
+  std::vector<std::string> models;
+  for (const char *kind : {"hf", "gguf", "quantized", "blocks"}) {
+    std::filesystem::path folder =
+        std::filesystem::path(ADZE_SOURCE_DIR "/test/numerics/references") /
+        kind;
+    for (const auto &entry : std::filesystem::directory_iterator(folder)) {
+      auto file = entry.path() / "model.gguf";
+      models.push_back(std::filesystem::exists(file) ? file.string()
+                                                     : entry.path().string());
+    }
+  }
+  std::sort(models.begin(), models.end());
+  return models;
+}
+
+TEST_P(CalibrateReferences, AreWhatTheInterpreterSees) {
+  check({"reference", GetParam(), "f32", 1e-4, /*hasText=*/false});
+}
+INSTANTIATE_TEST_SUITE_P(All, CalibrateReferences,
+                         testing::ValuesIn(referenceModels()),
+                         [](const auto &info) {
+                           std::string name = info.param.substr(
+                               info.param.rfind("references/") + 11);
+                           for (char &c : name)
+                             c = std::isalnum(c) ? c : '_';
+                           return name;
+                         });
+
 TEST_F(Calibrate, RefusesWhatItCannotRun) {
   Folder folder("refused");
   std::string model = modelPath({"", "bard", "", 0});
@@ -289,6 +337,11 @@ TEST_F(Calibrate, RefusesWhatItCannotRun) {
   EXPECT_NE(
       message("To be").find("at least 1 sequence of 2 tokens, got 4 of 1"),
       std::string::npos);
+  options.tokens = 16;
+  options.ids.assign(100, 1024);
+  EXPECT_EQ(message("To be"),
+            "token 1024 is not in the model's vocabulary of 1024");
+  options.ids.clear();
   options.tokens = 1 << 19;
   EXPECT_NE(message("To be").find("do not fit the model's context of"),
             std::string::npos);
