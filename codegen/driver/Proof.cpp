@@ -173,7 +173,7 @@ Result<json::Object> adze::checkKernels(ModelCompiler &compiler,
   auto text = readTextFile(textFile);
   if (!text)
     return text.error();
-  auto encoded = encodeText(model, textFile, *text);
+  auto encoded = tokenizeText(model, *text, textFile);
   if (!encoded)
     return encoded.error();
   std::vector<int32_t> tokens;

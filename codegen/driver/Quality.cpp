@@ -90,7 +90,7 @@ Result<Quality> adze::measureQuality(const Model &model,
   auto text = readTextFile(path);
   if (!text)
     return text.error();
-  auto encoded = encodeText(model, path, *text);
+  auto encoded = tokenizeText(model, *text, path);
   if (!encoded)
     return encoded.error();
   SessionOptions open;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "TextTokens.h"
+#include "ModelCompiler.h" // toError
 #include "adze/text.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
 using namespace adze;
+using llvm::StringRef;
 
 Result<std::string> adze::readTextFile(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
@@ -19,39 +22,53 @@ Result<std::string> adze::readTextFile(const std::string &path) {
   return text.str();
 }
 
-std::string adze::sha256Hex(const std::string &bytes) {
+std::string adze::sha256Hex(StringRef bytes) {
   llvm::SHA256 hash;
   hash.update(bytes);
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
-Result<TextTokens> adze::encodeText(const Model &model, const std::string &name,
-                                    const std::string &bytes) {
-  const void *table;
-  size_t size;
-  if (adze_model_text_table(model.c(), &table, &size))
-    return Error{
-        ADZE_NOT_FOUND, "the model was compiled without a tokenizer",
-        "put its tokenizer files beside the weights and compile again"};
-  adze_text *text = nullptr;
+llvm::Expected<TextTokens> adze::tokenizeText(StringRef table, StringRef text,
+                                              StringRef name) {
+  if (table.empty())
+    return llvm::createStringError(
+        "the model has no tokenizer: put its tokenizer files beside the "
+        "weights and compile it again");
+  // The table wants to be aligned to 8 bytes.
+  std::vector<uint64_t> aligned((table.size() + 7) / 8);
+  std::memcpy(aligned.data(), table.data(), table.size());
+  adze_text *tokenizer = nullptr;
   adze_text_error error = {};
-  if (adze_text_open(table, size, &text, &error))
-    return Error{ADZE_BAD_ARTEFACT, std::string("tokenizer: ") + error.message,
-                 ""};
-  int32_t *ids = nullptr;
-  size_t count = 0;
+  if (adze_text_open(aligned.data(), table.size(), &tokenizer, &error))
+    return llvm::createStringError(llvm::Twine("tokenizer: ") + error.message);
   TextTokens result;
-  adze_text_status status = adze_text_encode(text, bytes.data(), bytes.size(),
-                                             0, &ids, &count, &error);
+  int32_t *found = nullptr;
+  size_t count = 0;
+  adze_text_status status = adze_text_encode(
+      tokenizer, text.data(), text.size(), 0, &found, &count, &error);
   if (status == ADZE_TEXT_OK)
-    result.ids.assign(ids, ids + count);
-  adze_text_free(ids);
+    result.ids.assign(found, found + count);
+  adze_text_free(found);
   adze_text_info info = {};
   info.struct_size = sizeof info;
-  if (!adze_text_get_info(text, &info) && info.adds_bos)
+  if (!adze_text_get_info(tokenizer, &info) && info.adds_bos)
     result.bos = info.bos;
-  adze_text_close(text);
+  adze_text_close(tokenizer);
   if (status != ADZE_TEXT_OK)
-    return Error{ADZE_INVALID_ARGUMENT, name + ": " + error.message, ""};
+    return llvm::createStringError(name + ": " + error.message);
   return result;
+}
+
+Result<TextTokens> adze::tokenizeText(const Model &model,
+                                      const std::string &text,
+                                      const std::string &name) {
+  const void *table = nullptr;
+  size_t size = 0;
+  if (adze_model_text_table(model.c(), &table, &size))
+    size = 0; // tokenizeText says that there is none
+  auto tokens = tokenizeText(StringRef(static_cast<const char *>(table), size),
+                             text, name);
+  if (!tokens)
+    return toError(tokens.takeError());
+  return std::move(*tokens);
 }
