@@ -51,7 +51,13 @@ public:
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> schedule();
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildKernels();
 
+  /// Runs other passes than the pipeline's.
+  llvm::Error runPasses(mlir::ModuleOp module, llvm::StringRef pipeline);
+
   mlir::ModuleOp module() { return *moduleRef; }
+  /// Where load() found weights, or null; the tokenizer's table, or empty.
+  WeightSource *weights() { return source.get(); }
+  llvm::StringRef textTable() const { return text; }
   mlir::MLIRContext &mlirContext() { return *context; }
   /// What diagnostics said since the last call, as one error.
   llvm::Error diagnosed(const llvm::Twine &fallback);
@@ -60,7 +66,6 @@ public:
 
 private:
   llvm::Expected<std::vector<PipelineStep>> pipelineSteps();
-  llvm::Error runPasses(mlir::ModuleOp module, llvm::StringRef pipeline);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
   bool usesBF16Dot(const TargetVariant &variant) const;

@@ -17,6 +17,7 @@ enum ExitStatus : int { ExitOk = 0, ExitFailure = 1, ExitUsage = 2 };
 void addRun(CLI::App &app, int &status);
 void addChat(CLI::App &app, int &status);
 void addCompile(CLI::App &app, int &status);
+void addCalibrate(CLI::App &app, int &status);
 void addEval(CLI::App &app, int &status);
 void addBench(CLI::App &app, int &status);
 void addInspect(CLI::App &app, int &status);

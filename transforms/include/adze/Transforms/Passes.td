@@ -7,6 +7,92 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===-- calibration -------------------------------------------------------===//
+
+def InsertObservers : Pass<"adze-insert-observers", "::mlir::ModuleOp"> {
+  let summary = "Show what linears read to a calibration run";
+  let description = [{
+    Puts an `adze.tap` on each value that `adze.linear` reads, before the first
+    that does. It is named like the tensor of the checkpoint that this linear's
+    weight is made of (the first, if there are several), with `{}` for the layer.
+    A value that is shown already stays as it is, so that running the pass twice
+    changes nothing. What is rounded for integer dots is shown before it is.
+
+    Before:
+    ```mlir
+    adze.weight @q from "q.weight" : !adze.weight<64x64, #adze.float<f32>>
+    adze.weight @k from "k.weight" : !adze.weight<64x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @q : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      %z = adze.linear %x, @k : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      %s = arith.addf %y, %z : tensor<?x64xf32>
+      return %s : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    adze.weight @q from "q.weight" : !adze.weight<64x64, #adze.float<f32>>
+    adze.weight @k from "k.weight" : !adze.weight<64x64, #adze.float<f32>>
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      adze.tap %x "q.weight" : tensor<?x64xf32>
+      %y = adze.linear %x, @q : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      %z = adze.linear %x, @k : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      %s = arith.addf %y, %z : tensor<?x64xf32>
+      return %s : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
+def ExtractPart : Pass<"adze-extract-part", "::mlir::ModuleOp"> {
+  let summary = "One layer of a model as an entry of its own";
+  let description = [{
+    Leaves of a model only one part, as the entry `part`: `embedding`, the layer
+    with a number, or `head` (up to the values that taps show after the layers).
+    Its argument `x` is the result of the part before, the others are those of
+    the model's entry that it reads; what layers share, such as the rotary table,
+    is computed again. Weights per layer keep that layer only, and `{}` in names
+    of taps becomes its number. Calibration runs a model so, part by part.
+
+    Before:
+    ```mlir
+    adze.weight @w from "l.{}.w" x 3 : !adze.weight<64x64, #adze.float<f32>>
+    adze.weight @emb from "emb" : !adze.weight<100x64, #adze.float<f32>>
+    func.func private @layer(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      adze.tap %x "l.{}.w" : tensor<?x64xf32>
+      %y = adze.linear %x, @w[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    func.func @step(%t: tensor<?xi32>) -> tensor<?x64xf32> attributes {adze.entry} {
+      %x = adze.embed %t, @emb : tensor<?xi32> -> tensor<?x64xf32>
+      %y = adze.repeat 3 @layer(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After, with part=1:
+    ```mlir
+    adze.weight @w from "l.{}.w" layers [1] : !adze.weight<64x64, #adze.float<f32>>
+    adze.weight @emb from "emb" : !adze.weight<100x64, #adze.float<f32>>
+    func.func private @layer(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      adze.tap %x "l.1.w" : tensor<?x64xf32>
+      %y = adze.linear %x, @w[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    func.func @part(%x: tensor<?x64xf32> {adze.name = "x"})
+        -> (tensor<?x64xf32> {adze.name = "y"}) attributes {adze.entry} {
+      %y = adze.repeat 1 from 1 @layer(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let options = [Option<"part", "part", "std::string", "\"\"",
+                        "embedding, head, or the number of a layer">,
+                 Option<"entry", "entry", "std::string", "\"\"",
+                        "entry to take it from (default: step, or the first with layers)">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 //===-- model level -------------------------------------------------------===//
 
 def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A compiled module as a Model of this process, without a file.
+#ifndef ADZE_CODEGEN_DRIVER_LINKMODEL_H
+#define ADZE_CODEGEN_DRIVER_LINKMODEL_H
+
+#include "adze/Compiler.h"
+
+namespace adze {
+
+class ModelCompiler;
+
+/// After generate(): packs the weights into memory and links the code.
+Result<Model> linkModel(ModelCompiler &compiler);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_DRIVER_LINKMODEL_H

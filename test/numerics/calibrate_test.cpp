@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Calibration: sums against naive loops in double, statistics of whole models
+// against what the interpreter's taps show, in exact arithmetic.
+
+#include "CalibrationText.h"
+#include "InputSums.h"
+#include "ModelCompiler.h"
+#include "adze/Calibrate.h"
+#include "adze/Interpreter/Interpreter.h"
+#include "adze/Weights/WeightTable.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <unistd.h>
+
+using namespace adze;
+
+namespace {
+
+//===-- sums --------------------------------------------------------------===//
+
+std::vector<float> randomRows(int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> rows(static_cast<size_t>(count));
+  for (float &value : rows)
+    value = normal(random);
+  return rows;
+}
+
+TEST(InputSums, AreThoseOfNaiveLoops) {
+  llvm::DefaultThreadPool one(llvm::hardware_concurrency(1));
+  llvm::DefaultThreadPool three(llvm::optimal_concurrency(3));
+  for (int64_t k : {1, 7, 16, 17, 48, 49, 100, 1100}) {
+    InputSums sums(k, true), again(k, true);
+    std::vector<double> gram(size_t(k * k)), magnitudes(size_t(k), 0.0),
+        largest(size_t(k), 0.0);
+    int64_t count = 0;
+    for (int64_t rows : {1, 5, 64}) {
+      std::vector<float> x = randomRows(rows * k, unsigned(k + rows));
+      sums.add(x.data(), rows, one);
+      again.add(x.data(), rows, three);
+      count += rows;
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t i = 0; i < k; ++i) {
+          double value = x[size_t(r * k + i)];
+          magnitudes[size_t(i)] += std::fabs(value);
+          largest[size_t(i)] = std::max(largest[size_t(i)], std::fabs(value));
+          for (int64_t j = 0; j < k; ++j)
+            gram[size_t(i * k + j)] += value * double(x[size_t(r * k + j)]);
+        }
+    }
+    EXPECT_EQ(sums.count(), count);
+    std::vector<float> made = sums.gram();
+    EXPECT_EQ(made, again.gram()) << "the bits depend on the threads";
+    EXPECT_EQ(sums.absSum(), again.absSum());
+    double worst = 0;
+    for (int64_t i = 0; i < k; ++i) {
+      size_t diagonal = size_t(i * k + i);
+      EXPECT_EQ(made[diagonal], sums.sumSquares()[size_t(i)]);
+      EXPECT_EQ(sums.absMax()[size_t(i)], float(largest[size_t(i)]));
+      EXPECT_FLOAT_EQ(sums.absSum()[size_t(i)], float(magnitudes[size_t(i)]));
+      for (int64_t j = 0; j < k; ++j) {
+        size_t at = size_t(i * k + j);
+        EXPECT_EQ(made[at], made[size_t(j * k + i)]);
+        double scale = std::sqrt(gram[diagonal] * gram[size_t(j * k + j)]);
+        worst = std::max(worst, std::fabs(double(made[at]) - gram[at]) / scale);
+      }
+    }
+    EXPECT_LT(worst, 1e-6) << "columns " << k;
+  }
+}
+
+TEST(InputSums, SayWhatIsNotFinite) {
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(1));
+  for (float bad : {INFINITY, -INFINITY, NAN}) {
+    InputSums sums(20, false);
+    std::vector<float> x(40, 1.0f);
+    sums.add(x.data(), 2, pool);
+    EXPECT_TRUE(sums.isFinite());
+    x[23] = bad;
+    sums.add(x.data(), 2, pool);
+    EXPECT_FALSE(sums.isFinite());
+  }
+}
+
+//===-- whole models ------------------------------------------------------===//
+
+std::string readFile(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// A folder that is removed with this object.
+struct Folder {
+  explicit Folder(const char *name)
+      : path("/tmp/adze-calibrate-" + std::to_string(getpid()) + "-" + name) {
+    std::filesystem::remove_all(path);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+/// What the linears of a model read, summed in double.
+struct Expected {
+  int64_t columns = 0, count = 0;
+  std::vector<double> gram, magnitudes, largest;
+
+  void add(const HostTensor &x) {
+    columns = x.shape[1];
+    gram.resize(size_t(columns * columns));
+    magnitudes.resize(size_t(columns));
+    largest.resize(size_t(columns));
+    count += x.shape[0];
+    for (int64_t r = 0; r < x.shape[0]; ++r) {
+      const double *row = x.floats.data() + r * columns;
+      for (int64_t i = 0; i < columns; ++i) {
+        magnitudes[size_t(i)] += std::fabs(row[i]);
+        largest[size_t(i)] = std::max(largest[size_t(i)], std::fabs(row[i]));
+        for (int64_t j = 0; j < columns; ++j)
+          gram[size_t(i * columns + j)] += row[i] * row[j];
+      }
+    }
+  }
+};
+
+/// Runs the sequences through the interpreter. Taps of layers have `{}` in
+/// their name and come once for each layer, in order.
+std::map<std::string, Expected>
+interpret(ModelCompiler &compiler,
+          const std::vector<std::vector<int32_t>> &sequences) {
+  std::map<std::string, Expected> expected;
+  std::map<std::string, int> calls;
+  InterpreterOptions options;
+  options.tap = [&](llvm::StringRef name, const HostTensor &value) {
+    std::string full = name.str();
+    int call = calls[full]++;
+    if (size_t at = full.find("{}"); at != std::string::npos)
+      full.replace(at, 2, std::to_string(call));
+    expected[full].add(value);
+  };
+  auto interpreter =
+      Interpreter::create(compiler.module(), *compiler.weights(), options);
+  if (failed(interpreter)) {
+    ADD_FAILURE() << "the interpreter does not take the module";
+    return {};
+  }
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    calls.clear();
+    Batch batch;
+    batch.add(int32_t(i), 0, sequences[i], /*allRows=*/false);
+    EXPECT_TRUE(succeeded((*interpreter)->step(batch)));
+    (*interpreter)->release(int32_t(i));
+  }
+  return expected;
+}
+
+/// max |a - b| / max |b|.
+double difference(const TensorView &view, const std::vector<double> &expected) {
+  EXPECT_EQ(view.bytes, expected.size() * sizeof(float));
+  double worst = 0, largest = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    float value;
+    std::memcpy(&value, view.data + i * sizeof value, sizeof value);
+    worst = std::max(worst, std::fabs(double(value) - expected[i]));
+    largest = std::max(largest, std::fabs(expected[i]));
+  }
+  return worst / largest;
+}
+
+struct Case {
+  const char *name, *model;
+  std::string kv;
+  double tolerance;
+};
+
+std::string modelPath(const Case &c) {
+  std::string name = c.model;
+  return name == "bard" ? ADZE_SOURCE_DIR "/examples/models/bard"
+                        : ADZE_TEST_DATA "/models/" + name;
+}
+
+std::string calibrationText() {
+  return readFile(ADZE_TEST_DATA "/text/wikitext2-valid.txt").substr(0, 20000);
+}
+
+class Calibrate : public testing::Test {
+protected:
+  void check(const Case &c) {
+    std::string model = modelPath(c), text = calibrationText();
+    if (!std::filesystem::exists(model) || text.empty())
+      GTEST_SKIP() << model << " or the text is not there";
+    CalibrateOptions options;
+    options.sequences = 3;
+    options.tokens = 70; // more than one page of keys and values
+    options.kv = c.kv;
+    options.threads = 2;
+    Folder two(c.name), one((std::string(c.name) + "1").c_str());
+    auto made = calibrate(model, text, two.path, options);
+    ASSERT_TRUE(made) << made.error().text();
+
+    CompileOptions import;
+    import.kv = c.kv;
+    ModelCompiler compiler(import);
+    ASSERT_FALSE(bool(compiler.load(model)));
+    ASSERT_FALSE(
+        bool(compiler.runPasses(compiler.module(), "adze-insert-observers")));
+    auto sequences = calibrationSequences(compiler.textTable(), text, 3, 70);
+    ASSERT_TRUE(bool(sequences));
+    auto expected = interpret(compiler, *sequences);
+    compare(two.path, expected, c.tolerance);
+    EXPECT_EQ(made->inputs, expected.size());
+
+    // The same bytes from one thread.
+    options.threads = 1;
+    made = calibrate(model, text, one.path, options);
+    ASSERT_TRUE(made) << made.error().text();
+    size_t files = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(two.path)) {
+      std::string other = one.path + "/" + entry.path().filename().string();
+      EXPECT_EQ(readFile(entry.path()), readFile(other)) << other;
+      ++files;
+    }
+    EXPECT_GE(files, 3u);
+  }
+
+  void compare(const std::string &folder,
+               const std::map<std::string, Expected> &expected,
+               double tolerance) {
+    auto table = WeightTable::open(folder + "/statistics.json");
+    ASSERT_TRUE(bool(table)) << llvm::toString(table.takeError());
+    EXPECT_EQ((*table)->entries().size(), expected.size() * 5);
+    for (const auto &[name, input] : expected) {
+      auto get = [&](const char *tensor) {
+        auto view = (*table)->lookup(name + "/" + tensor);
+        EXPECT_TRUE(bool(view)) << llvm::toString(view.takeError());
+        return *view;
+      };
+      std::vector<double> squares;
+      for (int64_t i = 0; i < input.columns; ++i)
+        squares.push_back(input.gram[size_t(i * input.columns + i)]);
+      EXPECT_LT(difference(get("gram"), input.gram), tolerance) << name;
+      EXPECT_LT(difference(get("sum_squares"), squares), tolerance) << name;
+      EXPECT_LT(difference(get("abs_sum"), input.magnitudes), tolerance)
+          << name;
+      EXPECT_LT(difference(get("abs_max"), input.largest), tolerance) << name;
+      EXPECT_EQ(difference(get("count"), {double(input.count)}), 0) << name;
+    }
+  }
+};
+
+TEST_F(Calibrate, StoriesIsWhatTheInterpreterSees) {
+  check({"stories", "stories260k-hf", "", 1e-4});
+}
+TEST_F(Calibrate, StoriesFromGgufIsWhatTheInterpreterSees) {
+  check({"gguf", "stories260k-gguf/stories260k-f32.gguf", "", 1e-4});
+}
+TEST_F(Calibrate, BardIsWhatTheInterpreterSees) {
+  check({"bard", "bard", "f32", 1e-4});
+}
+
+TEST_F(Calibrate, RefusesWhatItCannotRun) {
+  Folder folder("refused");
+  std::string model = modelPath({"", "bard", "", 0});
+  CalibrateOptions options;
+  options.tokens = 16;
+  options.sequences = 4;
+  auto message = [&](const std::string &text) {
+    auto made = calibrate(model, text, folder.path, options);
+    return made ? std::string("it did") : made.error().message;
+  };
+  EXPECT_NE(message("").find("it has 0 tokens, and 4 sequences of 16 need"),
+            std::string::npos)
+      << message("");
+  EXPECT_NE(message("To be").find("the calibration text is too short"),
+            std::string::npos);
+  EXPECT_NE(message("\xff\xfe").find("UTF-8"), std::string::npos);
+  options.tokens = 1;
+  EXPECT_NE(
+      message("To be").find("at least 1 sequence of 2 tokens, got 4 of 1"),
+      std::string::npos);
+  options.tokens = 1 << 19;
+  EXPECT_NE(message("To be").find("do not fit the model's context of"),
+            std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder.path));
+}
+
+TEST_F(Calibrate, StopsAndGoesOn) {
+  std::string model = modelPath({"", "bard", "", 0});
+  std::string text;
+  for (int i = 0; i < 200; ++i)
+    text += "Speak the speech, I pray you, as I pronounced it to you. ";
+  CalibrateOptions options;
+  options.tokens = 32;
+  options.sequences = 5;
+  options.gram = false;
+  Folder folder("stopped"), whole("whole");
+  auto made = calibrate(model, text, whole.path, options);
+  ASSERT_TRUE(made) << made.error().text();
+  uint32_t parts = made->parts;
+
+  // In the middle of the third part.
+  options.progress = [](const char *, uint64_t done, uint64_t) {
+    return done == 13;
+  };
+  made = calibrate(model, text, folder.path, options);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ADZE_CANCELLED) << made.error().text();
+  options.progress = nullptr;
+  // Not with another text.
+  made = calibrate(model, text + "!", folder.path, options);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("a calibration with another text"),
+            std::string::npos)
+      << made.error().text();
+
+  made = calibrate(model, text, folder.path, options);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(made->resumed, 2u);
+  size_t files = 0;
+  for (const auto &entry : std::filesystem::directory_iterator(whole.path)) {
+    std::string other = folder.path + "/" + entry.path().filename().string();
+    EXPECT_EQ(readFile(entry.path()), readFile(other)) << other;
+    ++files;
+  }
+  EXPECT_EQ(files, parts); // data of all but the embedding, and the table
+
+  // Once more: there already. Another model's: refused.
+  made = calibrate(model, text, folder.path, options);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(made->resumed, parts);
+  options.gram = true;
+  made = calibrate(model, text, folder.path, options);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("choice of Gram matrices"),
+            std::string::npos)
+      << made.error().text();
+}
+
+} // namespace

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze calibrate: statistics of what a model's linears read on a text.
+
+#include "adze/Calibrate.h"
+#include "Console.h"
+#include "ModelArguments.h"
+#include "Subcommands.h"
+#include "llvm/Support/JSON.h"
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <sstream>
+#include <unistd.h>
+
+using namespace adze;
+using namespace adze::tools;
+
+namespace {
+
+struct CalibrateArguments {
+  std::string model, textFile, output;
+  CalibrateOptions options;
+  bool noGram = false, json = false;
+};
+
+/// 75 -> "1 min 15 s".
+std::string durationText(double seconds) {
+  auto whole = static_cast<long>(seconds + 0.5);
+  if (whole < 60)
+    return std::to_string(std::max(whole, 1L)) + " s";
+  if (whole < 3600)
+    return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) +
+           " s";
+  return std::to_string(whole / 3600) + " h " +
+         std::to_string(whole % 3600 / 60) + " min";
+}
+
+Result<std::string> readText(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file)
+    return Error{ADZE_IO_ERROR, path + ": cannot read it",
+                 "--text takes a file of plain text"};
+  text << file.rdbuf(); // fails where the file is empty, which is said later
+  return text.str();
+}
+
+int run(CalibrateArguments &a) {
+  if (isArtefact(a.model))
+    return fail(
+        {ADZE_INVALID_ARGUMENT,
+         a.model + " is an artefact, whose layers cannot be taken apart",
+         "give the model it was made from"});
+  if (auto there = checkExists(a.model); !there)
+    return fail(there.error());
+  auto text = readText(a.textFile);
+  if (!text)
+    return fail(text.error());
+  a.options.gram = !a.noGram;
+  auto made = [&] {
+    Progress progress(a.json);
+    a.options.progress = progress.callback();
+    a.options.estimate = [&](double seconds) {
+      if (!a.json)
+        std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
+                     isatty(STDERR_FILENO) ? "\r\033[K" : "",
+                     a.options.sequences, a.options.tokens,
+                     durationText(seconds).c_str());
+    };
+    return calibrate(a.model, *text, a.output, a.options);
+  }();
+  if (!made)
+    return fail(made.error());
+  if (a.json)
+    return printJson(
+        llvm::json::Object{{"output", a.output},
+                           {"sequences", int64_t(made->sequences)},
+                           {"tokens", int64_t(made->tokens)},
+                           {"parts", int64_t(made->parts)},
+                           {"resumed_parts", int64_t(made->resumed)},
+                           {"inputs", int64_t(made->inputs)},
+                           {"bytes", int64_t(made->bytes)},
+                           {"seconds", made->seconds},
+                           {"estimated_seconds", made->estimatedSeconds},
+                           {"peak_rss_bytes", int64_t(made->peakRssBytes)},
+                           {"peak_anon_bytes", int64_t(made->peakAnonBytes)},
+                           {"warnings", llvm::json::Array(made->warnings)}});
+  for (const std::string &warning : made->warnings)
+    warn(warning);
+  if (made->resumed == made->parts) {
+    std::printf("%s has these statistics already: %u inputs\n",
+                a.output.c_str(), made->inputs);
+    return ExitOk;
+  }
+  if (made->resumed)
+    std::printf("went on after %u of %u parts\n", made->resumed, made->parts);
+  std::printf("wrote %s: %u inputs over %u sequences of %u tokens, %s\n"
+              "%s; at most %s of memory beside the files\n",
+              a.output.c_str(), made->inputs, made->sequences, made->tokens,
+              bytesText(made->bytes).c_str(),
+              durationText(made->seconds).c_str(),
+              bytesText(made->peakAnonBytes).c_str());
+  return ExitOk;
+}
+} // namespace
+
+void adze::tools::addCalibrate(CLI::App &app, int &status) {
+  CLI::App &command = *app.add_subcommand(
+      "calibrate", "measure on a text what a model's linears read");
+  auto a = std::make_shared<CalibrateArguments>();
+  command.add_option("MODEL", a->model, "directory, .gguf or .mlir")
+      ->type_name("")
+      ->required();
+  command.add_option("--text", a->textFile, "the text, UTF-8")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("-o,--output", a->output, "the folder of statistics")
+      ->type_name("FOLDER")
+      ->required();
+  command
+      .add_option("--sequences", a->options.sequences,
+                  "sequences, spread over the text (default: 128)")
+      ->check(CLI::Range(1u, 1u << 20).description(""))
+      ->type_name("N");
+  command
+      .add_option("--tokens", a->options.tokens,
+                  "tokens of each, the beginning token included\n"
+                  "(default: 512)")
+      ->check(CLI::Range(2u, 1u << 20).description(""))
+      ->type_name("N");
+  command.add_flag("--no-gram", a->noGram,
+                   "only figures per column: a small folder, not\n"
+                   "enough for GPTQ");
+  command
+      .add_option("--kv", a->options.kv,
+                  "type of keys and values (default: f32 for f32\n"
+                  "weights, else bf16)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))
+      ->type_name("TYPE");
+  command
+      .add_option("--load-pass-plugin", a->options.plugins,
+                  "shared library with passes or ops")
+      ->type_name("F.so")
+      ->expected(1)
+      ->take_all();
+  command
+      .add_option("--threads", a->options.threads,
+                  "threads (default: the CPUs this process may use)")
+      ->check(CLI::Range(0u, 4096u).description(""))
+      ->type_name("N");
+  command.add_flag("--json", a->json, "print one JSON object and nothing else");
+  command.footer(R"(
+The model runs layer by layer, so that only one is in memory. A run that was
+stopped or killed goes on when it is started again with the same arguments.
+
+examples
+  adze calibrate model/ --text train.txt -o model.stats
+  adze calibrate model/ --text train.txt -o model.stats --sequences 32 --no-gram)");
+  command.callback([a, &status] { status = run(*a); });
+}
