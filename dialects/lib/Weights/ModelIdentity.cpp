@@ -2,7 +2,7 @@
 //
 // See the header.
 
-#include "ModelIdentity.h"
+#include "adze/Weights/ModelIdentity.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"

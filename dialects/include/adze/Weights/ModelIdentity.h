@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What a model's weights are, as a hash: statistics belong to one model.
-#ifndef ADZE_CODEGEN_DRIVER_MODELIDENTITY_H
-#define ADZE_CODEGEN_DRIVER_MODELIDENTITY_H
+#ifndef ADZE_WEIGHTS_MODELIDENTITY_H
+#define ADZE_WEIGHTS_MODELIDENTITY_H
 
 #include "adze/Weights/WeightSource.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -18,4 +18,4 @@ llvm::Expected<std::string> modelIdentity(mlir::ModuleOp module,
 
 } // namespace adze
 
-#endif // ADZE_CODEGEN_DRIVER_MODELIDENTITY_H
+#endif // ADZE_WEIGHTS_MODELIDENTITY_H
