@@ -33,10 +33,10 @@ Expected<std::unique_ptr<Statistics>> Statistics::open(StringRef folder) {
   result->table = std::move(*table);
   if (Error error = result->readHeader())
     return std::move(error);
-  std::set<std::string> inputs;
-  for (const auto &entry : result->inputOf)
-    inputs.insert(entry.second);
-  for (const std::string &input : inputs)
+  std::set<std::string> names;
+  for (const auto &entry : result->inputs)
+    names.insert(entry.second);
+  for (const std::string &input : names)
     if (auto bound = result->bind(input); !bound)
       return bound.takeError();
   return result;
@@ -62,8 +62,8 @@ Error Statistics::readHeader() {
   auto model = object.getString("model"), text = object.getString("text");
   auto tokens = object.getInteger("tokens");
   auto sequences = object.getInteger("sequences");
-  const json::Object *inputs = object.getObject("inputs");
-  if (!model || !text || !tokens || !sequences || !inputs)
+  const json::Object *readers = object.getObject("inputs");
+  if (!model || !text || !tokens || !sequences || !readers)
     return fail("expected the keys \"model\", \"text\" (strings), \"tokens\", "
                 "\"sequences\" (integers) and \"inputs\" (an object)" +
                 kRemedy);
@@ -71,12 +71,12 @@ Error Statistics::readHeader() {
   textHash = text->str();
   tokenCount = *tokens;
   sequenceCount = *sequences;
-  for (auto &[weight, input] : *inputs) {
+  for (auto &[weight, input] : *readers) {
     auto name = input.getAsString();
     if (!name)
       return fail("\"inputs\": weight \"" + StringRef(weight) +
                   "\": expected the name of an input" + kRemedy);
-    inputOf[weight] = name->str();
+    inputs[weight] = name->str();
   }
   return Error::success();
 }
@@ -151,14 +151,21 @@ Expected<InputStatistics> Statistics::bind(StringRef input) const {
   return result;
 }
 
-Expected<InputStatistics> Statistics::of(StringRef weightName) const {
-  auto it = inputOf.find(weightName);
-  if (it == inputOf.end())
+Expected<StringRef> Statistics::inputOf(StringRef weightName) const {
+  auto it = inputs.find(weightName);
+  if (it == inputs.end())
     return createStringError(file + ": \"inputs\": expected weight \"" +
                              weightName +
                              "\", not found: the calibration saw no linear "
                              "that reads it");
-  auto result = bind(it->second);
+  return StringRef(it->second);
+}
+
+Expected<InputStatistics> Statistics::of(StringRef weightName) const {
+  auto input = inputOf(weightName);
+  if (!input)
+    return input.takeError();
+  auto result = bind(*input);
   if (!result)
     return result;
   auto check = [&](StringRef tensor, ArrayRef<float> values,

@@ -9,6 +9,10 @@
 
 namespace adze {
 
+/// The module attribute that keeps the identity of the model as it was imported
+/// once a pass has made other sources of its weights.
+inline constexpr llvm::StringLiteral kModelAttrName = "adze.model";
+
 /// A hash, in hexadecimal, of every source tensor that a weight of `module`
 /// names: name, type, shape and bytes, in the order of the names. Where the
 /// files lie does not count. `module` as it is imported: passes may drop

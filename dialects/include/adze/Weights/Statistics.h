@@ -46,6 +46,9 @@ public:
   /// square) are an error that names the tensor and the place.
   llvm::Expected<InputStatistics> of(llvm::StringRef weightName) const;
 
+  /// The name of what that linear reads, without a look at its values.
+  llvm::Expected<llvm::StringRef> inputOf(llvm::StringRef weightName) const;
+
   /// An error unless these are statistics of the model whose identity is
   /// `expected` (see modelIdentity).
   llvm::Error checkModel(llvm::StringRef expected) const;
@@ -67,7 +70,7 @@ private:
   std::unique_ptr<WeightTable> table;
   std::string modelHash, textHash;
   int64_t tokenCount = 0, sequenceCount = 0;
-  llvm::StringMap<std::string> inputOf; // of weights, by name
+  llvm::StringMap<std::string> inputs; // of weights, by name
 };
 
 } // namespace adze
