@@ -10,8 +10,8 @@
 #include "Memory.h"
 #include "ModelCompiler.h"
 #include "PartRunner.h"
-#include "StatisticsFiles.h"
 #include "adze/Weights/ModelIdentity.h"
+#include "adze/Weights/Statistics.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -48,12 +48,16 @@ private:
   struct Part {
     PartKind kind;
     int64_t layer = 0;
+    /// The weights that read each of its inputs, by the name of the tap.
+    std::map<std::string, std::vector<std::string>> readers = {};
   };
 
   llvm::Error prepare(StringRef text);
-  void nameInputs();
+  llvm::Error nameInputs(ModelParts &found);
   llvm::Error runPart(uint32_t index);
   llvm::Error runSequences(uint32_t index, PartRunner &runner);
+  llvm::Error write(uint32_t index, const PartRunner &runner);
+  uint32_t firstToRun();
   bool report(uint64_t part, uint64_t sequence) {
     stats.peakAnonBytes = std::max(stats.peakAnonBytes, anonymousBytes());
     return options.progress &&
@@ -68,14 +72,12 @@ private:
   CalibrateStats &stats;
   llvm::DefaultThreadPool pool;
 
-  CalibrationIdentity identity;
+  StatisticsOrigin origin;
   std::vector<std::vector<int32_t>> sequences;
   OwningOpRef<ModuleOp> module; // with observers
   std::vector<Part> parts;
-  /// Names of weights, by the input that they read.
-  std::map<std::string, std::vector<std::string>> readers;
   std::unique_ptr<CalibrationFolder> folder;
-  StatisticsFiles files{path};
+  std::unique_ptr<StatisticsWriter> writer;
   double compileSeconds = 0; // of the last part
   bool estimated = false;
 };
@@ -84,8 +86,8 @@ private:
 
 //===-- before it runs ----------------------------------------------------===//
 
-/// What the metadata of a model says it can take at most; 0: nothing.
-static uint64_t contextOf(ModuleOp module) {
+/// What the metadata of a model says under `key`; 0: nothing.
+static uint64_t metaNumber(ModuleOp module, StringRef key) {
   auto attr = module->getAttrOfType<StringAttr>(kMetaAttrName);
   if (!attr)
     return 0;
@@ -95,47 +97,84 @@ static uint64_t contextOf(ModuleOp module) {
     return 0;
   }
   const llvm::json::Object *object = parsed->getAsObject();
-  return object ? uint64_t(object->getInteger("context").value_or(0)) : 0;
+  return object ? uint64_t(object->getInteger(key).value_or(0)) : 0;
 }
 
-/// The linears' weights by the names of the taps on what they read.
-void Calibration::nameInputs() {
-  auto add = [&](func::FuncOp func, std::optional<int64_t> layer) {
+/// Rows of the table that tokens are looked up in.
+static int64_t vocabularyOf(ModuleOp module) {
+  int64_t rows = INT32_MAX;
+  module.walk([&](EmbedOp op) {
+    rows = std::min(
+        rows, lookupWeight(op, op.getTableAttr()).getWeightType().getRows());
+  });
+  return rows;
+}
+
+/// The weights of linears by the names of the taps on what they read.
+llvm::Error Calibration::nameInputs(ModelParts &found) {
+  std::set<std::string> known;
+  for (Part &part : parts) {
+    if (part.kind == PartKind::Embedding)
+      continue;
+    bool isLayer = part.kind == PartKind::Layer;
     auto filled = [&](StringRef name) {
       std::string text = name.str();
-      if (size_t at = text.find("{}"); layer && at != std::string::npos)
-        text.replace(at, 2, std::to_string(*layer));
+      if (size_t at = text.find("{}"); isLayer && at != std::string::npos)
+        text.replace(at, 2, std::to_string(part.layer));
       return text;
     };
+    auto func = isLayer ? module->lookupSymbol<func::FuncOp>(
+                              found.repeatOf(part.layer).getCallee())
+                        : found.entry;
     func.walk([&](LinearOp op) {
       Value x = op.getX();
       while (auto quantize = x.getDefiningOp<QuantizeOp>())
         x = quantize.getX();
       for (Operation *user : x.getUsers())
         if (auto tap = dyn_cast<TapOp>(user))
-          for (StringRef source :
+          for (const std::string &source :
                sourcesOf(lookupWeight(op, op.getWeightAttr())))
-            readers[filled(tap.getName())].push_back(filled(source));
+            part.readers[filled(tap.getName())].push_back(filled(source));
     });
-  };
-  auto found = findParts(*module);
-  add(found->entry, std::nullopt);
-  for (RepeatOp repeat : found->repeats)
-    for (int64_t i : llvm::seq<int64_t>(repeat.getCount()))
-      add(module->lookupSymbol<func::FuncOp>(repeat.getCallee()),
-          repeat.getFirst() + i);
+    for (auto &[input, weights] : part.readers) {
+      llvm::sort(weights);
+      weights.erase(llvm::unique(weights), weights.end());
+      if (!known.insert(input).second)
+        return asError("what reads \"" + input +
+                       "\" is observed in two parts of the model: a weight "
+                       "that layers share cannot be calibrated");
+    }
+  }
+  return llvm::Error::success();
 }
 
 llvm::Error Calibration::prepare(StringRef text) {
   if (!compiler.weights())
     return asError("the module has no weight table: there is nothing to run");
-  uint64_t context = contextOf(compiler.module());
+  uint64_t context = metaNumber(compiler.module(), "context");
   if (context && options.tokens > context)
     return asError("sequences of " + llvm::Twine(options.tokens) +
                    " tokens do not fit the model's context of " +
                    llvm::Twine(context));
-  auto cut = calibrationSequences(compiler.textTable(), text, options.sequences,
-                                  options.tokens);
+  CalibrationTokens tokens{options.ids};
+  if (options.ids.empty()) {
+    auto made = tokenizeText(compiler.textTable(), text);
+    if (!made)
+      return made.takeError();
+    tokens = std::move(*made);
+  }
+  int64_t vocabulary = vocabularyOf(compiler.module());
+  for (int32_t id : tokens.ids)
+    if (id < 0 || id >= vocabulary)
+      return asError("token " + llvm::Twine(id) +
+                     " is not in the model's vocabulary of " +
+                     llvm::Twine(vocabulary));
+  StringRef content =
+      options.ids.empty()
+          ? text
+          : StringRef(reinterpret_cast<const char *>(options.ids.data()),
+                      options.ids.size() * sizeof(int32_t));
+  auto cut = cutSequences(tokens, options.sequences, options.tokens);
   if (!cut)
     return cut.takeError();
   sequences = std::move(*cut);
@@ -145,8 +184,8 @@ llvm::Error Calibration::prepare(StringRef text) {
   auto hash = modelIdentity(compiler.module(), *compiler.weights());
   if (!hash)
     return hash.takeError();
-  identity = {*hash, sha256Hex(text), options.sequences, options.tokens,
-              options.gram};
+  origin = {*hash, sha256Hex(content),
+            int64_t(options.sequences) * options.tokens, options.sequences};
   module = compiler.module().clone();
   if (llvm::Error error = compiler.runPasses(*module, "adze-insert-observers"))
     return error;
@@ -158,8 +197,7 @@ llvm::Error Calibration::prepare(StringRef text) {
     parts.push_back({PartKind::Layer, layer});
   if (!found->headTaps().empty())
     parts.push_back({PartKind::Head});
-  nameInputs();
-  return llvm::Error::success();
+  return nameInputs(*found);
 }
 
 //===-- a part ------------------------------------------------------------===//
@@ -191,20 +229,62 @@ llvm::Error Calibration::runPart(uint32_t index) {
   compileSeconds = since(start);
   if (llvm::Error error = runSequences(index, **runner))
     return error;
-  if (llvm::Error error = files.write(index, (*runner)->inputs(), options.gram))
-    return error;
-  return folder->setDone(index + 1);
+  return write(index, **runner);
+}
+
+llvm::Error Calibration::write(uint32_t index, const PartRunner &runner) {
+  struct Vectors {
+    std::vector<float> gram, squares, largest, magnitudes;
+  };
+  std::vector<Vectors> vectors;
+  std::vector<StatisticsWriter::Input> inputs;
+  vectors.reserve(runner.inputs().size()); // inputs refer to them
+  for (const auto &[name, sums] : runner.inputs()) {
+    auto reader = parts[index].readers.find(name);
+    if (reader == parts[index].readers.end())
+      continue; // somebody else's tap
+    if (!sums.isFinite())
+      return asError("what \"" + name +
+                     "\" reads is not finite: the model overflows on this "
+                     "text");
+    vectors.push_back({{}, sums.sumSquares(), sums.absMax(), sums.absSum()});
+    Vectors &v = vectors.back();
+    if (options.gram)
+      v.gram = sums.gram();
+    inputs.push_back({name, reader->second, sums.count(), v.gram, v.squares,
+                      v.largest, v.magnitudes});
+  }
+  if (inputs.empty())
+    return llvm::Error::success();
+  std::string file = parts[index].kind == PartKind::Head
+                         ? "head"
+                         : "layer-" + std::to_string(parts[index].layer);
+  return writer->add(file, inputs);
+}
+
+/// Behind the last part whose inputs are all done: its hidden states are whole.
+uint32_t Calibration::firstToRun() {
+  uint32_t first = 0;
+  for (uint32_t i = 0; i < parts.size(); ++i) {
+    for (const auto &entry : parts[i].readers)
+      if (!writer->isDone(entry.first))
+        return first;
+    if (!parts[i].readers.empty())
+      first = i + 1;
+  }
+  return first;
 }
 
 llvm::Error Calibration::runSequences(uint32_t index, PartRunner &runner) {
   bool isHead = parts[index].kind == PartKind::Head;
   uint64_t rows = options.tokens;
   int64_t columns = runner.inputColumns();
-  float *in = nullptr, *out = nullptr;
+  const float *in = nullptr;
+  float *out = nullptr;
   if (columns) {
     auto mapped =
-        folder->rowsOf(index - 1, uint64_t(columns) * rows * sizeof(float) *
-                                      options.sequences);
+        folder->writtenBy(index - 1, uint64_t(columns) * rows * sizeof(float) *
+                                         options.sequences);
     if (!mapped)
       return mapped.takeError();
     in = *mapped;
@@ -239,10 +319,6 @@ llvm::Error Calibration::runSequences(uint32_t index, PartRunner &runner) {
   }
   if (options.sequences < 4)
     estimate(index, since(start) / options.sequences);
-  for (const auto &[name, sums] : runner.inputs())
-    if (!sums.isFinite())
-      return asError("what " + name +
-                     " reads is not finite: the model overflows on this text");
   return llvm::Error::success();
 }
 
@@ -262,26 +338,58 @@ void Calibration::estimate(uint32_t index, double perSequence) {
 
 //===-- all of it ---------------------------------------------------------===//
 
+/// A finished folder has what is asked for.
+static llvm::Error checkFinished(StringRef path, bool wantGram) {
+  auto statistics = Statistics::open(path);
+  if (!statistics)
+    return statistics.takeError();
+  for (StringRef input : (*statistics)->inputs()) {
+    auto found = (*statistics)->of(input);
+    if (!found)
+      return found.takeError();
+    if (wantGram && found->gram.empty())
+      return asError(path + ": has statistics without Gram matrices, expected "
+                            "them; give another folder, or remove this one");
+  }
+  return llvm::Error::success();
+}
+
+static uint64_t bytesIn(const std::string &folder) {
+  uint64_t total = 0, size = 0;
+  std::error_code code;
+  for (llvm::sys::fs::directory_iterator it(folder, code), end;
+       it != end && !code; it.increment(code))
+    if (!llvm::sys::fs::file_size(it->path(), size))
+      total += size;
+  return total;
+}
+
 llvm::Error Calibration::run(StringRef text) {
   if (llvm::Error error = prepare(text))
     return error;
-  auto opened = CalibrationFolder::open(path, identity);
+  auto opened = CalibrationFolder::open(
+      path, options.gram ? "with Gram matrices" : "without Gram matrices");
   if (!opened)
     return opened.takeError();
   folder = std::move(*opened);
+  auto made = StatisticsWriter::create(path, origin);
+  if (!made)
+    return made.takeError();
+  writer = std::move(*made);
+  for (const Part &part : parts)
+    stats.inputs += uint32_t(part.readers.size());
   stats.parts = uint32_t(parts.size());
-  stats.resumed = std::min(folder->done(), stats.parts);
+  stats.resumed = firstToRun();
   for (uint32_t i = stats.resumed; i < parts.size(); ++i)
     if (llvm::Error error = runPart(i))
       return error;
-  if (!folder->isFinished()) {
-    auto count = files.finish(stats.parts, identity.header(), readers);
-    if (!count)
-      return count.takeError();
-  }
+  if (!writer->isComplete())
+    if (llvm::Error error = writer->finish())
+      return error;
   folder->finish();
-  stats.inputs = uint32_t(readers.size());
-  stats.bytes = files.bytes(stats.parts);
+  if (llvm::Error error = checkFinished(path, options.gram))
+    return error;
+  stats.bytes = bytesIn(path);
   report(parts.size(), 0);
   return llvm::Error::success();
 }

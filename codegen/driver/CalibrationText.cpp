@@ -17,8 +17,8 @@ std::string adze::sha256Hex(StringRef bytes) {
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
-static llvm::Error encode(StringRef table, StringRef text,
-                          std::vector<int32_t> &ids, int32_t &bos) {
+llvm::Expected<CalibrationTokens> adze::tokenizeText(StringRef table,
+                                                     StringRef text) {
   if (table.empty())
     return llvm::createStringError(
         "the model has no tokenizer: put its tokenizer files beside the "
@@ -30,30 +30,29 @@ static llvm::Error encode(StringRef table, StringRef text,
   adze_text_error error = {};
   if (adze_text_open(aligned.data(), table.size(), &tokenizer, &error))
     return llvm::createStringError(llvm::Twine("tokenizer: ") + error.message);
+  CalibrationTokens result;
   int32_t *found = nullptr;
   size_t count = 0;
   adze_text_status status = adze_text_encode(
       tokenizer, text.data(), text.size(), 0, &found, &count, &error);
   if (status == ADZE_TEXT_OK)
-    ids.assign(found, found + count);
+    result.ids.assign(found, found + count);
   adze_text_free(found);
   adze_text_info info = {};
   info.struct_size = sizeof info;
-  bos = !adze_text_get_info(tokenizer, &info) && info.adds_bos ? info.bos : -1;
+  if (!adze_text_get_info(tokenizer, &info) && info.adds_bos)
+    result.bos = info.bos;
   adze_text_close(tokenizer);
   if (status != ADZE_TEXT_OK)
     return llvm::createStringError(llvm::Twine("the calibration text: ") +
                                    error.message);
-  return llvm::Error::success();
+  return result;
 }
 
 llvm::Expected<std::vector<std::vector<int32_t>>>
-adze::calibrationSequences(StringRef table, StringRef text, uint32_t sequences,
-                           uint32_t length) {
-  std::vector<int32_t> ids;
-  int32_t bos = -1;
-  if (llvm::Error error = encode(table, text, ids, bos))
-    return std::move(error);
+adze::cutSequences(const CalibrationTokens &tokens, uint32_t sequences,
+                   uint32_t length) {
+  const auto &[ids, bos] = tokens;
   uint64_t each = length - (bos >= 0 ? 1 : 0);
   uint64_t needed = each * sequences;
   if (ids.size() < needed || ids.empty())

@@ -8,7 +8,7 @@
 #include "ModelCompiler.h"
 #include "adze/Calibrate.h"
 #include "adze/Interpreter/Interpreter.h"
-#include "adze/Weights/WeightTable.h"
+#include "adze/Weights/Statistics.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
@@ -169,28 +169,30 @@ interpret(ModelCompiler &compiler,
 }
 
 /// max |a - b| / max |b|.
-double difference(const TensorView &view, const std::vector<double> &expected) {
-  EXPECT_EQ(view.bytes, expected.size() * sizeof(float));
+double difference(llvm::ArrayRef<float> found,
+                  const std::vector<double> &expected) {
+  EXPECT_EQ(found.size(), expected.size());
+  if (found.size() != expected.size())
+    return INFINITY;
   double worst = 0, largest = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    float value;
-    std::memcpy(&value, view.data + i * sizeof value, sizeof value);
-    worst = std::max(worst, std::fabs(double(value) - expected[i]));
+    worst = std::max(worst, std::fabs(double(found[i]) - expected[i]));
     largest = std::max(largest, std::fabs(expected[i]));
   }
   return worst / largest;
 }
 
 struct Case {
-  const char *name, *model;
+  std::string name, model;
   std::string kv;
   double tolerance;
+  bool hasText = true; ///< else ids made up
 };
 
 std::string modelPath(const Case &c) {
-  std::string name = c.model;
-  return name == "bard" ? ADZE_SOURCE_DIR "/examples/models/bard"
-                        : ADZE_TEST_DATA "/models/" + name;
+  if (c.model == "bard")
+    return ADZE_SOURCE_DIR "/examples/models/bard";
+  return c.hasText ? ADZE_TEST_DATA "/models/" + c.model : c.model;
 }
 
 std::string calibrationText() {
@@ -201,30 +203,44 @@ class Calibrate : public testing::Test {
 protected:
   void check(const Case &c) {
     std::string model = modelPath(c), text = calibrationText();
-    if (!std::filesystem::exists(model) || text.empty())
+    if (!std::filesystem::exists(model) || (c.hasText && text.empty()))
       GTEST_SKIP() << model << " or the text is not there";
-    CalibrateOptions options;
-    options.sequences = 3;
-    options.tokens = 70; // more than one page of keys and values
-    options.kv = c.kv;
-    options.threads = 2;
-    Folder two(c.name), one((std::string(c.name) + "1").c_str());
-    auto made = calibrate(model, text, two.path, options);
-    ASSERT_TRUE(made) << made.error().text();
-
     CompileOptions import;
     import.kv = c.kv;
     ModelCompiler compiler(import);
     ASSERT_FALSE(bool(compiler.load(model)));
     ASSERT_FALSE(
         bool(compiler.runPasses(compiler.module(), "adze-insert-observers")));
-    auto sequences = calibrationSequences(compiler.textTable(), text, 3, 70);
+
+    CalibrateOptions options;
+    options.sequences = 3;
+    options.tokens = 70; // more than one page of keys and values
+    options.kv = c.kv;
+    options.threads = 2;
+    CalibrationTokens tokens;
+    if (c.hasText) {
+      auto made = tokenizeText(compiler.textTable(), text);
+      ASSERT_TRUE(bool(made)) << llvm::toString(made.takeError());
+      tokens = *made;
+    } else {
+      std::mt19937 random(1);
+      for (int i = 0; i < 250; ++i)
+        tokens.ids.push_back(int32_t(random() % 8)); // all have them
+      options.ids = tokens.ids;
+    }
+    auto sequences = cutSequences(tokens, 3, 70);
     ASSERT_TRUE(bool(sequences));
+    Folder two("two"), one("one");
+    auto made = calibrate(model, text, two.path, options);
+    ASSERT_TRUE(made) << made.error().text();
+
     auto expected = interpret(compiler, *sequences);
     compare(two.path, expected, c.tolerance);
     EXPECT_EQ(made->inputs, expected.size());
 
     // The same bytes from one thread.
+    if (!c.hasText)
+      return;
     options.threads = 1;
     made = calibrate(model, text, one.path, options);
     ASSERT_TRUE(made) << made.error().text();
@@ -234,30 +250,26 @@ protected:
       EXPECT_EQ(readFile(entry.path()), readFile(other)) << other;
       ++files;
     }
-    EXPECT_GE(files, 3u);
+    EXPECT_GE(files, 3u); // two layers or more, and the table
   }
 
   void compare(const std::string &folder,
                const std::map<std::string, Expected> &expected,
                double tolerance) {
-    auto table = WeightTable::open(folder + "/statistics.json");
-    ASSERT_TRUE(bool(table)) << llvm::toString(table.takeError());
-    EXPECT_EQ((*table)->entries().size(), expected.size() * 5);
+    auto statistics = Statistics::open(folder);
+    ASSERT_TRUE(bool(statistics)) << llvm::toString(statistics.takeError());
+    EXPECT_EQ((*statistics)->inputs().size(), expected.size());
     for (const auto &[name, input] : expected) {
-      auto get = [&](const char *tensor) {
-        auto view = (*table)->lookup(name + "/" + tensor);
-        EXPECT_TRUE(bool(view)) << llvm::toString(view.takeError());
-        return *view;
-      };
+      auto found = (*statistics)->of(name);
+      ASSERT_TRUE(bool(found)) << llvm::toString(found.takeError());
+      EXPECT_EQ(found->count, input.count) << name;
       std::vector<double> squares;
       for (int64_t i = 0; i < input.columns; ++i)
         squares.push_back(input.gram[size_t(i * input.columns + i)]);
-      EXPECT_LT(difference(get("gram"), input.gram), tolerance) << name;
-      EXPECT_LT(difference(get("sum_squares"), squares), tolerance) << name;
-      EXPECT_LT(difference(get("abs_sum"), input.magnitudes), tolerance)
-          << name;
-      EXPECT_LT(difference(get("abs_max"), input.largest), tolerance) << name;
-      EXPECT_EQ(difference(get("count"), {double(input.count)}), 0) << name;
+      EXPECT_LT(difference(found->gram, input.gram), tolerance) << name;
+      EXPECT_LT(difference(found->sumSquares, squares), tolerance) << name;
+      EXPECT_LT(difference(found->absSum, input.magnitudes), tolerance) << name;
+      EXPECT_LT(difference(found->absMax, input.largest), tolerance) << name;
     }
   }
 };
@@ -266,11 +278,44 @@ TEST_F(Calibrate, StoriesIsWhatTheInterpreterSees) {
   check({"stories", "stories260k-hf", "", 1e-4});
 }
 TEST_F(Calibrate, StoriesFromGgufIsWhatTheInterpreterSees) {
-  check({"gguf", "stories260k-gguf/stories260k-f32.gguf", "", 1e-4});
+  check({"gguf", "stories260k-gguf/stories260K.gguf", "", 1e-4});
 }
 TEST_F(Calibrate, BardIsWhatTheInterpreterSees) {
   check({"bard", "bard", "f32", 1e-4});
 }
+
+/// Small random models of every architecture, container and stored format.
+class CalibrateReferences : public Calibrate,
+                            public testing::WithParamInterface<std::string> {};
+
+std::vector<std::string> referenceModels() {
+  std::vector<std::string> models;
+  for (const char *kind : {"hf", "gguf", "quantized", "blocks"}) {
+    std::filesystem::path folder =
+        std::filesystem::path(ADZE_SOURCE_DIR "/test/numerics/references") /
+        kind;
+    for (const auto &entry : std::filesystem::directory_iterator(folder)) {
+      auto file = entry.path() / "model.gguf";
+      models.push_back(std::filesystem::exists(file) ? file.string()
+                                                     : entry.path().string());
+    }
+  }
+  std::sort(models.begin(), models.end());
+  return models;
+}
+
+TEST_P(CalibrateReferences, AreWhatTheInterpreterSees) {
+  check({"reference", GetParam(), "f32", 1e-4, /*hasText=*/false});
+}
+INSTANTIATE_TEST_SUITE_P(All, CalibrateReferences,
+                         testing::ValuesIn(referenceModels()),
+                         [](const auto &info) {
+                           std::string name = info.param.substr(
+                               info.param.rfind("references/") + 11);
+                           for (char &c : name)
+                             c = std::isalnum(c) ? c : '_';
+                           return name;
+                         });
 
 TEST_F(Calibrate, RefusesWhatItCannotRun) {
   Folder folder("refused");
@@ -292,6 +337,11 @@ TEST_F(Calibrate, RefusesWhatItCannotRun) {
   EXPECT_NE(
       message("To be").find("at least 1 sequence of 2 tokens, got 4 of 1"),
       std::string::npos);
+  options.tokens = 16;
+  options.ids.assign(100, 1024);
+  EXPECT_EQ(message("To be"),
+            "token 1024 is not in the model's vocabulary of 1024");
+  options.ids.clear();
   options.tokens = 1 << 19;
   EXPECT_NE(message("To be").find("do not fit the model's context of"),
             std::string::npos);
@@ -323,7 +373,7 @@ TEST_F(Calibrate, StopsAndGoesOn) {
   // Not with another text.
   made = calibrate(model, text + "!", folder.path, options);
   ASSERT_FALSE(made);
-  EXPECT_NE(made.error().message.find("a calibration with another text"),
+  EXPECT_NE(made.error().message.find("expected statistics of"),
             std::string::npos)
       << made.error().text();
 
@@ -345,7 +395,7 @@ TEST_F(Calibrate, StopsAndGoesOn) {
   options.gram = true;
   made = calibrate(model, text, folder.path, options);
   ASSERT_FALSE(made);
-  EXPECT_NE(made.error().message.find("choice of Gram matrices"),
+  EXPECT_NE(made.error().message.find("without Gram matrices"),
             std::string::npos)
       << made.error().text();
 }

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace adze {
 
@@ -26,6 +27,9 @@ struct CalibrateOptions : CompileOptions {
   /// The text is cut into this many sequences of so many tokens, spread over
   /// all of it. The beginning token counts, where the tokenizer adds one.
   uint32_t sequences = 128, tokens = 512;
+  /// Tokens to cut in place of the text's, for a model without a tokenizer.
+  /// Nothing is put before a sequence of them.
+  std::vector<int32_t> ids;
   /// Without the Gram matrices only figures per column are kept: a small
   /// folder, enough for AWQ, SmoothQuant and importance.
   bool gram = true;

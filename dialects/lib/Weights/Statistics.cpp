@@ -1,200 +1,186 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Reads a folder of statistics. WeightTable maps and checks the files; here is
-// the header, and what must be true of the tensors of an input.
+// Reading of statistics: the tensors as a weight table reads them, then what
+// they should be for each input.
 
 #include "adze/Weights/Statistics.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/JSON.h"
+#include "StatisticsFile.h"
 #include "llvm/Support/Path.h"
 #include <cmath>
-#include <set>
 
 using namespace llvm;
 using namespace adze;
+using namespace adze::detail;
 
-static constexpr StringLiteral kRemedy =
-    "; remove the folder and calibrate again";
-
-Expected<std::unique_ptr<Statistics>> Statistics::open(StringRef folder) {
-  std::unique_ptr<Statistics> result(new Statistics);
-  SmallString<256> path(folder);
-  sys::path::append(path, "statistics.json");
-  result->file = path.str().str();
-  SmallString<256> unfinished(folder);
-  sys::path::append(unfinished, "calibration.json");
-  if (!sys::fs::exists(path) && sys::fs::exists(unfinished))
+Expected<StatisticsHeader> adze::detail::readHeader(StringRef path) {
+  auto root = readTableJson(path, "statistics");
+  if (!root)
+    return root.takeError();
+  const json::Object *object = root->getAsObject();
+  auto kind = object ? object->getString("kind") : std::nullopt;
+  if (!kind || *kind != "statistics")
+    return createStringError(path + ": expected statistics of a calibration, "
+                                    "with \"kind\": \"statistics\"");
+  auto version = object->getInteger("version");
+  if (!version || *version != kTableVersion)
+    return createStringError(path + ": expected statistics of version " +
+                             Twine(kTableVersion) + ", found " +
+                             (version ? Twine(*version) : Twine("none")) +
+                             "; calibrate again");
+  auto complete = object->getBoolean("complete");
+  auto model = object->getString("model"), text = object->getString("text");
+  auto tokens = object->getInteger("tokens"),
+       sequences = object->getInteger("sequences");
+  const json::Object *inputs = object->getObject("inputs");
+  if (!complete || !model || !text || !tokens || !sequences || !inputs)
     return createStringError(
-        folder + ": the calibration is not finished; run the same `adze "
-                 "calibrate` again, it goes on where it ended");
+        path + ": expected the keys \"complete\" (true or false), \"model\", "
+               "\"text\" (strings), \"tokens\", \"sequences\" (integers) and "
+               "\"inputs\" (an object)");
+  StatisticsHeader header;
+  header.complete = *complete;
+  header.origin = {model->str(), text->str(), *tokens, *sequences};
+  for (auto &[weight, value] : *inputs) {
+    auto input = value.getAsString();
+    if (!input)
+      return createStringError(path + ": weight \"" + StringRef(weight) +
+                               "\": expected the name of its input");
+    header.inputOf.push_back({StringRef(weight).str(), input->str()});
+  }
+  return header;
+}
+
+namespace {
+
+/// Reads the tensors of inputs; errors name file and tensor.
+class InputReader {
+public:
+  explicit InputReader(WeightTable &table) : table(table) {}
+
+  Expected<InputStatistics> read(StringRef input) {
+    InputStatistics stats;
+    auto squares = table.lookup((input + "/sum_squares").str());
+    if (!squares)
+      return squares.takeError();
+    stats.columns = squares->shape.size() == 1 ? squares->shape[0] : 0;
+    int64_t k = stats.columns;
+    if (Error error = getFloats(input + "/sum_squares", {k}, stats.sumSquares))
+      return error;
+    if (Error error = getFloats(input + "/abs_max", {k}, stats.absMax))
+      return error;
+    if (Error error = getFloats(input + "/abs_sum", {k}, stats.absSum))
+      return error;
+    if (table.contains((input + "/gram").str()))
+      if (Error error = getFloats(input + "/gram", {k, k}, stats.gram))
+        return error;
+    auto count = table.lookup((input + "/count").str());
+    if (!count)
+      return count.takeError();
+    if (count->dtype != "i64" || count->bytes != 8)
+      return error(input + "/count", "expected one i64, found " + count->dtype +
+                                         " of " + Twine(count->bytes) +
+                                         " bytes");
+    std::memcpy(&stats.count, count->data, 8);
+    if (stats.count <= 0)
+      return error(input + "/count",
+                   "expected at least one row, found " + Twine(stats.count));
+    return stats;
+  }
+
+private:
+  Error error(const Twine &tensor, const Twine &message) {
+    return createStringError(table.path() + ": tensor \"" + tensor +
+                             "\": " + message);
+  }
+
+  Error getFloats(const Twine &tensor, ArrayRef<int64_t> shape,
+                  ArrayRef<float> &values) {
+    auto view = table.lookup(tensor.str());
+    if (!view)
+      return view.takeError();
+    auto spell = [](ArrayRef<int64_t> dims) {
+      std::string text;
+      for (int64_t dim : dims)
+        text += (text.empty() ? "" : "x") + std::to_string(dim);
+      return text;
+    };
+    if (view->dtype != "f32" || ArrayRef<int64_t>(view->shape) != shape)
+      return error(tensor, "expected f32 " + spell(shape) + ", found " +
+                               view->dtype + " " + spell(view->shape));
+    if (reinterpret_cast<uintptr_t>(view->data) % alignof(float))
+      return error(tensor, "expected an offset that 4 divides");
+    values = ArrayRef(reinterpret_cast<const float *>(view->data),
+                      view->bytes / sizeof(float));
+    // What is of the order of the columns is looked at here, a gram by those
+    // who factor it.
+    if (shape.size() == 1)
+      for (auto [i, value] : enumerate(values))
+        if (!std::isfinite(value) || value < 0)
+          return error(tensor, "expected numbers that are finite and not "
+                               "negative, found " +
+                                   std::to_string(value) + " in column " +
+                                   Twine(i));
+    return Error::success();
+  }
+
+  WeightTable &table;
+};
+
+} // namespace
+
+Expected<std::unique_ptr<Statistics>> Statistics::open(StringRef folder,
+                                                       StringRef model) {
+  SmallString<256> path(folder);
+  sys::path::append(path, kStatisticsFile);
+  auto header = readHeader(path);
+  if (!header)
+    return header.takeError();
+  if (!header->complete)
+    return createStringError(Twine(path) +
+                             ": expected whole statistics, found those of a "
+                             "calibration that did not end; run it again, it "
+                             "goes on where it stopped");
+  if (!model.empty() && header->origin.model != model)
+    return createStringError(Twine(path) + ": expected statistics of model " +
+                             model + ", found those of model " +
+                             header->origin.model +
+                             "; calibrate the model that is compiled");
+  std::unique_ptr<Statistics> result(new Statistics);
+  result->jsonPath = std::string(path);
+  result->from = std::move(header->origin);
   auto table = WeightTable::open(path);
   if (!table)
     return table.takeError();
   result->table = std::move(*table);
-  if (Error error = result->readHeader())
-    return std::move(error);
-  std::set<std::string> names;
-  for (const auto &entry : result->inputs)
-    names.insert(entry.second);
-  for (const std::string &input : names)
-    if (auto bound = result->bind(input); !bound)
-      return bound.takeError();
-  return result;
-}
-
-Error Statistics::readHeader() {
-  auto fail = [&](const Twine &message) {
-    return createStringError(file + ": " + message);
-  };
-  auto buffer = MemoryBuffer::getFile(file);
-  if (!buffer)
-    return fail(buffer.getError().message());
-  // It parsed before, as a weight table.
-  auto parsed = json::parse((*buffer)->getBuffer());
-  if (!parsed)
-    return fail(toString(parsed.takeError()));
-  const json::Object &object = *parsed->getAsObject();
-  auto kind = object.getString("kind");
-  if (kind != "statistics")
-    return fail("\"kind\": expected \"statistics\", found " +
-                (kind ? "\"" + *kind + "\"" : Twine("none")) +
-                ": this is no folder of `adze calibrate`");
-  auto model = object.getString("model"), text = object.getString("text");
-  auto tokens = object.getInteger("tokens");
-  auto sequences = object.getInteger("sequences");
-  const json::Object *readers = object.getObject("inputs");
-  if (!model || !text || !tokens || !sequences || !readers)
-    return fail("expected the keys \"model\", \"text\" (strings), \"tokens\", "
-                "\"sequences\" (integers) and \"inputs\" (an object)" +
-                kRemedy);
-  modelHash = model->str();
-  textHash = text->str();
-  tokenCount = *tokens;
-  sequenceCount = *sequences;
-  for (auto &[weight, input] : *readers) {
-    auto name = input.getAsString();
-    if (!name)
-      return fail("\"inputs\": weight \"" + StringRef(weight) +
-                  "\": expected the name of an input" + kRemedy);
-    inputs[weight] = name->str();
+  InputReader reader(*result->table);
+  for (auto &[weight, input] : header->inputOf) {
+    result->inputOf[weight] = input;
+    auto [it, isNew] = result->stats.try_emplace(input);
+    if (!isNew)
+      continue;
+    auto stats = reader.read(input);
+    if (!stats)
+      return stats.takeError();
+    it->second = *stats;
+    it->second.input = it->first();
   }
-  return Error::success();
-}
-
-/// Of one dimension where `rows` is 0; any number of columns where `columns`
-/// is 0.
-Expected<ArrayRef<float>> Statistics::floats(const Twine &name, int64_t rows,
-                                             int64_t columns) const {
-  std::string tensor = name.str();
-  auto view = table->lookup(tensor);
-  if (!view)
-    return view.takeError();
-  SmallVector<int64_t, 2> expected;
-  if (rows)
-    expected.push_back(rows);
-  expected.push_back(columns ? columns : view->shape.back());
-  auto text = [](ArrayRef<int64_t> shape) {
-    std::string text;
-    raw_string_ostream os(text);
-    os << "[";
-    interleaveComma(shape, os);
-    os << "]";
-    return text;
-  };
-  if (view->dtype != "f32" || view->shape != ArrayRef<int64_t>(expected))
-    return createStringError(file + ": tensor \"" + tensor +
-                             "\": expected f32 " + text(expected) + ", found " +
-                             view->dtype + " " + text(view->shape) + kRemedy);
-  if (reinterpret_cast<uintptr_t>(view->data) % alignof(float))
-    return createStringError(file + ": tensor \"" + tensor +
-                             "\": expected an offset that is a multiple of 4" +
-                             kRemedy);
-  return ArrayRef(reinterpret_cast<const float *>(view->data),
-                  view->bytes / sizeof(float));
-}
-
-/// The tensors of an input, without a look at their values but for the count.
-Expected<InputStatistics> Statistics::bind(StringRef input) const {
-  InputStatistics result;
-  result.name = input.str();
-  auto squares = floats(input + "/sum_squares", 0, 0);
-  if (!squares)
-    return squares.takeError();
-  result.sumSquares = *squares;
-  int64_t k = result.columns();
-  for (auto [what, where] : {std::pair("/abs_max", &InputStatistics::absMax),
-                             std::pair("/abs_sum", &InputStatistics::absSum)}) {
-    auto values = floats(input + what, 0, k);
-    if (!values)
-      return values.takeError();
-    result.*where = *values;
-  }
-  auto count = floats(input + "/count", 0, 1);
-  if (!count)
-    return count.takeError();
-  result.count = count->front();
-  if (!(result.count >= 1) || std::isinf(result.count))
-    return createStringError(file + ": tensor \"" + input +
-                             "/count\": expected at least 1 row, found " +
-                             Twine(std::to_string(result.count)) + kRemedy);
-  std::string gram = (input + "/gram").str();
-  auto entries = table->entries();
-  auto it = std::lower_bound(
-      entries.begin(), entries.end(), gram,
-      [](const WeightTableEntry &e, StringRef name) { return e.name < name; });
-  if (it == entries.end() || it->name != gram)
-    return result;
-  auto values = floats(gram, k, k);
-  if (!values)
-    return values.takeError();
-  result.gram = *values;
   return result;
-}
-
-Expected<StringRef> Statistics::inputOf(StringRef weightName) const {
-  auto it = inputs.find(weightName);
-  if (it == inputs.end())
-    return createStringError(file + ": \"inputs\": expected weight \"" +
-                             weightName +
-                             "\", not found: the calibration saw no linear "
-                             "that reads it");
-  return StringRef(it->second);
 }
 
 Expected<InputStatistics> Statistics::of(StringRef weightName) const {
-  auto input = inputOf(weightName);
-  if (!input)
-    return input.takeError();
-  auto result = bind(*input);
-  if (!result)
-    return result;
-  auto check = [&](StringRef tensor, ArrayRef<float> values,
-                   bool mayBeNegative) -> Error {
-    for (auto [i, value] : enumerate(values))
-      if (!std::isfinite(value) || (value < 0 && !mayBeNegative))
-        return createStringError(file + ": tensor \"" + result->name + "/" +
-                                 tensor + "\": element " + Twine(i) +
-                                 ": expected a finite number" +
-                                 (mayBeNegative ? "" : " of at least 0") +
-                                 ", found " + std::to_string(value) + kRemedy);
-    return Error::success();
-  };
-  if (Error error = check("sum_squares", result->sumSquares, false))
-    return std::move(error);
-  if (Error error = check("abs_max", result->absMax, false))
-    return std::move(error);
-  if (Error error = check("abs_sum", result->absSum, false))
-    return std::move(error);
-  if (Error error = check("gram", result->gram, true))
-    return std::move(error);
-  return result;
+  auto it = inputOf.find(weightName);
+  if (it == inputOf.end())
+    return createStringError(
+        jsonPath + ": weight \"" + weightName +
+        "\": expected statistics of what it is multiplied with, found none; "
+        "calibrate with this version, and the model that is compiled");
+  return stats.find(it->second)->second;
 }
 
-Error Statistics::checkModel(StringRef expected) const {
-  if (expected == modelHash)
-    return Error::success();
-  return createStringError(
-      file + ": \"model\": expected the statistics of this model, " + expected +
-      ", found those of another, " + modelHash +
-      "; calibrate this model (`adze calibrate MODEL --text FILE -o FOLDER`)");
+std::vector<StringRef> Statistics::inputs() const {
+  std::vector<StringRef> names;
+  for (auto &entry : stats)
+    names.push_back(entry.first());
+  llvm::sort(names);
+  return names;
 }

@@ -3,20 +3,19 @@
 // Reads, checks and writes weight tables. A table is a file like any other:
 // nothing in it is believed before it is compared with the files it names.
 
-#include "adze/Weights/WeightTable.h"
+#include "TableFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 using namespace adze;
+using namespace adze::detail;
 
 namespace {
 
-constexpr int64_t kVersion = 1;
 constexpr uint64_t kMaxTableBytes = 256u << 20;
 constexpr size_t kMaxFindings = 20;
 constexpr unsigned kMaxDepth = 32;
@@ -77,21 +76,6 @@ bool isShallow(StringRef json) {
     }
   }
   return true;
-}
-
-Expected<std::unique_ptr<MemoryBuffer>> mapRegularFile(const Twine &path) {
-  sys::fs::file_status status;
-  if (std::error_code ec = sys::fs::status(path, status))
-    return createStringError(ec, path + ": cannot be opened: " + ec.message());
-  if (!sys::fs::is_regular_file(status))
-    return createStringError(path + ": expected a regular file");
-  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
-                                      /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return createStringError(
-        buffer.getError(),
-        path + ": cannot be opened: " + buffer.getError().message());
-  return std::move(*buffer);
 }
 
 std::optional<uint64_t> getUnsigned(const json::Object &object, StringRef key) {
@@ -155,33 +139,73 @@ bool readEntry(StringRef name, const json::Value &value,
 
 } // namespace
 
-Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
+Expected<std::unique_ptr<MemoryBuffer>>
+adze::detail::mapRegularFile(const Twine &path) {
+  sys::fs::file_status status;
+  if (std::error_code ec = sys::fs::status(path, status))
+    return createStringError(ec, path + ": cannot be opened: " + ec.message());
+  if (!sys::fs::is_regular_file(status))
+    return createStringError(path + ": expected a regular file");
+  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
+                                      /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return createStringError(
+        buffer.getError(),
+        path + ": cannot be opened: " + buffer.getError().message());
+  return std::move(*buffer);
+}
+
+Expected<json::Value> adze::detail::readTableJson(StringRef path,
+                                                  StringRef what) {
   auto text = mapRegularFile(path);
   if (!text)
     return text.takeError();
   if ((*text)->getBufferSize() > kMaxTableBytes)
-    return createStringError(path + ": expected a weight table of at most " +
+    return createStringError(path + ": expected " + what + " of at most " +
                              Twine(kMaxTableBytes) + " bytes, found " +
                              Twine((*text)->getBufferSize()));
   if (!isShallow((*text)->getBuffer()))
-    return createStringError(path +
-                             ": expected a weight table, found JSON "
-                             "nested deeper than " +
+    return createStringError(path + ": expected " + what +
+                             ", found JSON nested deeper than " +
                              Twine(kMaxDepth));
   auto root = json::parse((*text)->getBuffer());
   if (!root)
     return createStringError(path +
                              ": expected JSON: " + toString(root.takeError()));
+  return root;
+}
+
+void adze::detail::writeTensors(json::OStream &out, raw_ostream &os,
+                                ArrayRef<WeightTableEntry> entries) {
+  out.attributeObject("tensors", [&] {
+    for (const WeightTableEntry &entry : entries) {
+      // One line per tensor: readable, and diffs say which changed.
+      os << "\n";
+      out.attributeObject(entry.name, [&] {
+        out.attribute("file", entry.file);
+        out.attribute("offset", entry.offset);
+        out.attribute("dtype", entry.dtype);
+        out.attribute("shape", json::Array(entry.shape));
+        out.attribute("bytes", entry.bytes);
+      });
+    }
+  });
+}
+
+Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
+  auto root = readTableJson(path, "a weight table");
+  if (!root)
+    return root.takeError();
   const json::Object *object = root->getAsObject();
   const json::Object *tensors = object ? object->getObject("tensors") : nullptr;
   auto version = object ? object->getInteger("version") : std::nullopt;
   if (!tensors || !version)
     return createStringError(path + ": expected a weight table, an object with "
                                     "\"version\" and \"tensors\"");
-  if (*version != kVersion)
+  if (*version != kTableVersion)
     return createStringError(path + ": expected weight table version " +
-                             Twine(kVersion) + ", found " + Twine(*version) +
-                             "; import the model again");
+                             Twine(kTableVersion) + ", found " +
+                             Twine(*version) + "; import the model again");
 
   std::unique_ptr<WeightTable> result(new WeightTable);
   result->tablePath = path.str();
@@ -249,20 +273,8 @@ Error adze::writeWeightTable(StringRef path,
   return writeToOutput(path, [&](raw_ostream &os) -> Error {
     json::OStream out(os, /*IndentSize=*/0);
     out.object([&] {
-      out.attribute("version", kVersion);
-      out.attributeObject("tensors", [&] {
-        for (const WeightTableEntry &entry : entries) {
-          // One line per tensor: readable, and diffs say which changed.
-          os << "\n";
-          out.attributeObject(entry.name, [&] {
-            out.attribute("file", entry.file);
-            out.attribute("offset", entry.offset);
-            out.attribute("dtype", entry.dtype);
-            out.attribute("shape", json::Array(entry.shape));
-            out.attribute("bytes", entry.bytes);
-          });
-        }
-      });
+      out.attribute("version", kTableVersion);
+      writeTensors(out, os, entries);
     });
     os << "\n";
     return Error::success();

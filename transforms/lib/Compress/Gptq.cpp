@@ -32,8 +32,7 @@ public:
   explicit GptqChooser(const GptqSettings &settings) : settings(settings) {}
 
   llvm::Error enter(const InputStatistics &input, ParallelFor) override {
-    auto made =
-        InverseFactor::make(input.gram, input.columns(), settings.factor);
+    auto made = InverseFactor::make(input.gram, input.columns, settings.factor);
     if (!made)
       return made.takeError();
     factor = std::move(*made);

@@ -4,6 +4,7 @@
 // calibration run sees it. Running and counting is the driver's.
 
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
@@ -16,20 +17,24 @@ namespace adze {
 using namespace mlir;
 using namespace adze;
 
-static void collectSources(WeightOp weight, SmallVectorImpl<StringRef> &out) {
-  if (weight.isSource()) {
-    if (!llvm::is_contained(out, *weight.getSource()))
-      out.push_back(*weight.getSource());
-    return;
-  }
-  weight.walk([&](RefOp ref) {
-    if (WeightOp other = lookupWeight(weight, ref.getWeightAttr()))
-      collectSources(other, out);
+static void collectSources(WeightOp weight, SmallVectorImpl<std::string> &out) {
+  auto add = [&](std::string name) {
+    if (!llvm::is_contained(out, name))
+      out.push_back(std::move(name));
+  };
+  if (weight.isSource())
+    return add(weight.getSource()->str());
+  weight.walk([&](Operation *op) {
+    if (auto unpack = dyn_cast<UnpackOp>(op))
+      add(unpack.getSource().str() + ".weight");
+    else if (auto ref = dyn_cast<RefOp>(op))
+      if (WeightOp other = lookupWeight(weight, ref.getWeightAttr()))
+        collectSources(other, out);
   });
 }
 
-SmallVector<StringRef> adze::sourcesOf(WeightOp weight) {
-  SmallVector<StringRef> sources;
+SmallVector<std::string> adze::sourcesOf(WeightOp weight) {
+  SmallVector<std::string> sources;
   collectSources(weight, sources);
   return sources;
 }
@@ -55,7 +60,7 @@ struct InsertObservers : adze::impl::InsertObserversBase<InsertObservers> {
   }
 
   void observe(LinearOp op, Value x) {
-    SmallVector<StringRef> sources =
+    SmallVector<std::string> sources =
         sourcesOf(lookupWeight(op, op.getWeightAttr()));
     if (sources.empty())
       return reportMissed(op, kPass,

@@ -211,10 +211,6 @@ LogicalResult Rounding::open() {
                             "calibrate`) and store=FOLDER";
   if (failed(openTable()))
     return failure();
-  auto read = Statistics::open(options.statistics);
-  if (!read)
-    return fail(module, read.takeError());
-  statistics = std::move(*read);
   // A pass before this one may have changed what the module's weights are.
   auto identity = module->getAttrOfType<StringAttr>(kModelAttrName);
   if (!identity) {
@@ -223,8 +219,10 @@ LogicalResult Rounding::open() {
       return fail(module, hash.takeError());
     identity = StringAttr::get(module.getContext(), *hash);
   }
-  if (llvm::Error failure = statistics->checkModel(identity.getValue()))
-    return fail(module, std::move(failure));
+  auto read = Statistics::open(options.statistics, identity.getValue());
+  if (!read)
+    return fail(module, read.takeError());
+  statistics = std::move(*read);
   module->setAttr(kModelAttrName, identity);
   auto made = WeightEvaluator::create(module, *table);
   if (!made)
@@ -246,10 +244,10 @@ LogicalResult Rounding::findInputs() {
                               candidate.weight, layer),
                     {},
                     {}};
-      auto name = statistics->inputOf(choice.name);
-      if (!name)
-        return fail(candidate.weight, name.takeError());
-      std::unique_ptr<Input> &input = inputs[*name];
+      auto read = statistics->of(choice.name);
+      if (!read)
+        return fail(candidate.weight, read.takeError());
+      std::unique_ptr<Input> &input = inputs[read->input];
       if (!input)
         input = std::make_unique<Input>();
       input->choices.push_back(std::move(choice));
@@ -269,9 +267,9 @@ llvm::Error Rounding::roundWeight(const InputStatistics &statistics,
     return llvm::createStringError("tensor \"" + choice.name +
                                    "\": " + message);
   };
-  if (statistics.columns() != k)
+  if (statistics.columns != k)
     return place("expected statistics of " + Twine(k) +
-                 " values, found those of " + Twine(statistics.columns()));
+                 " values, found those of " + Twine(statistics.columns));
   std::vector<float> w(size_t(n * k));
   WeightOp floats = candidate.floats;
   if (llvm::Error error =
@@ -310,8 +308,16 @@ llvm::Error Rounding::roundInput(Input &input) {
     return read.takeError();
   if (options.needsGram && read->gram.empty())
     return llvm::createStringError(
-        statistics->path() + ": tensor \"" + read->name +
+        statistics->path() + ": tensor \"" + read->input +
         "/gram\": expected, not found: the calibration left Gram matrices out");
+  for (auto [i, value] : llvm::enumerate(read->gram))
+    if (!std::isfinite(value))
+      return llvm::createStringError(
+          statistics->path() + ": tensor \"" + read->input + "/gram\": row " +
+          Twine(i / size_t(read->columns)) + ", column " +
+          Twine(i % size_t(read->columns)) +
+          ": expected a finite number, found " + std::to_string(value) +
+          "; calibrate again");
   std::unique_ptr<CodeChooser> chooser = make();
   auto run = [&](int64_t count, function_ref<void(int64_t)> task) {
     parallel(count, task);
@@ -321,12 +327,12 @@ llvm::Error Rounding::roundInput(Input &input) {
     WeightOp weight = candidates[choice.candidate].weight;
     rows = std::max(rows, weight.getWeightType().getRows());
   }
-  uint64_t bytes = chooser->bytesFor(read->columns()) +
-                   4 * sizeof(float) * uint64_t(rows * read->columns());
+  uint64_t bytes = chooser->bytesFor(read->columns) +
+                   4 * sizeof(float) * uint64_t(rows * read->columns);
   memory.take(bytes);
   llvm::Error error = chooser->enter(*read, run);
   if (error)
-    error = llvm::createStringError("input \"" + read->name +
+    error = llvm::createStringError("input \"" + read->input +
                                     "\": " + llvm::toString(std::move(error)));
   for (Choice &choice : input.choices)
     if (!error)

@@ -33,7 +33,7 @@ static double squares(ArrayRef<float> values) {
 static double outputOf(ArrayRef<float> x, const InputStatistics &input,
                        ParallelFor parallel) {
   if (!input.gram.empty())
-    return energy(x, input.gram, input.columns(), parallel);
+    return energy(x, input.gram, input.columns, parallel);
   double sum = 0;
   for (size_t i = 0, k = input.sumSquares.size(); i < x.size(); ++i)
     sum += double(x[i]) * double(x[i]) * double(input.sumSquares[i % k]);
@@ -45,7 +45,7 @@ RoundingError adze::detail::measureRounding(IntFormatAttr format,
                                             ArrayRef<float> rounded,
                                             const InputStatistics &input,
                                             ParallelFor parallel) {
-  int64_t k = input.columns(), n = int64_t(w.size()) / k;
+  int64_t k = input.columns, n = int64_t(w.size()) / k;
   std::vector<float> change(w.size());
   for (size_t i = 0; i < w.size(); ++i)
     change[i] = w[i] - rounded[i];

@@ -42,6 +42,7 @@ public:
 
   llvm::Expected<TensorView> lookup(llvm::StringRef name) override;
 
+  bool contains(llvm::StringRef name) const { return byName.contains(name); }
   /// In the order of their names.
   llvm::ArrayRef<WeightTableEntry> entries() const { return table; }
   llvm::StringRef path() const { return tablePath; }

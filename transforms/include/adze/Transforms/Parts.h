@@ -44,8 +44,9 @@ mlir::LogicalResult extractPart(mlir::ModuleOp module, ModelParts &parts,
                                 PartKind kind, int64_t layer = 0);
 
 /// The checkpoint tensors that a weight is made of, `{}` for the layer not
-/// filled in.
-llvm::SmallVector<llvm::StringRef> sourcesOf(WeightOp weight);
+/// filled in. What another quantizer stores as several is NAME.weight, as for
+/// adze-convert-weights.
+llvm::SmallVector<std::string> sourcesOf(WeightOp weight);
 
 } // namespace adze
 
