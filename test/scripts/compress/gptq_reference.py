@@ -163,4 +163,5 @@ def main():
     print("[" + ",\n".join(json.dumps(case) for case in out) + "]")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -168,7 +168,7 @@ void Rounding::findCandidates() {
                    "at them");
       continue;
     }
-    SmallVector<StringRef> sources = sourcesOf(weight);
+    SmallVector<std::string> sources = sourcesOf(weight);
     if (sources.empty()) {
       reportMissed(weight, options.pass,
                    "it is made of no tensor of the checkpoint");
@@ -408,7 +408,7 @@ LogicalResult Rounding::run() {
 }
 
 LogicalResult
-detail::roundByStatistics(ModuleOp module, const RoundOptions &options,
+adze::detail::roundByStatistics(ModuleOp module, const RoundOptions &options,
                           function_ref<std::unique_ptr<CodeChooser>()> make) {
   return Rounding(module, options, make).run();
 }

@@ -72,23 +72,24 @@ RoundingError adze::detail::measureRounding(IntFormatAttr format,
 
 RoundReport::RoundReport(const Statistics &statistics, llvm::StringRef pass)
     : root{{"version", 1},
-           {"pass", pass},
-           {"model", statistics.model()},
-           {"text", statistics.text()},
+           {"pass", pass.str()},
+           {"model", statistics.model().str()},
+           {"text", statistics.text().str()},
            {"sequences", statistics.sequences()},
            {"tokens", statistics.tokens()}} {}
 
 void RoundReport::add(llvm::StringRef tensor, llvm::StringRef format,
                       const WeightTableEntry &entry, const RoundingError &error,
                       llvm::StringRef note) {
-  llvm::json::Object weight{{"tensor", tensor},
-                            {"format", format},
-                            {"file", llvm::sys::path::filename(entry.file)},
-                            {"relative", error.relative},
-                            {"output", error.output},
-                            {"plain", error.plain}};
+  llvm::json::Object weight{
+      {"tensor", tensor.str()},
+      {"format", format.str()},
+      {"file", llvm::sys::path::filename(entry.file).str()},
+      {"relative", error.relative},
+      {"output", error.output},
+      {"plain", error.plain}};
   if (!note.empty())
-    weight["note"] = note;
+    weight["note"] = note.str();
   weights.push_back(std::move(weight));
 }
 
