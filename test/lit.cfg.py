@@ -10,7 +10,7 @@ import lit.formats
 config.name = "Adze"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["fuzz", "install", "numerics", "references", "scripts"]
+config.excludes = ["Inputs", "fuzz", "install", "numerics", "references", "scripts"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.adze_build, "test", "lit")
 

@@ -9,6 +9,7 @@
 #include "IntLayout.h"
 #include "PanelPacking.h"
 #include "Quantize.h"
+#include "adze/Dialect/Adze/IntRounding.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
@@ -176,6 +177,40 @@ void IntFormatAttr::encodeRow(ArrayRef<float> values,
       roundToCodes(values.data() + i, n, scale, 4, codes);
       packNibbles(codes, n, row.data() + i / 2);
     }
+  }
+}
+
+int64_t IntRounding::groupSize(int64_t columns) const {
+  return IntRow(format, columns).group;
+}
+
+CodeScale IntRounding::chooseScale(ArrayRef<float> values,
+                                   ArrayRef<float> importance) const {
+  assert((importance.empty() || importance.size() == values.size()) &&
+         "one per element");
+  GroupScale found =
+      detail::chooseScale(values.data(), int64_t(values.size()),
+                          {int(format.getBits()),
+                           storageOf(format.getScaleType()), format.getZeros()},
+                          importance.empty() ? nullptr : importance.data());
+  return {found.scale, found.zero};
+}
+
+void IntRounding::storeRow(ArrayRef<uint8_t> codes, ArrayRef<CodeScale> scales,
+                           MutableArrayRef<uint8_t> row) const {
+  int64_t cols = codes.size();
+  IntRow at(format, cols);
+  assert(int64_t(row.size()) == at.bytes && "row size");
+  assert(int64_t(scales.size()) == at.groups && "a scale per group");
+  if (format.getBits() == 8)
+    std::memcpy(row.data(), codes.data(), codes.size());
+  else
+    packNibbles(codes.data(), cols, row.data());
+  for (auto [g, scale] : llvm::enumerate(scales)) {
+    storeScale(storageOf(format.getScaleType()), scale.scale,
+               row.data() + at.scales + g * at.scaleBytes);
+    if (format.getZeros())
+      row[at.zeros + g] = uint8_t(scale.zero);
   }
 }
 

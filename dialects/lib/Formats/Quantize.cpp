@@ -125,9 +125,9 @@ struct Candidates {
 /// nothing overflows. Scales that are too small or infinite get an infinite
 /// error.
 template <int width>
-ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
-                           const QuantSpec &spec, float unit, Candidates &c,
-                           int first) {
+ADZE_INLINE void tryScales(const float *x, const float *importance,
+                           int64_t count, Range range, const QuantSpec &spec,
+                           float unit, Candidates &c, int first) {
   using V = Vector<width>;
   using Bits = typename V::Bits;
   using Floats = typename V::Floats;
@@ -153,20 +153,25 @@ ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
   Floats low = -zero, high = most - zero;
   // Four chains, so that an addition need not wait for the one before.
   Floats sums[4] = {};
-  auto add = [&](float value, Floats &sum) __attribute__((always_inline)) {
+  auto square = [&](float value) __attribute__((always_inline)) {
     Floats v = value * inverse;
     Floats q = (v + kRounder) - kRounder;
     q = q > low ? q : low;
     q = q < high ? q : high;
     v = v - q;
-    sum = sum + v * v;
+    return v * v;
   };
-  int64_t i = 0;
-  for (; i + 4 <= count; i += 4)
-    for (int j = 0; j < 4; ++j)
-      add(x[i + j], sums[j]);
-  for (; i < count; ++i)
-    add(x[i], sums[0]);
+  if (importance) {
+    for (int64_t i = 0; i < count; ++i)
+      sums[i % 4] = sums[i % 4] + square(x[i]) * importance[i];
+  } else {
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      for (int j = 0; j < 4; ++j)
+        sums[j] = sums[j] + square(x[i + j]);
+    for (; i < count; ++i)
+      sums[0] = sums[0] + square(x[i]);
+  }
   Floats ratio = scale * (1.0f / unit);
   Floats error = ((sums[0] + sums[1]) + (sums[2] + sums[3])) * (ratio * ratio);
   Bits infinite = Bits{} + 0x7f800000u;
@@ -178,7 +183,7 @@ ADZE_INLINE void tryScales(const float *x, int64_t count, Range range,
 
 template <int width>
 ADZE_INLINE GroupScale search(const float *x, int64_t count,
-                              const QuantSpec &spec) {
+                              const QuantSpec &spec, const float *importance) {
   int middle = 1 << (spec.bits - 1), most = (1 << spec.bits) - 1;
   Range range = findRange<width>(x, count);
   // The whole range at its finest is `extent / steps`. Without zero points the
@@ -199,7 +204,7 @@ ADZE_INLINE GroupScale search(const float *x, int64_t count,
   for (int i = 0; i < kCandidates; ++i)
     c.scale[i] = finest * kRatios[i];
   for (int i = 0; i < kCandidates; i += width)
-    tryScales<width>(x, count, range, spec, finest, c, i);
+    tryScales<width>(x, importance, count, range, spec, finest, c, i);
   int best = c.best<width>();
   if (std::isinf(c.error[best])) // too large for the storage, or too small
     return {std::isinf(c.scale[0]) ? c.scale[0] : 0.0f, middle};
@@ -207,25 +212,29 @@ ADZE_INLINE GroupScale search(const float *x, int64_t count,
   for (int i = 0; i < kCandidates; ++i)
     c.scale[i] = center + (center / 256) * kSteps[i];
   for (int i = 0; i < kCandidates; i += width)
-    tryScales<width>(x, count, range, spec, finest, c, i);
+    tryScales<width>(x, importance, count, range, spec, finest, c, i);
   best = c.best<width>(); // the center is one of them
   return {c.scale[best], int(c.zero[best])};
 }
 
-using Search = GroupScale (*)(const float *, int64_t, const QuantSpec &);
+using Search = GroupScale (*)(const float *, int64_t, const QuantSpec &,
+                              const float *);
 
-GroupScale searchBase(const float *x, int64_t count, const QuantSpec &spec) {
-  return search<4>(x, count, spec);
+GroupScale searchBase(const float *x, int64_t count, const QuantSpec &spec,
+                      const float *importance) {
+  return search<4>(x, count, spec, importance);
 }
 
 #ifdef ADZE_HAS_X86_LEVELS
 ADZE_X86_V3 GroupScale searchV3(const float *x, int64_t count,
-                                const QuantSpec &spec) {
-  return search<8>(x, count, spec);
+                                const QuantSpec &spec,
+                                const float *importance) {
+  return search<8>(x, count, spec, importance);
 }
 ADZE_X86_V4 GroupScale searchV4(const float *x, int64_t count,
-                                const QuantSpec &spec) {
-  return search<16>(x, count, spec);
+                                const QuantSpec &spec,
+                                const float *importance) {
+  return search<16>(x, count, spec, importance);
 }
 
 Search chooseSearch() {
@@ -243,9 +252,10 @@ Search chooseSearch() { return searchBase; }
 } // namespace
 
 GroupScale adze::detail::chooseScale(const float *x, int64_t count,
-                                     const QuantSpec &spec) {
+                                     const QuantSpec &spec,
+                                     const float *importance) {
   static const Search search = chooseSearch();
-  return search(x, count, spec);
+  return search(x, count, spec, importance);
 }
 
 ADZE_HOST_CLONES void adze::detail::roundToCodes(const float *x, int64_t count,

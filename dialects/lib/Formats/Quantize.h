@@ -28,8 +28,10 @@ struct GroupScale {
 };
 
 /// The scale (and zero point) for `count` finite elements: the one of least
-/// squared error among 32 around the largest magnitude.
-GroupScale chooseScale(const float *x, int64_t count, const QuantSpec &spec);
+/// squared error among 32 around the largest magnitude. With `importance` each
+/// square counts as often as its element's importance says, 0 or more.
+GroupScale chooseScale(const float *x, int64_t count, const QuantSpec &spec,
+                       const float *importance = nullptr);
 
 /// Codes of `count` elements, one to a byte.
 void roundToCodes(const float *x, int64_t count, GroupScale group, int bits,

@@ -93,6 +93,61 @@ def ExtractPart : Pass<"adze-extract-part", "::mlir::ModuleOp"> {
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
+//===-- rounding by statistics --------------------------------------------===//
+
+def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
+  let summary = "Choose integer codes by what a weight reads (GPTQ)";
+  let description = [{
+    Weights that `adze-convert-weights` made casts of floats to `#adze.int`, and
+    that only linears read, become sources: their codes are chosen column by
+    column, and the error of each column is made up for by the columns to come,
+    so that the linear's result changes little for the inputs of a calibration
+    (Frantar et al., 2022). With `weights` that pass is run first.
+
+    `statistics` is the folder that `adze calibrate` wrote for this very model;
+    others are an error, and so is a weight that it did not see. Codes go to the
+    weight store `store`, a folder of safetensors files named by their hash. The
+    module then refers to a weight table in it (`adze.table`), which has the
+    tensors of the old table too; `adze.model` keeps the identity of the model
+    that was calibrated.
+
+    With `act-order` columns with large inputs come first. Groups stay of
+    neighbouring columns, with scales that are chosen before the sweep, so that
+    x is not gathered at run time; without it a group's scale is chosen when the
+    sweep comes to it. `damping` times the mean of the diagonal is added to the
+    Gram matrix; where it is not positive definite then, ten times as much, and
+    so on, which the remark says.
+
+    Every weight's remark has |E|/|W| and tr(E H E^T)/tr(W H W^T) for the change E
+    of the weight W and the Gram matrix H, and the latter for plain rounding;
+    `report` writes them as JSON. Weights that other ops read too, such as
+    embeddings, stay casts, with a remark.
+
+    The result depends on nothing but module, statistics, weights and the vector
+    width of the machine.
+  }];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that codes go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"weights", "weights", "std::string", "\"\"",
+           "formats as in adze-convert-weights, which is run first">,
+    Option<"actOrder", "act-order", "bool", "true",
+           "columns with large inputs first">,
+    Option<"damping", "damping", "double", "0.01",
+           "part of the mean diagonal that is added to it">,
+    Option<"importance", "importance", "bool", "false",
+           "weigh errors by their inputs where scales are chosen">,
+    Option<"precision", "precision", "std::string", "\"fast\"",
+           "fast (a sweep in f32) or double">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the errors of each weight">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 //===-- model level -------------------------------------------------------===//
 
 def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {

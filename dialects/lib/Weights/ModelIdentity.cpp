@@ -2,7 +2,7 @@
 //
 // See the header.
 
-#include "ModelIdentity.h"
+#include "adze/Weights/ModelIdentity.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "llvm/ADT/StringExtras.h"
