@@ -165,6 +165,8 @@ Result<Session> openOther(const EvalArguments &a, const Session &session) {
   ModelArguments given;
   given.model = a.against.empty() ? a.model : a.against;
   given.options.weights = a.againstWeights;
+  given.options.calibration.clear(); // as --weights alone makes them
+  given.options.method.clear();
   given.options.threads = a.options.threads;
   given.json = a.json;
   auto opened = openModel(given);

@@ -70,7 +70,7 @@ struct Choice {
 struct Input {
   std::vector<Choice> choices;
   std::string note;
-  llvm::Error error = llvm::Error::success();
+  std::string error; ///< empty: none
 };
 
 /// "x.{}.weight" -> "x.3.weight", where there are layers.
@@ -345,15 +345,13 @@ llvm::Error Rounding::roundInput(Input &input) {
 LogicalResult Rounding::roundAll() {
   parallel(int64_t(inputs.size()), [&](int64_t i) {
     Input &input = *inputs.begin()[i].second;
-    llvm::Error error = roundInput(input);
-    llvm::cantFail(std::move(input.error));
-    input.error = std::move(error);
+    input.error = llvm::toString(roundInput(input));
   });
   LogicalResult result = success();
   for (auto &[name, input] : inputs)
-    if (input->error)
-      result = fail(candidates[input->choices.front().candidate].weight,
-                    std::move(input->error));
+    if (!input->error.empty())
+      result = error(candidates[input->choices.front().candidate].weight)
+               << input->error;
   return result;
 }
 
