@@ -207,6 +207,8 @@ llvm::Error Calibration::prepare(StringRef text) {
 static CompileOptions partOptions(const CalibrateOptions &options) {
   CompileOptions made = options;
   made.weights.clear();
+  made.calibration.clear();
+  made.method.clear();
   made.insert.clear();
   made.progress = nullptr;
   made.target = "host";
@@ -412,6 +414,8 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
                        ""};
   CompileOptions import = options;
   import.weights.clear();
+  import.calibration.clear();
+  import.method.clear();
   import.progress = nullptr;
   CalibrateStats stats;
   stats.sequences = options.sequences;

@@ -201,6 +201,13 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
     if (std::error_code code = key.file(file))
       return fileError(file, code);
   key.field(options.weights);
+  if (!options.calibration.empty()) {
+    llvm::SmallString<256> statistics(options.calibration);
+    path::append(statistics, "statistics.json");
+    if (std::error_code code = key.file(statistics))
+      return fileError(statistics, code);
+  }
+  key.field(options.method);
   key.field(options.kv);
   key.field(options.activations);
   key.field(options.target);

@@ -21,6 +21,7 @@
 #include "adze/Transforms/Activations.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Pipelines.h"
+#include "adze/Transforms/Rounding.h"
 #include "adze/Weights/WeightTable.h"
 #include "adze/abi.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -31,6 +32,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
@@ -132,6 +134,7 @@ llvm::Error ModelCompiler::load(StringRef path) {
     }
     moduleRef = std::move(loaded->module);
     source = std::move(loaded->weights);
+    tableSource = static_cast<WeightTable *>(source.get());
     return llvm::Error::success();
   }
 
@@ -178,12 +181,11 @@ llvm::Error ModelCompiler::adopt(OwningOpRef<ModuleOp> module,
 }
 
 llvm::Error ModelCompiler::writeTable(StringRef path) {
-  if (checkpoint)
-    return writeCheckpointTable(*checkpoint, path);
-  // A module's own table, seen from the new place.
-  auto *table = static_cast<WeightTable *>(source.get());
+  // A table of a module, or of a weight store, seen from the new place.
+  WeightTable *table = tableSource;
   if (!table)
-    return llvm::Error::success();
+    return checkpoint ? writeCheckpointTable(*checkpoint, path)
+                      : llvm::Error::success();
   std::vector<WeightTableEntry> entries(table->entries());
   StringRef folder = llvm::sys::path::parent_path(table->path());
   for (WeightTableEntry &entry : entries) {
@@ -211,11 +213,18 @@ llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   return llvm::Error::success();
 }
 
-llvm::Expected<std::vector<PipelineStep>> ModelCompiler::pipelineSteps() {
+llvm::Expected<std::vector<PipelineStep>>
+ModelCompiler::pipelineSteps(StringRef table) {
   if (!pluginProblems.empty())
     return asError(llvm::join(pluginProblems, "\n"));
   PipelineOptions pipeline;
   pipeline.weights = options.weights;
+  pipeline.calibration = options.calibration;
+  pipeline.method = options.method;
+  pipeline.store = options.store;
+  if (pipeline.store.empty() && !options.calibration.empty())
+    pipeline.store = options.calibration + "/weights";
+  pipeline.table = table;
   pipeline.activations = options.activations;
   pipeline.disabled = options.disable;
   pipeline.generic = options.generic;
@@ -234,9 +243,37 @@ llvm::Expected<std::string> ModelCompiler::pipeline() {
   return pipelineText(*steps);
 }
 
+/// Runs passes of which one makes weights; they are read from its store then.
+llvm::Error ModelCompiler::runRounding(llvm::ArrayRef<std::string> passes) {
+  Attribute before = (*moduleRef)->getAttr(kTableAttrName);
+  if (llvm::Error error = runPasses(*moduleRef, llvm::join(passes, ",")))
+    return error;
+  auto after = (*moduleRef)->getAttrOfType<StringAttr>(kTableAttrName);
+  if (!after || after == before)
+    return llvm::Error::success();
+  auto opened = WeightTable::open(after.getValue());
+  if (!opened)
+    return opened.takeError();
+  tableSource = opened->get();
+  source = std::move(*opened);
+  return llvm::Error::success();
+}
+
 llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   Stopwatch watch(numbers.optimizeSeconds);
-  auto steps = pipelineSteps();
+  // Passes that read weights read them by a table. That of a checkpoint is
+  // written for them, and goes when they are done.
+  llvm::SmallString<256> table;
+  llvm::FileRemover remover;
+  if (!options.calibration.empty() && source) {
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("adze-weights", "json", table))
+      return asError("cannot make a temporary file: " + code.message());
+    remover.setFile(table);
+    if (llvm::Error error = writeTable(table))
+      return error;
+  }
+  auto steps = pipelineSteps(table);
   if (!steps)
     return steps.takeError();
   std::vector<std::string> passes;
@@ -267,7 +304,9 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     return asError("cancelled");
   if (passes.empty())
     return llvm::Error::success();
-  if (llvm::Error error = runPasses(*moduleRef, llvm::join(passes, ",")))
+  if (llvm::Error error = options.calibration.empty()
+                              ? runPasses(*moduleRef, llvm::join(passes, ","))
+                              : runRounding(passes))
     return error;
   bool rounds =
       moduleRef->walk([](QuantizeOp) { return WalkResult::interrupt(); })
@@ -523,6 +562,14 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   proofJson = llvm::json::Object{{"version", 1},
                                  {"compiler", compilerVersion()},
                                  {"recipe", recipeJson(options)}};
+  if (auto rounding =
+          (*moduleRef)->getAttrOfType<StringAttr>(kRoundingAttrName)) {
+    auto parsed = llvm::json::parse(rounding.getValue());
+    if (!parsed)
+      return asError("the module attribute " + kRoundingAttrName +
+                     " is no JSON: " + llvm::toString(parsed.takeError()));
+    proofJson["rounding"] = std::move(*parsed);
+  }
   if (evaluator) {
     auto errors = weightErrors(*moduleRef, *evaluator);
     if (!errors)

@@ -10,7 +10,7 @@
 #include "adze/Compiler.h"
 #include "adze/Frontend/Checkpoint.h"
 #include "adze/Transforms/Pipelines.h"
-#include "adze/Weights/WeightSource.h"
+#include "adze/Weights/WeightTable.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -74,7 +74,9 @@ public:
   CompileStats &stats() { return numbers; }
 
 private:
-  llvm::Expected<std::vector<PipelineStep>> pipelineSteps();
+  llvm::Expected<std::vector<PipelineStep>>
+  pipelineSteps(llvm::StringRef table = "");
+  llvm::Error runRounding(llvm::ArrayRef<std::string> passes);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
   bool usesBF16Dot(const TargetVariant &variant) const;
@@ -88,6 +90,7 @@ private:
   std::unique_ptr<mlir::MLIRContext> context;
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<WeightSource> source;
+  WeightTable *tableSource = nullptr; // `source`, where it is a table
   mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
   std::string text; // tokenizer table
   std::vector<std::string> messages;

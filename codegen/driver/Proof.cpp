@@ -16,6 +16,7 @@ json::Object adze::recipeJson(const CompileOptions &options) {
   return json::Object{{"weights", options.weights},
                       {"activations", options.activations},
                       {"kv", options.kv},
+                      {"method", options.method},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

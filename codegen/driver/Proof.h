@@ -6,11 +6,13 @@
 //    "recipe": {"weights": "int4:g32", "activations": "", ...},
 //    "errors": [{"weight": "model.layers.0.mlp.up_proj.weight",
 //                "format": "int4...", "relative_error": 0.05, "rows": 64}],
+//    "rounding": {"pass": "adze-gptq", "text": ..., "weights": [...]},
 //    "packing": {"weights": 180, "elements": 737280},
 //    "quality": {"text_sha256": ..., "perplexity": ..., "against": {...}},
 //    "kernels": {"tokens": 16, "relative_error": 1e-5}}
 //
-// `errors` has the weights that this compiler rounded. The rest is there if a
+// `errors` has the weights that this compiler rounded to the nearest code,
+// `rounding` what a calibration was used for (the report of the pass). The rest is there if a
 // text was given (CompileOptions::proofText). Where activations are rounded to
 // codes, or keys and values to 16 bits, `kernels` says how far such roundings
 // that go another way move the logits.

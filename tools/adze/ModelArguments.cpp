@@ -31,6 +31,28 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
           ""))
       ->type_name("FORMATS")
       ->group(group);
+  auto *calibration =
+      command
+          .add_option("--calibration", options.calibration,
+                      "round integer weights by what they read: the\n"
+                      "folder of adze calibrate")
+          ->type_name("FOLDER")
+          ->group(group);
+  command
+      .add_option("--method", options.method,
+                  "how: gptq, or search for scales only\n"
+                  "(default: gptq)")
+      ->check(CLI::IsMember({"gptq", "search"}))
+      ->type_name("METHOD")
+      ->needs(calibration)
+      ->group(group);
+  command
+      .add_option("--store", options.store,
+                  "folder that codes go to\n"
+                  "(default: weights in the calibration's folder)")
+      ->type_name("FOLDER")
+      ->needs(calibration)
+      ->group(group);
   command
       .add_option("--kv", options.kv,
                   "type of keys and values: f32, bf16, f16 or int8\n"
@@ -102,10 +124,11 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 }
 
 bool ModelArguments::compiles() const {
-  return !options.weights.empty() || !options.kv.empty() ||
-         !options.activations.empty() || !options.target.empty() ||
-         !options.disable.empty() || !options.generic.empty() ||
-         !options.plugins.empty() || !options.insert.empty();
+  return !options.weights.empty() || !options.calibration.empty() ||
+         !options.kv.empty() || !options.activations.empty() ||
+         !options.target.empty() || !options.disable.empty() ||
+         !options.generic.empty() || !options.plugins.empty() ||
+         !options.insert.empty();
 }
 
 bool adze::tools::isArtefact(const std::string &path) {

@@ -177,6 +177,24 @@ void printErrors(const json::Array &errors) {
               percent(worst).c_str(), where.str().c_str());
 }
 
+void printRounding(const json::Object &rounding) {
+  const json::Array *weights = rounding.getArray("weights");
+  double output = 0, plain = 0;
+  size_t count = weights ? weights->size() : 0;
+  for (size_t i = 0; i < count; ++i)
+    if (const json::Object *row = (*weights)[i].getAsObject()) {
+      output += row->getNumber("output").value_or(0) / double(count);
+      plain += row->getNumber("plain").value_or(0) / double(count);
+    }
+  std::printf("proof: %zu weights were rounded by %s after a calibration of "
+              "%lld tokens (text %.12s): error of what they compute %s in the "
+              "mean, %s with plain rounding\n",
+              count, rounding.getString("pass").value_or("?").str().c_str(),
+              (long long)rounding.getInteger("tokens").value_or(0),
+              rounding.getString("text").value_or("").str().c_str(),
+              percent(output).c_str(), percent(plain).c_str());
+}
+
 void printProof(const json::Object &proof) {
   if (proof.empty())
     return;
@@ -193,6 +211,8 @@ void printProof(const json::Object &proof) {
   if (const json::Array *errors = proof.getArray("errors");
       errors && !errors->empty())
     printErrors(*errors);
+  if (const json::Object *rounding = proof.getObject("rounding"))
+    printRounding(*rounding);
   if (const json::Object *packing = proof.getObject("packing"))
     std::printf("proof: panels of %lld packed weights equal the rows they are "
                 "made of\n",

@@ -15,6 +15,37 @@ static constexpr llvm::StringLiteral kPoints[] = {
 
 llvm::ArrayRef<llvm::StringLiteral> adze::extensionPoints() { return kPoints; }
 
+/// The pass that rounds by a calibration. Paths may have blanks.
+static bool roundingPass(const PipelineOptions &options, std::string &text,
+                         std::string &error) {
+  StringRef method = options.method.empty() ? "gptq" : options.method;
+  if (method != "gptq" && method != "search") {
+    error =
+        ("unknown method \"" + method + "\": expected gptq or search").str();
+    return false;
+  }
+  if (options.calibration.empty()) {
+    error = ("the method " + method + " needs a calibration").str();
+    return false;
+  }
+  if (options.weights.empty()) {
+    error =
+        "a calibration is for weights that are rounded to integers: choose a "
+        "format, such as int4:g128, for them";
+    return false;
+  }
+  text = method == "gptq" ? "adze-gptq{" : "adze-search-scales{";
+  auto add = [&](StringRef name, StringRef value) {
+    if (!value.empty())
+      text += (name + "=\"" + value + "\" ").str();
+  };
+  add("statistics", options.calibration);
+  add("store", options.store);
+  add("table", options.table);
+  text.back() = '}';
+  return true;
+}
+
 bool adze::buildPipeline(const PipelineOptions &options,
                          std::vector<PipelineStep> &steps, std::string &error) {
   std::vector<std::string> known;
@@ -73,6 +104,12 @@ bool adze::buildPipeline(const PipelineOptions &options,
   point("after-import");
   if (!options.weights.empty())
     pass("adze-convert-weights{format=" + options.weights + "}");
+  if (!options.calibration.empty() || !options.method.empty()) {
+    std::string text;
+    if (!roundingPass(options, text, error))
+      return false;
+    pass(text);
+  }
   point("after-compress");
   pass("adze-hoist-take-rows");
   pass("adze-normalize-rotary");

@@ -34,6 +34,11 @@ struct CompileOptions {
   /// name ("lm_head=int8,*=int4:g128", first match); empty: as the checkpoint
   /// has them. checkWeights says what is wrong with one.
   std::string weights;
+  /// Folder that adze::calibrate wrote for this model: integer weights that
+  /// only linears read are rounded by what they read. `method` says how: gptq
+  /// (also where it is empty) or search. The codes go to the weight store
+  /// `store` (empty: `weights` in the calibration's folder).
+  std::string calibration, method, store;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;

@@ -7,6 +7,7 @@
 #include "RoundReport.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
+#include "adze/Transforms/Rounding.h"
 #include "adze/Weights/Evaluator.h"
 #include "adze/Weights/ModelIdentity.h"
 #include "adze/Weights/WeightStore.h"
@@ -70,7 +71,7 @@ struct Choice {
 struct Input {
   std::vector<Choice> choices;
   std::string note;
-  llvm::Error error = llvm::Error::success();
+  std::string error; ///< empty: none
 };
 
 /// "x.{}.weight" -> "x.3.weight", where there are layers.
@@ -345,15 +346,13 @@ llvm::Error Rounding::roundInput(Input &input) {
 LogicalResult Rounding::roundAll() {
   parallel(int64_t(inputs.size()), [&](int64_t i) {
     Input &input = *inputs.begin()[i].second;
-    llvm::Error error = roundInput(input);
-    llvm::cantFail(std::move(input.error));
-    input.error = std::move(error);
+    input.error = llvm::toString(roundInput(input));
   });
   LogicalResult result = success();
   for (auto &[name, input] : inputs)
-    if (input->error)
-      result = fail(candidates[input->choices.front().candidate].weight,
-                    std::move(input->error));
+    if (!input->error.empty())
+      result = error(candidates[input->choices.front().candidate].weight)
+               << input->error;
   return result;
 }
 
@@ -381,6 +380,8 @@ LogicalResult Rounding::replace() {
     if (llvm::Error failure = report.write(options.report))
       return fail(module, std::move(failure));
   module->setAttr(kTableAttrName, StringAttr::get(module.getContext(), *path));
+  module->setAttr(kRoundingAttrName,
+                  StringAttr::get(module.getContext(), report.text()));
   for (Candidate &candidate : candidates) {
     WeightOp old = candidate.weight;
     OpBuilder builder(old);
@@ -407,8 +408,8 @@ LogicalResult Rounding::run() {
   return replace();
 }
 
-LogicalResult
-adze::detail::roundByStatistics(ModuleOp module, const RoundOptions &options,
-                          function_ref<std::unique_ptr<CodeChooser>()> make) {
+LogicalResult adze::detail::roundByStatistics(
+    ModuleOp module, const RoundOptions &options,
+    function_ref<std::unique_ptr<CodeChooser>()> make) {
   return Rounding(module, options, make).run();
 }

@@ -93,10 +93,21 @@ void RoundReport::add(llvm::StringRef tensor, llvm::StringRef format,
   weights.push_back(std::move(weight));
 }
 
-llvm::Error RoundReport::write(llvm::StringRef path) {
-  root["weights"] = std::move(weights);
+llvm::json::Value RoundReport::whole() const {
+  llvm::json::Object all(root);
+  all["weights"] = llvm::json::Array(weights);
+  return all;
+}
+
+std::string RoundReport::text() const {
+  std::string out;
+  llvm::raw_string_ostream(out) << whole();
+  return out;
+}
+
+llvm::Error RoundReport::write(llvm::StringRef path) const {
   return llvm::writeToOutput(path, [&](llvm::raw_ostream &os) {
-    os << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(root)));
+    os << llvm::formatv("{0:2}\n", whole());
     return llvm::Error::success();
   });
 }

@@ -32,11 +32,15 @@ public:
   void add(llvm::StringRef tensor, llvm::StringRef format,
            const WeightTableEntry &entry, const RoundingError &error,
            llvm::StringRef note);
-  llvm::Error write(llvm::StringRef path);
+  /// On one line.
+  std::string text() const;
+  llvm::Error write(llvm::StringRef path) const;
 
 private:
-  llvm::json::Object root;
+  llvm::json::Object root; // but the weights
   llvm::json::Array weights;
+
+  llvm::json::Value whole() const;
 };
 
 } // namespace adze::detail

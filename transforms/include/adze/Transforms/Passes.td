@@ -120,11 +120,28 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
 
     Every weight's remark has |E|/|W| and tr(E H E^T)/tr(W H W^T) for the change E
     of the weight W and the Gram matrix H, and the latter for plain rounding;
-    `report` writes them as JSON. Weights that other ops read too, such as
+    `report` writes them as JSON, and the module attribute `adze.rounding` has
+    them for the artefact's proof. Weights that other ops read too, such as
     embeddings, stay casts, with a remark.
 
     The result depends on nothing but module, statistics, weights and the vector
     width of the machine.
+
+    Of these weights, the second is what `adze-convert-weights` makes,
+    ```
+    adze.weight @q.source from "layers.{}.q.weight" x 2
+      : !adze.weight<24x32, #adze.float<f32>>
+    adze.weight @q x 2 : !adze.weight<24x32, #adze.int<4, group = 16, scale = bf16>> {
+      %0 = adze.ref @q.source : !adze.weight<24x32, #adze.float<f32>>
+      %1 = adze.cast %0 : ...
+      adze.yield %1 : ...
+    }
+    ```
+    and becomes
+    ```
+    adze.weight @q from "layers.{}.q.coded.weight" x 2
+      : !adze.weight<24x32, #adze.int<4, group = 16, scale = bf16>>
+    ```
   }];
   let options = [
     Option<"statistics", "statistics", "std::string", "\"\"",
@@ -143,6 +160,31 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
            "weigh errors by their inputs where scales are chosen">,
     Option<"precision", "precision", "std::string", "\"fast\"",
            "fast (a sweep in f32) or double">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the errors of each weight">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
+def SearchScales : Pass<"adze-search-scales", "::mlir::ModuleOp"> {
+  let summary = "Choose scales of integer weights by what a weight reads";
+  let description = [{
+    Rounds the weights that `adze-gptq` would, to the nearest codes, but with
+    scales that are searched for the least sum of squared errors where each square
+    is weighed by the sum of squares of the column's input. It needs no Gram
+    matrices (`adze calibrate --no-gram`), and takes no longer than plain rounding.
+
+    Statistics, weight store, weight table, remarks and report are as for
+    `adze-gptq`; without Gram matrices their diagonal stands for them.
+  }];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that codes go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"weights", "weights", "std::string", "\"\"",
+           "formats as in adze-convert-weights, which is run first">,
     Option<"report", "report", "std::string", "\"\"",
            "JSON file for the errors of each weight">];
   let dependentDialects = ["::adze::AdzeDialect"];

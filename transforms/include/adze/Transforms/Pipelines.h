@@ -23,6 +23,11 @@ struct PipelineOptions {
   /// A format or rules, see adze-convert-weights; empty: as the checkpoint has
   /// them.
   std::string weights;
+  /// Folder of a calibration, by which integer weights are rounded; empty: each
+  /// number to the nearest code. `method`: gptq (also where it is empty) or
+  /// search. Codes go to the weight store `store`; `table` is the module's
+  /// weight table, if it does not name one.
+  std::string calibration, method, store, table;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
