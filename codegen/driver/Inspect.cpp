@@ -52,6 +52,7 @@ llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
 std::vector<std::pair<std::string, uint64_t>> adze::knownVariants() {
   std::vector<std::pair<std::string, uint64_t>> known;
   for (const TargetVariant &variant : x86Variants())
-    known.emplace_back(variant.name.str(), variant.need & ~hostNeedBits());
+    if (!variant.experimental)
+      known.emplace_back(variant.name.str(), variant.need & ~hostNeedBits());
   return known;
 }

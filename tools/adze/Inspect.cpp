@@ -45,8 +45,6 @@ void addVariant(json::Object &object, const std::string &name,
       ->push_back(json::Object{{"name", name},
                                {"runs_here", missing == 0},
                                {"missing", featureNames(missing)}});
-  if (!object.get("variant") && !missing)
-    object["variant"] = name;
 }
 
 /// A model of this artefact, or only its description where it cannot run here.
@@ -119,8 +117,11 @@ Result<json::Object> inspectSource(const InspectArguments &a) {
   auto object = inspectModel(a.model, options);
   if (!object)
     return toError(object.takeError());
-  for (const auto &[name, missing] : knownVariants())
+  for (const auto &[name, missing] : knownVariants()) {
     addVariant(*object, name, missing);
+    if (!object->get("variant") && !missing)
+      (*object)["variant"] = name;
+  }
   (*object)["kind"] = "model";
   return std::move(*object);
 }

@@ -34,7 +34,9 @@ public:
     registers.reset(target->createMCRegInfo(triple));
     asmInfo.reset(target->createMCAsmInfo(*registers, triple, options));
     subtarget.reset(target->createMCSubtargetInfo(
-        triple, "x86-64-v4", "+avx512bf16,+avx512vnni,+avxvnni,+avx512fp16"));
+        triple, "x86-64-v4",
+        "+avx512bf16,+avx512vnni,+avxvnni,+avx512fp16,"
+        "+amx-tile,+amx-int8,+amx-bf16"));
     instructions.reset(target->createMCInstrInfo());
     context = std::make_unique<MCContext>(triple, asmInfo.get(),
                                           registers.get(), subtarget.get());
@@ -129,10 +131,10 @@ adze::test::findInstructions(const std::vector<adze::test::Function> &code,
   return found;
 }
 
-std::vector<std::string> adze::test::findVectorSpillsInLoops(
-    const std::vector<adze::test::Function> &code, StringRef functions) {
-  Regex name(functions), vector("[xyz]mm[0-9]"), stack("\\[rsp");
-  // Emitted functions have no frame pointer: rbp is a register as any other.
+std::vector<std::string>
+adze::test::findInLoops(const std::vector<adze::test::Function> &code,
+                        StringRef functions, StringRef pattern) {
+  Regex name(functions), text(pattern);
   std::vector<std::string> found;
   for (const adze::test::Function &function : code) {
     if (!name.match(function.name))
@@ -146,10 +148,16 @@ std::vector<std::string> adze::test::findVectorSpillsInLoops(
         return loop.first <= instruction.address &&
                instruction.address <= loop.second;
       });
-      if (inLoop && vector.match(instruction.text) &&
-          stack.match(instruction.text))
+      if (inLoop && text.match(instruction.text))
         found.push_back(function.name + ": " + instruction.text);
     }
   }
   return found;
+}
+
+std::vector<std::string> adze::test::findVectorSpillsInLoops(
+    const std::vector<adze::test::Function> &code, StringRef functions) {
+  // Emitted functions have no frame pointer: rbp is a register as any other.
+  return findInLoops(code, functions,
+                     "[xyzt]mm[0-9].*\\[rsp|\\[rsp.*[xyzt]mm[0-9]");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "KernelLab.h"
+#include "EmulatedAmx.h"
 #include "adze/Codegen/KernelBuilder.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
@@ -127,8 +128,9 @@ KernelLab::KernelLab() {
   loadLoweringDialects(context);
 }
 
-std::unique_ptr<CompiledKernel>
-KernelLab::compile(const std::string &text, const TargetVariant &variant) {
+std::unique_ptr<CompiledKernel> KernelLab::compile(const std::string &text,
+                                                   const TargetVariant &variant,
+                                                   bool emulateAmx) {
   errors.clear();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     errors += diagnostic.str() + "\n";
@@ -144,15 +146,21 @@ KernelLab::compile(const std::string &text, const TargetVariant &variant) {
     return nullptr;
   if (failed(module->verify()) || failed(lowerKernelsToLLVM(*module, variant)))
     return nullptr;
-  auto object = emitModule(*module, variant, {});
+  EmitOptions options;
+  if (emulateAmx)
+    options.kind = EmitKind::LLVMIR;
+  auto object = emitModule(*module, variant, options);
   if (failed(object))
     return nullptr;
 
   std::unique_ptr<CompiledKernel> compiled(new CompiledKernel());
   compiled->objectFile = std::move(*object);
   compiled->jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
-  llvm::cantFail(compiled->jit->addObjectFile(
-      llvm::MemoryBuffer::getMemBufferCopy(compiled->object())));
+  if (emulateAmx)
+    llvm::cantFail(addEmulatingAmx(*compiled->jit, compiled->object()));
+  else
+    llvm::cantFail(compiled->jit->addObjectFile(
+        llvm::MemoryBuffer::getMemBufferCopy(compiled->object())));
   std::string name = kernel.getSymName().str();
   compiled->function =
       llvm::cantFail(compiled->jit->lookup(name)).toPtr<void *>();

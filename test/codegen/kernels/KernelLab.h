@@ -100,9 +100,11 @@ class KernelLab {
 public:
   KernelLab();
   /// Compiles the one kernel that `text` holds; null with the diagnostics in
-  /// `errors` if that fails.
+  /// `errors` if that fails. With `emulateAmx` a variant with AMX runs where
+  /// there is all but that; it has no object code.
   std::unique_ptr<CompiledKernel> compile(const std::string &text,
-                                          const TargetVariant &variant);
+                                          const TargetVariant &variant,
+                                          bool emulateAmx = false);
   /// Packs a matrix (N x K) into panels of its type.
   Memory pack(const Matrix &weight);
   /// Rounds it to `format` and packs that.

@@ -117,6 +117,8 @@ struct KernelTarget {
   bool hasBF16Dot = false;
   /// vpdpbusd or the like: four products of bytes into each 32-bit lane.
   bool hasByteDot = false;
+  /// AMX tile registers, of bytes and of bf16.
+  bool hasAmx = false;
 };
 
 /// The step's batch, as kernels see it: written by the entry's prologue into
