@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "KernelLab.h"
-#include "EmulatedAmx.h"
+#include "../../common/AmxEmulator.h"
 #include "adze/Codegen/KernelBuilder.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
+#include "adze/abi.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include <cstring>
+#include <optional>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -115,12 +117,17 @@ CompiledKernel::CompiledKernel(CompiledKernel &&) noexcept = default;
 void CompiledKernel::operator()(int64_t lo, int64_t hi, const void *batch,
                                 std::vector<uint64_t> a) {
   a.resize(16); // words that a kernel does not take are not looked at
+  std::optional<AmxEmulator> emulator;
+  if (emulated)
+    emulator.emplace();
   using W = uint64_t;
   reinterpret_cast<void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
                             W, W, W)>(function)(
       lo, hi, word(lent ? *lent : *scratch), word(batch), a[0], a[1], a[2],
       a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
       a[14], a[15]);
+  if (AmxEmulator::isConfigured())
+    llvm::report_fatal_error("the kernel has not released its tiles");
 }
 
 KernelLab::KernelLab() {
@@ -128,9 +135,8 @@ KernelLab::KernelLab() {
   loadLoweringDialects(context);
 }
 
-std::unique_ptr<CompiledKernel> KernelLab::compile(const std::string &text,
-                                                   const TargetVariant &variant,
-                                                   bool emulateAmx) {
+std::unique_ptr<CompiledKernel>
+KernelLab::compile(const std::string &text, const TargetVariant &variant) {
   errors.clear();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     errors += diagnostic.str() + "\n";
@@ -146,24 +152,19 @@ std::unique_ptr<CompiledKernel> KernelLab::compile(const std::string &text,
     return nullptr;
   if (failed(module->verify()) || failed(lowerKernelsToLLVM(*module, variant)))
     return nullptr;
-  EmitOptions options;
-  if (emulateAmx)
-    options.kind = EmitKind::LLVMIR;
-  auto object = emitModule(*module, variant, options);
+  auto object = emitModule(*module, variant, {});
   if (failed(object))
     return nullptr;
 
   std::unique_ptr<CompiledKernel> compiled(new CompiledKernel());
   compiled->objectFile = std::move(*object);
   compiled->jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
-  if (emulateAmx)
-    llvm::cantFail(addEmulatingAmx(*compiled->jit, compiled->object()));
-  else
-    llvm::cantFail(compiled->jit->addObjectFile(
-        llvm::MemoryBuffer::getMemBufferCopy(compiled->object())));
+  llvm::cantFail(compiled->jit->addObjectFile(
+      llvm::MemoryBuffer::getMemBufferCopy(compiled->object())));
   std::string name = kernel.getSymName().str();
   compiled->function =
       llvm::cantFail(compiled->jit->lookup(name)).toPtr<void *>();
+  compiled->emulated = variant.need & ~hostNeedBits();
   compiled->shared = kernelSharedBytes(kernel, variant.kernel);
   compiled->scratch =
       std::make_unique<Memory>(kernelScratchBytes(kernel, variant.kernel));
@@ -201,11 +202,18 @@ Memory KernelLab::pack(const Matrix &weight, FormatAttrInterface format) {
   return packed;
 }
 
-std::vector<const TargetVariant *> test::runnableVariants() {
+static std::vector<const TargetVariant *> variantsWith(uint64_t have) {
   std::vector<const TargetVariant *> variants;
-  uint64_t have = hostNeedBits();
   for (const TargetVariant &variant : x86Variants())
     if ((variant.need & ~have) == 0)
       variants.push_back(&variant);
   return variants;
+}
+
+std::vector<const TargetVariant *> test::runnableVariants() {
+  return variantsWith(hostNeedBits());
+}
+
+std::vector<const TargetVariant *> test::emulatedVariants() {
+  return variantsWith(hostNeedBits() | ADZE_X86_AMX | ADZE_X86_BF16_512);
 }

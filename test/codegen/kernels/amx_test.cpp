@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Linears by AMX, emulated (EmulatedAmx.h): codes bit for bit as on all
-// variants, bf16 near loops in double and the same for every number of rows.
+// Linears by AMX, emulated where the CPU lacks it (AmxEmulator.h): codes bit
+// for bit as on all variants, bf16 near loops in double and the same for every
+// number of rows. The tests of all variants (linear_test, quantized_test) run
+// this one beside; these have the shapes that matter to its tiles.
 
+#include "../../common/AmxEmulator.h"
 #include "QuantizedLab.h"
 #include "Step.h"
 #include "adze/abi.h"
@@ -16,18 +19,21 @@ namespace {
 class AmxTest : public testing::Test {
 protected:
   void SetUp() override {
-    for (const TargetVariant &candidate : x86Variants())
-      if (candidate.kernel.hasAmx)
-        variant = &candidate;
-    ASSERT_TRUE(variant);
-    if (variant->need & ~(hostNeedBits() | ADZE_X86_AMX))
-      GTEST_SKIP() << "needs AVX-512 with VNNI and BF16 beside AMX";
+    for (const TargetVariant *candidate : emulatedVariants())
+      if (candidate->kernel.hasAmx)
+        variant = candidate;
+    if (!variant)
+      GTEST_SKIP() << "needs AVX-512 with VNNI";
+    counts = AmxEmulator::counts();
   }
   std::unique_ptr<CompiledKernel> compile(const std::string &text) {
-    auto kernel = lab.compile(text, *variant, /*emulateAmx=*/true);
+    auto kernel = lab.compile(text, *variant);
     EXPECT_TRUE(kernel) << lab.errors << text;
     return kernel;
   }
+  /// Whether code went through the emulator, and not through a CPU with AMX.
+  bool isEmulated() const { return variant->need & ~hostNeedBits(); }
+  AmxEmulator::Counts counts = {}; // before the test
   const TargetVariant *variant = nullptr;
   KernelLab lab;
   std::mt19937 random{5};
