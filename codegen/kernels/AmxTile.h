@@ -3,6 +3,18 @@
 // Tiles of linears by Intel AMX: blocks of 16 rows times 16 channels, each in a
 // tile register, over 64 bytes of K at a time. Lines of a panel are rows of an
 // AMX operand as they are: quads of codes, pairs of bf16.
+//
+// Why the bits of linears of codes are those of all tiles: a tile register's
+// sums are 32-bit integers, which are exact (below 2^31 for K up to 65793) and
+// modulo 2^32 the same in any order anyway. They leave the register at the end
+// of each block of K, and IntegerBlocks, which every tile of codes uses, takes
+// the zero off and adds the blocks to the f32 sum, ascending. What of a block
+// is multiplied where decides nothing. Padding adds nothing: x has zero codes
+// behind K.
+//
+// tdpbf16ps adds 16 even and 16 odd products of 32 k in f32 chains of their
+// own, then both to the sum: near the chain of other variants, not the same.
+// Its order depends on k alone, so that rows do not depend on each other.
 #ifndef ADZE_CODEGEN_KERNELS_AMXTILE_H
 #define ADZE_CODEGEN_KERNELS_AMXTILE_H
 

@@ -64,10 +64,12 @@ bool TargetVariant::sharesCode(const TargetVariant &weaker,
   // All features that bring such a dot count: each lowers it in its own way.
   uint64_t counts = 0;
   if (dots.bf16)
-    counts |= isAArch64() ? ADZE_ARM_BF16 : ADZE_X86_BF16_512 | ADZE_X86_AMX;
+    counts |= isAArch64() ? ADZE_ARM_BF16 : ADZE_X86_BF16_512;
   if (dots.bytes)
     counts |= isAArch64() ? ADZE_ARM_DOTPROD | ADZE_ARM_I8MM
-                          : ADZE_X86_VNNI512 | ADZE_X86_AVX_VNNI | ADZE_X86_AMX;
+                          : ADZE_X86_VNNI512 | ADZE_X86_AVX_VNNI;
+  if (dots.tiles && !isAArch64())
+    counts |= ADZE_X86_AMX;
   return weaker.triple == triple && weaker.cpu == cpu &&
          weaker.vscale == vscale && weaker.kernel.lanes == kernel.lanes &&
          weaker.kernel.registers == kernel.registers &&
@@ -178,7 +180,9 @@ static Expected<uint64_t> parseTarget(StringRef item) {
 /// The best variant of `family` that runs on a machine with these features.
 static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
                                               StringRef item, uint64_t have) {
-  bool named = item.contains("+amx");
+  SmallVector<StringRef> parts;
+  item.split(parts, '+');
+  bool named = any_of(parts, [](StringRef p) { return p.trim() == "amx"; });
   auto best = find_if(family, [&](const TargetVariant &variant) {
     return (variant.need & ~have) == 0 && (named || !variant.experimental);
   });
@@ -186,6 +190,10 @@ static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
     return targetError("target '" + item +
                        "' has no AVX2 with FMA and F16C, which the least "
                        "variant (x86-64-v3) needs");
+  if (named && !best->experimental)
+    return targetError("target '" + item +
+                       "' names amx, but lacks what its variant "
+                       "(x86-64-v4+vnni+bf16+amx) needs beside");
   return best;
 }
 

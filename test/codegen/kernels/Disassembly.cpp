@@ -161,3 +161,43 @@ std::vector<std::string> adze::test::findVectorSpillsInLoops(
   return findInLoops(code, functions,
                      "[xyzt]mm[0-9].*\\[rsp|\\[rsp.*[xyzt]mm[0-9]");
 }
+
+/// Whether code that leaves at instruction `last` has released its tiles, from
+/// wherever it came there.
+static bool isReleased(const adze::test::Function &function, size_t last) {
+  for (size_t i = last; i-- > 0;) {
+    const Instruction &instruction = function.instructions[i];
+    if (StringRef(instruction.text).contains("tilerelease"))
+      return none_of(function.instructions, [&](const Instruction &branch) {
+        return branch.target && *branch.target > instruction.address &&
+               *branch.target <= function.instructions[last].address;
+      });
+    StringRef text = instruction.text;
+    if (text.starts_with("j") || text.starts_with("call") ||
+        text.starts_with("ret"))
+      return false;
+  }
+  return false;
+}
+
+std::vector<std::string> adze::test::findReturnsWithTiles(
+    const std::vector<adze::test::Function> &code) {
+  std::vector<std::string> found;
+  for (const adze::test::Function &function : code) {
+    const std::vector<Instruction> &all = function.instructions;
+    if (none_of(all, [](const Instruction &instruction) {
+          return StringRef(instruction.text).contains("ldtilecfg");
+        }))
+      continue;
+    for (size_t i = 0; i < all.size(); ++i) {
+      StringRef text = all[i].text;
+      bool leaves =
+          text.starts_with("ret") || (text.starts_with("j") && all[i].target &&
+                                      (*all[i].target < all.front().address ||
+                                       *all[i].target > all.back().address));
+      if (leaves && !isReleased(function, i))
+        found.push_back(function.name + ": " + text.str());
+    }
+  }
+  return found;
+}

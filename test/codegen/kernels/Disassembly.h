@@ -45,6 +45,11 @@ std::vector<std::string>
 findVectorSpillsInLoops(const std::vector<Function> &code,
                         llvm::StringRef functions);
 
+/// Ways out of functions that configure tiles (ldtilecfg), with no tilerelease
+/// on the straight line before them.
+std::vector<std::string>
+findReturnsWithTiles(const std::vector<Function> &code);
+
 } // namespace adze::test
 
 #endif // ADZE_TEST_CODEGEN_KERNELS_DISASSEMBLY_H

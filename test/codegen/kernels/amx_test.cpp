@@ -31,8 +31,17 @@ protected:
     EXPECT_TRUE(kernel) << lab.errors << text;
     return kernel;
   }
-  /// Whether code went through the emulator, and not through a CPU with AMX.
-  bool isEmulated() const { return variant->need & ~hostNeedBits(); }
+  /// That tiles were multiplied and each configuration was released, as far as
+  /// it can be seen: where the CPU has AMX, nothing is counted.
+  void expectDots(uint64_t AmxEmulator::Counts::*kind) const {
+    if (!(variant->need & ~hostNeedBits() & ADZE_X86_AMX))
+      return;
+    AmxEmulator::Counts now = AmxEmulator::counts();
+    EXPECT_GT(now.*kind, counts.*kind);
+    uint64_t configured = now.configurations - counts.configurations;
+    EXPECT_GT(configured, 0u);
+    EXPECT_EQ(now.releases - counts.releases, configured);
+  }
   AmxEmulator::Counts counts = {}; // before the test
   const TargetVariant *variant = nullptr;
   KernelLab lab;
@@ -92,6 +101,42 @@ TEST_F(AmxTest, CodesAreAddedInTheOrderThatIsPromised) {
       }
     }
   }
+  expectDots(&AmxEmulator::Counts::codeDots);
+}
+
+/// Sums as large as they get: 255 * -128 for each k, and no saturation.
+TEST_F(AmxTest, ExtremeCodesAreExact) {
+  IntFormatAttr format = parseIntFormat(lab, "#adze.int<8, scale = f32>");
+  auto kernel = compile("adze.kernel @k linear {in = i8, format = #adze.int<8, "
+                        "scale = f32>, group = 0 : i64, sums = 64 : i64}");
+  ASSERT_TRUE(kernel && format);
+  const int64_t m = 32, n = 32, k = 4096 + 24;
+  IntegerWeight weight(format, n, k);
+  weight.fill(random);
+  for (int64_t r = 0; r < n; ++r)
+    std::memset(weight.rows.data() + r * weight.rowBytes, r % 2 ? 255 : 0, k);
+  weight.pack();
+  std::vector<uint8_t> rows;
+  Matrix expected(m, n, Stored::F32), y(m, n, Stored::F32);
+  for (int64_t r = 0; r < m; ++r) {
+    QuantizedRow row(std::vector<float>(k, r % 3 ? 1.0f : -1.0f), 0, 64);
+    if (r % 3 == 0) { // further than rounding goes
+      std::fill(row.codes.begin(), row.codes.end(), int8_t(-128));
+      for (size_t i = 0; i < row.sums.size(); ++i)
+        row.sums[i] = -128 * int32_t(std::min<int64_t>(64, k - 64 * i));
+    }
+    llvm::append_range(rows, row.bytes());
+    for (int64_t i = 0; i < n; ++i)
+      expected.put(r, i, weight.multiply(row, 0, i));
+  }
+  Memory memory(rows.size());
+  std::memcpy(memory.data(), rows.data(), rows.size());
+  (*kernel)(0, n / 16, nullptr,
+            {word(memory), word(y), word(weight.panels), uint64_t(m),
+             uint64_t(n), uint64_t(k)});
+  for (int64_t r = 0; r < m; ++r)
+    EXPECT_EQ(y.rowBytes(r), expected.rowBytes(r)) << "row " << r;
+  expectDots(&AmxEmulator::Counts::codeDots);
 }
 
 TEST_F(AmxTest, FloatsAreNearAndDoNotDependOnOtherRows) {
@@ -133,6 +178,7 @@ TEST_F(AmxTest, FloatsAreNearAndDoNotDependOnOtherRows) {
         ASSERT_NEAR(whole.at(r, i), sum, 2e-6 * size) << r << " " << i;
       }
   }
+  expectDots(&AmxEmulator::Counts::floatDots);
 }
 
 } // namespace

@@ -198,9 +198,10 @@ TEST_P(CodeQualityTest, TallTilesMultiplyByAmxWhereTheVariantHasIt) {
       EXPECT_EQ(findInLoops(functions, name, "ldtilecfg|tilerelease"),
                 std::vector<std::string>());
     }
+    // Once in each tile, and nowhere else.
     size_t configured = findInstructions(functions, "ldtilecfg").size();
     EXPECT_EQ(configured, tiles.size());
-    EXPECT_EQ(findInstructions(functions, "tilerelease").size(), configured);
+    EXPECT_EQ(findReturnsWithTiles(functions), std::vector<std::string>());
     EXPECT_EQ(findVectorSpillsInLoops(functions, "adze\\.|^k"),
               std::vector<std::string>());
   }
@@ -240,6 +241,25 @@ TEST(DisassemblyTest, SpillsInLoopsAreSeen) {
             std::vector<std::string>(
                 {"adze.tile.x: vmovups zmm0, zmmword ptr [rsp + 8]"}));
   EXPECT_TRUE(findVectorSpillsInLoops(code, "other").empty());
+}
+
+TEST(DisassemblyTest, ReturnsWithTilesAreSeen) {
+  const std::vector<Instruction> released = {{0, "ldtilecfg [rsp]", {}},
+                                             {5, "je 20", 25},
+                                             {7, "tilerelease", {}},
+                                             {12, "pop rbx", {}},
+                                             {13, "ret", {}}};
+  auto find = [](std::vector<Instruction> code, uint64_t branch, bool late) {
+    code[1].target = branch;
+    if (late)
+      std::swap(code[2].text, code[1].text);
+    return findReturnsWithTiles({{"f", code}});
+  };
+  EXPECT_EQ(find(released, 7, false), std::vector<std::string>());
+  // A branch to behind the release, one out of the function, one before it.
+  EXPECT_EQ(find(released, 12, false), std::vector<std::string>({"f: ret"}));
+  EXPECT_EQ(find(released, 25, false), std::vector<std::string>({"f: je 20"}));
+  EXPECT_EQ(find(released, 7, true), std::vector<std::string>({"f: ret"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, CodeQualityTest,

@@ -54,6 +54,15 @@ TEST(TargetTest, ExperimentalVariantsAreGivenOnlyByName) {
   EXPECT_NE(resolve("host"), Names{amx});
   // Its parts are no AMX that code could be made for.
   EXPECT_EQ(resolve("x86-64-v4+amx-tile"), Names{"x86-64-v4"});
+  EXPECT_EQ(resolve("sapphirerapids+amx-tile"), Names{"x86-64-v4+vnni+bf16"});
+  // Where it is named, nothing less is given in its place.
+  for (const char *less : {"x86-64-v4+amx", "x86-64-v3+amx", "znver4+amx"}) {
+    std::string expected = std::string("target '") + less +
+                           "' names amx, but lacks what its variant "
+                           "(x86-64-v4+vnni+bf16+amx) needs beside";
+    EXPECT_NE(resolve(less)[0].find(expected), std::string::npos)
+        << resolve(less)[0];
+  }
 }
 
 TEST(TargetTest, WrongNamesSayWhatToGive) {

@@ -143,6 +143,8 @@ int64_t kvHeadBytes(int64_t headDim, mlir::Type elementType);
 /// builder may use them; of others it does not know.
 struct KernelDots {
   bool bf16 = false, bytes = false;
+  /// Whether tile registers may make them: those of linears.
+  bool tiles = false;
 };
 KernelDots kernelDots(KernelOp kernel);
 
