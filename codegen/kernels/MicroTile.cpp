@@ -9,8 +9,7 @@ using namespace adze;
 
 TileShapes adze::tileShapes(const KernelTarget &target,
                             const TileTypes &types) {
-  // 32 registers: 16 accumulators, as many as the latency of two units needs
-  // and more; the panels, 16-bit ones expanded, and the row's element.
+  // Taking pairs apart needs registers: fewer rows.
   // 32 registers of 4 lanes, a panel is 4 of them: 6 x 1 is 24 accumulators,
   // the panel, and a row's element multiplied by lane.
   int64_t tall = types.depth() == 1 ? 6 : 4;
@@ -19,13 +18,13 @@ TileShapes adze::tileShapes(const KernelTarget &target,
   // 32 registers of 8 lanes, a panel is two.
   if (target.registers >= 32 && target.lanes == 8)
     return {{tall, 2}, {2, 2}, {1, 4}};
+  // 32 registers of 16 lanes: 16 accumulators, as many as the latency of two
+  // units needs and more; the panels, pairs taken apart, and a row's element.
   if (target.registers >= 32)
     return {{8, 2}, {4, 4}, {2, 4}, {1, 4}};
-  // 16 half-width registers: 6 x 1 is 12 accumulators, 2 halves of a panel and
-  // a broadcast. Taking pairs apart needs more beside: 4 x 1.
-  if (types.depth() == 1)
-    return {{6, 1}, {2, 1}, {1, 4}};
-  return {{4, 1}, {2, 1}, {1, 2}};
+  // 16 registers of 8 lanes: 6 x 1 is 12 accumulators, 2 halves of a panel and
+  // a broadcast.
+  return {{tall, 1}, {2, 1}, {1, 2}};
 }
 
 SmallVector<int64_t> adze::splitPanels(int64_t total, int64_t width) {

@@ -166,12 +166,13 @@ std::vector<std::string> adze::test::findVectorSpillsInLoops(
 /// wherever it came there.
 static bool isReleased(const adze::test::Function &function, size_t last) {
   for (size_t i = last; i-- > 0;) {
-    const Instruction &instruction = function.instructions[i];
+    const adze::test::Instruction &instruction = function.instructions[i];
     if (StringRef(instruction.text).contains("tilerelease"))
-      return none_of(function.instructions, [&](const Instruction &branch) {
-        return branch.target && *branch.target > instruction.address &&
-               *branch.target <= function.instructions[last].address;
-      });
+      return none_of(
+          function.instructions, [&](const adze::test::Instruction &branch) {
+            return branch.target && *branch.target > instruction.address &&
+                   *branch.target <= function.instructions[last].address;
+          });
     StringRef text = instruction.text;
     if (text.starts_with("j") || text.starts_with("call") ||
         text.starts_with("ret"))
@@ -184,8 +185,8 @@ std::vector<std::string> adze::test::findReturnsWithTiles(
     const std::vector<adze::test::Function> &code) {
   std::vector<std::string> found;
   for (const adze::test::Function &function : code) {
-    const std::vector<Instruction> &all = function.instructions;
-    if (none_of(all, [](const Instruction &instruction) {
+    const std::vector<adze::test::Instruction> &all = function.instructions;
+    if (none_of(all, [](const adze::test::Instruction &instruction) {
           return StringRef(instruction.text).contains("ldtilecfg");
         }))
       continue;
