@@ -49,9 +49,11 @@ llvm::Expected<json::Object> adze::inspectModel(const std::string &model,
   return object;
 }
 
-std::vector<std::pair<std::string, uint64_t>> adze::knownVariants() {
-  std::vector<std::pair<std::string, uint64_t>> known;
+std::vector<KnownVariant> adze::knownVariants() {
+  std::vector<KnownVariant> known;
+  uint64_t have = hostNeedBits();
   for (const TargetVariant &variant : x86Variants())
-    known.emplace_back(variant.name.str(), variant.need & ~hostNeedBits());
+    known.push_back(
+        {variant.name.str(), variant.need & ~have, variant.experimental});
   return known;
 }

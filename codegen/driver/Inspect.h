@@ -16,9 +16,13 @@ namespace adze {
 llvm::Expected<llvm::json::Object> inspectModel(const std::string &model,
                                                 const CompileOptions &options);
 
-/// The variants there are, best first, as (name, feature bits of adze/abi.h
-/// that this machine lacks).
-std::vector<std::pair<std::string, uint64_t>> knownVariants();
+struct KnownVariant {
+  std::string name;
+  uint64_t missing; // feature bits of adze/abi.h that this machine lacks
+  bool experimental;
+};
+/// The variants of x86-64 there are, best first.
+std::vector<KnownVariant> knownVariants();
 
 } // namespace adze
 

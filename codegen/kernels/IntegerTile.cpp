@@ -22,6 +22,73 @@ TileShapes adze::integerTileShapes(const KernelTarget &target,
   return {{4, 1}, {2, 1}, {1, 1}};
 }
 
+/// The index of what holds `block`, where `group` elements share one.
+Value IntegerBlocks::groupOf(Value block, int64_t group) const {
+  if (group == 0)
+    return e.constant(0);
+  int64_t blocks = group / tile.block();
+  return blocks == 1 ? block : e.div(block, blocks);
+}
+
+Value IntegerBlocks::sumOf(Value row, Value block) const {
+  auto at = [&](Value index) {
+    return e.load(e.i32, e.at(row, e.add(sums, e.mul(index, 4))), 4);
+  };
+  int64_t runs = tile.block() / tile.rows.sums;
+  if (runs == 1)
+    return at(block);
+  Value all = e.ceilDiv(k, tile.rows.sums);
+  Value first = runs ? e.mul(block, runs) : e.constant(0);
+  Value end = runs ? e.min(e.add(first, runs), all) : all;
+  return e.loop(
+      first, end, 1, e.constantI32(0), [&](Value run, ValueRange carried) {
+        return Values{arith::AddIOp::create(e.b, e.loc, carried[0], at(run))};
+      })[0];
+}
+
+Value IntegerBlocks::start(Value row, Value block) const {
+  if (!tile.format.getZeroCode())
+    return e.splatI32(0);
+  return e.broadcast(
+      arith::MulIOp::create(e.b, e.loc, sumOf(row, block),
+                            e.constantI32(-tile.format.getZeroCode())));
+}
+
+IntegerBlocks::Factors IntegerBlocks::ofPanels(ArrayRef<Value> panels,
+                                               Value block) const {
+  Factors factors;
+  Value group = groupOf(block, tile.format.getGroup());
+  for (Value panel : panels) {
+    if (!tile.scalesLast())
+      factors.scales.push_back(
+          tile.format.emitScale(e.b, e.loc, panel, k, group));
+    if (tile.format.hasMinimum())
+      factors.minima.push_back(
+          tile.format.emitMinimum(e.b, e.loc, panel, k, group));
+  }
+  return factors;
+}
+
+IntegerBlocks::RowFactors IntegerBlocks::ofRow(Value row, Value block) const {
+  Value index = groupOf(block, tile.rows.group);
+  Value scale = e.load(e.f32, e.at(row, e.add(scales, e.mul(index, 4))), 4);
+  RowFactors factors = {e.broadcast(scale), Value()};
+  // The sum is read again: kept from the dots on, it would be spilled.
+  if (tile.format.hasMinimum())
+    factors.shift = e.broadcast(e.mulf(
+        scale, arith::SIToFPOp::create(e.b, e.loc, e.f32, sumOf(row, block))));
+  return factors;
+}
+
+Value IntegerBlocks::add(Value dot, const Factors &panels, int64_t p,
+                         const RowFactors &row, Value sum) const {
+  Value value = arith::SIToFPOp::create(e.b, e.loc, e.vf32, dot);
+  sum = e.fma(
+      value,
+      tile.scalesLast() ? row.scale : e.mulf(panels.scales[p], row.scale), sum);
+  return row.shift ? e.fma(row.shift, panels.minima[p], sum) : sum;
+}
+
 namespace {
 
 /// Emits the body of one tile function.
@@ -58,8 +125,6 @@ private:
     int64_t quads = tile.block() ? tile.block() / 4 : wanted;
     return std::min(wanted, quads & -quads);
   }
-  Value sumOf(int64_t r, Value block);
-  Value rowScale(int64_t r, Value block);
   void add(Value block, ArrayRef<Value> dots, Values &sums);
   /// A tile of few rows is bound by memory. Panels of a short K end before the
   /// processor has noticed that they are read in order, so each line that is
@@ -84,14 +149,6 @@ private:
   Value outPlace(int64_t r, int64_t p) {
     return e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes);
   }
-  /// The index of what holds `block`, where `group` elements share one.
-  Value groupOf(Value block, int64_t group) {
-    if (group == 0)
-      return e.constant(0);
-    int64_t blocks = group / tile.block();
-    return blocks == 1 ? block : e.div(block, blocks);
-  }
-
   KernelEmitter &e;
   const KernelTarget &target;
   const IntegerTile &tile;
@@ -99,44 +156,17 @@ private:
   int64_t rows, panels;
   bool inMemory;
 
-  Value k, out, outBytes, scales, sums, panelBytes, stepBytes;
-  Value ahead, aheadBytes;
+  Value k, out, outBytes, panelBytes, stepBytes, ahead, aheadBytes;
   Values x, w;
+  std::optional<IntegerBlocks> blocks;
 };
-
-/// Sum of the codes of row r in a block.
-Value IntegerTileEmitter::sumOf(int64_t r, Value block) {
-  auto at = [&](Value index) {
-    return e.load(e.i32, e.at(x[r], e.add(sums, e.mul(index, 4))), 4);
-  };
-  int64_t runs = tile.block() / tile.rows.sums;
-  if (runs == 1)
-    return at(block);
-  Value all = e.ceilDiv(k, tile.rows.sums);
-  Value first = runs ? e.mul(block, runs) : e.constant(0);
-  Value end = runs ? e.min(e.add(first, runs), all) : all;
-  return e.loop(
-      first, end, 1, e.constantI32(0), [&](Value run, ValueRange carried) {
-        return Values{arith::AddIOp::create(e.b, e.loc, carried[0], at(run))};
-      })[0];
-}
-
-Value IntegerTileEmitter::rowScale(int64_t r, Value block) {
-  Value index = groupOf(block, tile.rows.group);
-  return e.load(e.f32, e.at(x[r], e.add(scales, e.mul(index, 4))), 4);
-}
 
 /// The integer sums of a block, k = 8 * begin .. 8 * end.
 IntegerTileEmitter::Values IntegerTileEmitter::dots(Value block, Value begin,
                                                     Value end) {
   Values acc;
-  for (int64_t r = 0; r < rows; ++r) {
-    Value start = e.splatI32(0);
-    if (format.getZeroCode())
-      start = e.broadcast(arith::MulIOp::create(
-          e.b, e.loc, sumOf(r, block), e.constantI32(-format.getZeroCode())));
-    acc.append(panels, start);
-  }
+  for (int64_t r = 0; r < rows; ++r)
+    acc.append(panels, blocks->start(x[r], block));
   size_t outputs = acc.size();
   acc.append((chains() - 1) * outputs, e.splatI32(0));
   int64_t together = std::max<int64_t>(1, chains() / 2);
@@ -188,30 +218,13 @@ void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
 
 /// Adds a block to the sums.
 void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
-  Values weightScales, minima;
-  Value group = groupOf(block, format.getGroup());
-  for (Value panel : w) {
-    if (!tile.scalesLast())
-      weightScales.push_back(format.emitScale(e.b, e.loc, panel, k, group));
-    if (format.hasMinimum())
-      minima.push_back(format.emitMinimum(e.b, e.loc, panel, k, group));
-  }
+  IntegerBlocks::Factors factors = blocks->ofPanels(w, block);
   for (int64_t r = 0; r < rows; ++r) {
-    Value scale = rowScale(r, block);
-    Value lanes = e.broadcast(scale), shift;
-    // The sum is read again: kept from the dots on, it would be spilled.
-    if (format.hasMinimum())
-      shift = e.broadcast(e.mulf(
-          scale, arith::SIToFPOp::create(e.b, e.loc, e.f32, sumOf(r, block))));
+    IntegerBlocks::RowFactors row = blocks->ofRow(x[r], block);
     for (int64_t p = 0; p < panels; ++p) {
-      Value dot =
-          arith::SIToFPOp::create(e.b, e.loc, e.vf32, dots[r * panels + p]);
-      Value factor = tile.scalesLast() ? lanes : e.mulf(weightScales[p], lanes);
       Value sum = inMemory ? e.load(e.vf32, outPlace(r, p), kLineBytes)
                            : acc[r * panels + p];
-      sum = e.fma(dot, factor, sum);
-      if (format.hasMinimum())
-        sum = e.fma(shift, minima[p], sum);
+      sum = blocks->add(dots[r * panels + p], factors, p, row, sum);
       if (inMemory)
         e.store(sum, outPlace(r, p), kLineBytes);
       else
@@ -233,8 +246,7 @@ void IntegerTileEmitter::emit(ValueRange args) {
     Value index = p == 0 ? e.constant(0) : e.min(e.constant(p), last);
     w.push_back(e.at(args[2], e.mul(panelBytes, index)));
   }
-  scales = tile.rows.scalesOffset(e, k);
-  sums = tile.rows.sumsOffset(e, k);
+  blocks.emplace(e, tile, k);
 
   auto forEach = [&](auto body) {
     for (int64_t r = 0; r < rows; ++r)

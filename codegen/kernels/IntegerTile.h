@@ -24,6 +24,44 @@ struct IntegerTile {
   }
 };
 
+/// What a block of K adds to the f32 sums of a row, whatever multiplied its
+/// codes: one order of operations for all tiles. `row` points to a quantized
+/// row.
+class IntegerBlocks {
+public:
+  IntegerBlocks(KernelEmitter &e, const IntegerTile &tile, mlir::Value k)
+      : e(e), tile(tile), k(k), scales(tile.rows.scalesOffset(e, k)),
+        sums(tile.rows.sumsOffset(e, k)) {}
+
+  /// What the weights' zero takes off an integer dot, in all lanes.
+  mlir::Value start(mlir::Value row, mlir::Value block) const;
+
+  /// Scales (none where they come last) and minima of panels in a block.
+  struct Factors {
+    KernelEmitter::Values scales, minima;
+  };
+  Factors ofPanels(llvm::ArrayRef<mlir::Value> panels, mlir::Value block) const;
+  /// A row's scale in all lanes, and what it is to take of the minima.
+  struct RowFactors {
+    mlir::Value scale, shift;
+  };
+  RowFactors ofRow(mlir::Value row, mlir::Value block) const;
+
+  /// `sum` and the dot (with its start) of a row and panel p.
+  mlir::Value add(mlir::Value dot, const Factors &panels, int64_t p,
+                  const RowFactors &row, mlir::Value sum) const;
+
+private:
+  using Values = KernelEmitter::Values;
+
+  mlir::Value sumOf(mlir::Value row, mlir::Value block) const;
+  mlir::Value groupOf(mlir::Value block, int64_t group) const;
+
+  KernelEmitter &e;
+  const IntegerTile &tile;
+  mlir::Value k, scales, sums;
+};
+
 /// The tiles of codes that a target runs well.
 TileShapes integerTileShapes(const KernelTarget &target,
                              const IntegerTile &tile);

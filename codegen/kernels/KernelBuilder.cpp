@@ -37,7 +37,10 @@ KernelDots adze::kernelDots(KernelOp kernel) {
   auto type = kernel.getParams().getAs<TypeAttr>(operand);
   if (!type)
     return {};
-  return {type.getValue().isBF16(), type.getValue().isInteger(8)};
+  KernelDots dots{type.getValue().isBF16(), type.getValue().isInteger(8)};
+  dots.tiles =
+      kernel.getFamily() == KernelFamily::Linear && (dots.bf16 || dots.bytes);
+  return dots;
 }
 
 int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
@@ -77,6 +80,7 @@ FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
   KernelDots dots = kernelDots(kernel);
   target.hasBF16Dot &= dots.bf16;
   target.hasByteDot &= dots.bytes;
+  target.hasAmx &= dots.tiles;
   switch (kernel.getFamily()) {
   case KernelFamily::Linear:
     return buildLinear(builder, kernel, target);

@@ -5,6 +5,7 @@
 // kernels of a module: the finish by those that differ in what they multiply.
 
 #include "Linear.h"
+#include "AmxTile.h"
 #include "Builders.h"
 #include "LinearDriver.h"
 #include "PanelDecoder.h"
@@ -42,8 +43,9 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
-  shapes = multipliesCodes() ? integerTileShapes(target, codes)
-                             : tileShapes(target, types);
+  shapes = multipliesCodes()
+               ? amxShapes(target, codes, integerTileShapes(target, codes))
+               : amxShapes(target, types, tileShapes(target, types));
   unitPanels = sink          ? llvm::divideCeil(sink.getHeadDim(), kLanes)
                : quantizes() ? streams * outRows.group / kLanes
                              : streams;
@@ -96,6 +98,10 @@ Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
 
 func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
                               int64_t rows, int64_t panels) const {
+  if (func::FuncOp tile = multipliesCodes()
+                              ? getAmxTile(e, target, codes, rows, panels)
+                              : getAmxTile(e, target, types, rows, panels))
+    return tile;
   if (multipliesCodes())
     return getIntegerTile(e, target, codes, rows, panels);
   return decoded ? getContinuingTile(e, target, types, rows, panels)

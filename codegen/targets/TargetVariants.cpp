@@ -8,6 +8,10 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 using namespace llvm;
 using namespace adze;
@@ -15,6 +19,14 @@ using namespace adze;
 static constexpr uint64_t kV4 = ADZE_X86_AVX2 | ADZE_X86_AVX512;
 
 static const TargetVariant kX86Variants[] = {
+    {"x86-64-v4+vnni+bf16+amx",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v4",
+     "+avx512vnni,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16",
+     kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512 | ADZE_X86_AMX,
+     {16, 32, true, true, /*hasAmx=*/true},
+     /*vscale=*/0,
+     /*experimental=*/true},
     {"x86-64-v4+vnni+bf16",
      "x86_64-unknown-linux-gnu",
      "x86-64-v4",
@@ -52,10 +64,12 @@ bool TargetVariant::sharesCode(const TargetVariant &weaker,
   // All features that bring such a dot count: each lowers it in its own way.
   uint64_t counts = 0;
   if (dots.bf16)
-    counts |= isAArch64() ? ADZE_ARM_BF16 : ADZE_X86_BF16_512 | ADZE_X86_AMX;
+    counts |= isAArch64() ? ADZE_ARM_BF16 : ADZE_X86_BF16_512;
   if (dots.bytes)
     counts |= isAArch64() ? ADZE_ARM_DOTPROD | ADZE_ARM_I8MM
-                          : ADZE_X86_VNNI512 | ADZE_X86_AVX_VNNI | ADZE_X86_AMX;
+                          : ADZE_X86_VNNI512 | ADZE_X86_AVX_VNNI;
+  if (dots.tiles && !isAArch64())
+    counts |= ADZE_X86_AMX;
   return weaker.triple == triple && weaker.cpu == cpu &&
          weaker.vscale == vscale && weaker.kernel.lanes == kernel.lanes &&
          weaker.kernel.registers == kernel.registers &&
@@ -88,9 +102,22 @@ static uint64_t needBits(function_ref<bool(StringRef)> has) {
   return bits;
 }
 
+/// Linux gives AMX tile data only to processes that ask for it.
+static bool isAmxPermitted() {
+#if defined(__linux__) && defined(__x86_64__) && defined(SYS_arch_prctl)
+  return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18) == 0;
+#else
+  return false;
+#endif
+}
+
 uint64_t adze::hostNeedBits() {
   StringMap<bool> features = sys::getHostCPUFeatures();
-  return needBits([&](StringRef name) { return features.lookup(name); });
+  uint64_t bits =
+      needBits([&](StringRef name) { return features.lookup(name); });
+  if ((bits & ADZE_X86_AMX) && !isAmxPermitted())
+    bits &= ~uint64_t(ADZE_X86_AMX);
+  return bits;
 }
 
 SmallVector<const TargetVariant *> adze::allVariants() {
@@ -134,12 +161,16 @@ static Expected<uint64_t> parseTarget(StringRef item) {
                          .Case("vnni", "avx512vnni")
                          .Case("bf16", "avx512bf16")
                          .Default(feature.trim());
+    if (full == "amx") {
+      for_each(ArrayRef<StringRef>{"amx-tile", "amx-int8", "amx-bf16"}, enable);
+      continue;
+    }
     if (!is_contained({"avx512vnni", "avx512bf16", "avxvnni", "avx512vbmi2",
                        "amx-tile", "amx-bf16", "amx-int8"},
                       full))
       return targetError("unknown feature '" + feature + "' in target '" +
                          item +
-                         "' (known: vnni, bf16, avxvnni, avx512vbmi2, "
+                         "' (known: vnni, bf16, avxvnni, avx512vbmi2, amx, "
                          "amx-tile, amx-bf16, amx-int8)");
     enable(full);
   }
@@ -149,13 +180,20 @@ static Expected<uint64_t> parseTarget(StringRef item) {
 /// The best variant of `family` that runs on a machine with these features.
 static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
                                               StringRef item, uint64_t have) {
+  SmallVector<StringRef> parts;
+  item.split(parts, '+');
+  bool named = any_of(parts, [](StringRef p) { return p.trim() == "amx"; });
   auto best = find_if(family, [&](const TargetVariant &variant) {
-    return (variant.need & ~have) == 0;
+    return (variant.need & ~have) == 0 && (named || !variant.experimental);
   });
   if (best == family.end())
     return targetError("target '" + item +
                        "' has no AVX2 with FMA and F16C, which the least "
                        "variant (x86-64-v3) needs");
+  if (named && !best->experimental)
+    return targetError("target '" + item +
+                       "' names amx, but lacks what its variant "
+                       "(x86-64-v4+vnni+bf16+amx) needs beside");
   return best;
 }
 
@@ -168,7 +206,8 @@ adze::resolveTargets(StringRef spec) {
   bool isArm = false, isX86 = false;
   auto chooseAll = [&](ArrayRef<TargetVariant> family) {
     for (const TargetVariant &variant : family)
-      chosen.insert(&variant);
+      if (!variant.experimental)
+        chosen.insert(&variant);
   };
   for (StringRef item : items) {
     item = item.trim();

@@ -25,7 +25,7 @@ static bool amx_permitted(void) {
 #endif
 }
 
-void adze_cpu_features(uint64_t have[2]) {
+static void cpu_features(uint64_t have[2]) {
   have[0] = have[1] = 0;
   uint32_t a, b, c, d, a7, b7, c7, d7, a71 = 0, b71, c71, d71;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, 1u << 27)) /* osxsave */
@@ -54,8 +54,16 @@ void adze_cpu_features(uint64_t have[2]) {
       have[0] |= ADZE_X86_VBMI2;
   }
   /* amx tile, int8, bf16 */
-  if (tiles && all(d7, 1u << 24 | 1u << 25 | 1u << 22) && amx_permitted())
+  if (tiles && all(d7, 1u << 24 | 1u << 25 | 1u << 22))
     have[0] |= ADZE_X86_AMX;
+}
+
+static uint64_t refused(const uint64_t need[2]) {
+  return (need[0] & ADZE_X86_AMX) && !amx_permitted() ? ADZE_X86_AMX : 0;
+}
+
+bool adze_cpu_only_by_name(const uint64_t need[2]) {
+  return need[0] & ADZE_X86_AMX;
 }
 
 static const struct {
@@ -67,7 +75,7 @@ static const struct {
                 {ADZE_X86_BF16_512, "avx512_bf16"},
                 {ADZE_X86_AVX_VNNI, "avx_vnni"},
                 {ADZE_X86_VBMI2, "avx512_vbmi2"},
-                {ADZE_X86_AMX, "amx"}};
+                {ADZE_X86_AMX, "amx (tile, int8, bf16)"}};
 #else
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -78,7 +86,7 @@ enum { HWCAP_DOTPROD = 1u << 20, HWCAP_HAS_SVE = 1u << 22 };
 enum { HWCAP2_HAS_I8MM = 1u << 13, HWCAP2_HAS_BF16 = 1u << 14 };
 enum { PRCTL_SVE_GET_VL = 51, SVE_LENGTH_BYTES = 0xffff };
 
-void adze_cpu_features(uint64_t have[2]) {
+static void cpu_features(uint64_t have[2]) {
   have[0] = have[1] = 0;
   unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
   if (first & HWCAP_DOTPROD)
@@ -97,6 +105,16 @@ void adze_cpu_features(uint64_t have[2]) {
   }
 }
 
+static uint64_t refused(const uint64_t need[2]) {
+  (void)need;
+  return 0;
+}
+
+bool adze_cpu_only_by_name(const uint64_t need[2]) {
+  (void)need;
+  return false;
+}
+
 static const struct {
   uint64_t bit;
   const char *name;
@@ -107,6 +125,14 @@ static const struct {
                 {ADZE_ARM_SVE_256, "sve vectors of 256 bits"},
                 {ADZE_ARM_SVE_512, "sve vectors of 512 bits"}};
 #endif
+
+void adze_cpu_missing(const uint64_t need[2], uint64_t missing[2]) {
+  uint64_t have[2];
+  cpu_features(have);
+  for (int i = 0; i < 2; ++i)
+    missing[i] = need[i] & ~have[i];
+  missing[0] |= missing[0] ? 0 : refused(need);
+}
 
 void adze_cpu_feature_names(const uint64_t bits[2], char *out,
                             size_t capacity) {

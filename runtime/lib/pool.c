@@ -153,10 +153,14 @@ static void destroy(adze_pool *pool) {
   adze_free(&memory, pool->block, pool->block_bytes);
 }
 
-/* Signals stay with the program's own threads. */
+/* Signals stay with the program's own threads, but for those of faults: a
+ * thread has its own, and blocked ones end the process past any handler. */
 static int start_thread(worker *w) {
   sigset_t all, before;
   sigfillset(&all);
+  const int faults[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP};
+  for (unsigned i = 0; i < sizeof faults / sizeof *faults; ++i)
+    sigdelset(&all, faults[i]);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int failed = pthread_create(&w->thread, NULL, work, w);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

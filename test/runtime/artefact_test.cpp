@@ -173,6 +173,37 @@ TEST(Artefact, NamesTheMissingFeature) {
   EXPECT_EQ(adze::Model::open(path).error().code, ADZE_CPU_UNSUPPORTED);
   EXPECT_TRUE(says("other needs ")) << lastMessage();
 }
+
+TEST(Artefact, AmxIsTakenOnlyWhereItIsNamed) {
+  TempDir dir;
+  // The first `count` of three variants need AMX.
+  auto write = [&](const char *file, int count) {
+    Bytes bytes(readFile(fakePath()));
+    auto *variants = reinterpret_cast<adze_variant *>(bytes.table(2));
+    for (int i = 0; i < count; ++i)
+      variants[i].need[0] = ADZE_X86_AMX, variants[i].need[1] = 0;
+    bytes.rehash();
+    return dir.write(file, bytes.data, bytes.size);
+  };
+  // Without another variant that runs it stays refused, with or without AMX.
+  adze_open_options o = {};
+  o.size = sizeof o;
+  std::string path = write("all.so", 3);
+  EXPECT_EQ(adze::Model::open(path, &o).error().code, ADZE_CPU_UNSUPPORTED);
+  EXPECT_TRUE(says("other needs amx (tile, int8, bf16), which") ||
+              says("other is experimental and runs only where it is named"))
+      << lastMessage();
+  o.variant = "base";
+  if (adze::Result<adze::Model> model = adze::Model::open(path, &o))
+    EXPECT_EQ(model->info("variant").or_throw(), "base");
+  else
+    EXPECT_TRUE(says("base needs amx (tile, int8, bf16), which"))
+        << lastMessage();
+  // The best of the others is taken although AMX is in front of it.
+  std::string mixed = write("mixed.so", 1);
+  EXPECT_EQ(adze::Model::open(mixed).or_throw().info("variant").or_throw(),
+            "base");
+}
 #endif
 
 TEST(Artefact, EveryKindOfSource) {

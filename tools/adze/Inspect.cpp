@@ -37,6 +37,13 @@ json::Array featureNames(uint64_t bits) {
   return list;
 }
 
+bool isExperimental(const std::string &name) {
+  for (const KnownVariant &known : knownVariants())
+    if (known.name == name)
+      return known.experimental;
+  return false;
+}
+
 void addVariant(json::Object &object, const std::string &name,
                 uint64_t missing) {
   if (!object.get("variants"))
@@ -44,9 +51,8 @@ void addVariant(json::Object &object, const std::string &name,
   object.getArray("variants")
       ->push_back(json::Object{{"name", name},
                                {"runs_here", missing == 0},
-                               {"missing", featureNames(missing)}});
-  if (!object.get("variant") && !missing)
-    object["variant"] = name;
+                               {"missing", featureNames(missing)},
+                               {"experimental", isExperimental(name)}});
 }
 
 /// A model of this artefact, or only its description where it cannot run here.
@@ -119,8 +125,11 @@ Result<json::Object> inspectSource(const InspectArguments &a) {
   auto object = inspectModel(a.model, options);
   if (!object)
     return toError(object.takeError());
-  for (const auto &[name, missing] : knownVariants())
-    addVariant(*object, name, missing);
+  for (const KnownVariant &known : knownVariants()) {
+    addVariant(*object, known.name, known.missing);
+    if (!object->get("variant") && !known.missing && !known.experimental)
+      (*object)["variant"] = known.name;
+  }
   (*object)["kind"] = "model";
   return std::move(*object);
 }
@@ -197,11 +206,14 @@ void print(const std::string &path, const json::Object &o) {
     for (const json::Value &name : *variant.getArray("missing"))
       missing +=
           (missing.empty() ? ": lacks " : ", ") + name.getAsString()->str();
-    std::printf("  %-24s %s%s\n", variant.getString("name")->str().c_str(),
+    std::printf("  %-24s %s%s%s\n", variant.getString("name")->str().c_str(),
                 variant.getString("name") == chosen ? "this machine takes it"
                 : missing.empty()                   ? "could run here"
                                                     : "cannot run here",
-                missing.c_str());
+                missing.c_str(),
+                *variant.getBoolean("experimental")
+                    ? " (experimental: only where it is named)"
+                    : "");
   }
 }
 

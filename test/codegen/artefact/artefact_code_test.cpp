@@ -37,7 +37,8 @@ StringRef variantOf(StringRef function) {
 
 /// A small model with every variant, as bytes and as instructions.
 struct Artefact {
-  explicit Artefact(const std::string &weights);
+  explicit Artefact(const std::string &weights,
+                    const std::string &target = "all");
 
   std::string problem;
   std::unique_ptr<llvm::MemoryBuffer> bytes;
@@ -45,12 +46,12 @@ struct Artefact {
   std::vector<Function> code;
 };
 
-Artefact::Artefact(const std::string &weights) {
+Artefact::Artefact(const std::string &weights, const std::string &target) {
   const char *folder = std::getenv("TMPDIR");
   std::string path = std::string(folder ? folder : "/tmp") + "/adze-code-" +
                      std::to_string(::getpid()) + "-" + weights + ".adze.so";
   CompileOptions options;
-  options.target = "all";
+  options.target = target;
   options.weights = weights;
   auto result = compileToFile(std::string(ADZE_SOURCE_DIR) +
                                   "/test/numerics/references/hf/"
@@ -206,11 +207,41 @@ TEST_P(ArtefactCodeTest, StaysInsideTheVariant) {
   }
   std::vector<Function> dots = codeOf("x86-64-v4+vnni+bf16");
   EXPECT_EQ(findInstructions(code, "fp16|[^a-z]v[a-z]+(ph|sh) "), Found());
+  // AMX is experimental: not in `all`.
+  EXPECT_EQ(findInstructions(code, "tmm[0-9]|tilecfg|tilerelease"), Found());
   // The questions can be answered with yes.
   EXPECT_FALSE(findInstructions(avx2, "ymm[0-9]").empty());
   EXPECT_FALSE(findInstructions(avx512, "zmm[0-9]").empty());
   EXPECT_FALSE(findInstructions(avx512, masks).empty());
   EXPECT_EQ(!findInstructions(dots, "vdpbf16ps").empty(), hasDots());
+}
+
+/// The variant with AMX beside the one that it adds to.
+TEST(AmxArtefactTest, OnlyLinearsHaveCodeOfTheirOwn) {
+  const std::string less = "x86-64-v4+vnni+bf16", amx = less + "+amx";
+  for (const char *weights : {"bf16", "int8"}) {
+    SCOPED_TRACE(weights);
+    Artefact made(weights, amx + "," + less);
+    ASSERT_EQ(made.problem, "");
+    std::vector<Function> tiled;
+    std::map<std::string, std::set<std::string>> shared; // of the variants
+    for (const Function &function : made.code) {
+      if (!findInstructions({function}, "tmm[0-9]|tilecfg").empty())
+        tiled.push_back(function);
+      StringRef name = function.name;
+      if (name.starts_with("adze.attention.") || name.contains("rms_norm"))
+        shared[variantOf(name).str()].insert(name.str());
+    }
+    ASSERT_FALSE(tiled.empty());
+    for (const Function &function : tiled) {
+      EXPECT_EQ(variantOf(function.name), amx) << function.name;
+      EXPECT_TRUE(StringRef(function.name).starts_with("adze.tile.amx."))
+          << function.name;
+    }
+    EXPECT_EQ(findReturnsWithTiles(made.code), Found());
+    EXPECT_FALSE(shared[less].empty());
+    EXPECT_EQ(shared[amx], std::set<std::string>());
+  }
 }
 
 TEST_P(ArtefactCodeTest, LoopsOfTilesDoNotSpill) {

@@ -34,7 +34,9 @@ public:
     registers.reset(target->createMCRegInfo(triple));
     asmInfo.reset(target->createMCAsmInfo(*registers, triple, options));
     subtarget.reset(target->createMCSubtargetInfo(
-        triple, "x86-64-v4", "+avx512bf16,+avx512vnni,+avxvnni,+avx512fp16"));
+        triple, "x86-64-v4",
+        "+avx512bf16,+avx512vnni,+avxvnni,+avx512fp16,"
+        "+amx-tile,+amx-int8,+amx-bf16"));
     instructions.reset(target->createMCInstrInfo());
     context = std::make_unique<MCContext>(triple, asmInfo.get(),
                                           registers.get(), subtarget.get());
@@ -129,10 +131,10 @@ adze::test::findInstructions(const std::vector<adze::test::Function> &code,
   return found;
 }
 
-std::vector<std::string> adze::test::findVectorSpillsInLoops(
-    const std::vector<adze::test::Function> &code, StringRef functions) {
-  Regex name(functions), vector("[xyz]mm[0-9]"), stack("\\[rsp");
-  // Emitted functions have no frame pointer: rbp is a register as any other.
+std::vector<std::string>
+adze::test::findInLoops(const std::vector<adze::test::Function> &code,
+                        StringRef functions, StringRef pattern) {
+  Regex name(functions), text(pattern);
   std::vector<std::string> found;
   for (const adze::test::Function &function : code) {
     if (!name.match(function.name))
@@ -146,9 +148,56 @@ std::vector<std::string> adze::test::findVectorSpillsInLoops(
         return loop.first <= instruction.address &&
                instruction.address <= loop.second;
       });
-      if (inLoop && vector.match(instruction.text) &&
-          stack.match(instruction.text))
+      if (inLoop && text.match(instruction.text))
         found.push_back(function.name + ": " + instruction.text);
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> adze::test::findVectorSpillsInLoops(
+    const std::vector<adze::test::Function> &code, StringRef functions) {
+  // Emitted functions have no frame pointer: rbp is a register as any other.
+  return findInLoops(code, functions,
+                     "[xyzt]mm[0-9].*\\[rsp|\\[rsp.*[xyzt]mm[0-9]");
+}
+
+/// Whether code that leaves at instruction `last` has released its tiles, from
+/// wherever it came there.
+static bool isReleased(const adze::test::Function &function, size_t last) {
+  for (size_t i = last; i-- > 0;) {
+    const adze::test::Instruction &instruction = function.instructions[i];
+    if (StringRef(instruction.text).contains("tilerelease"))
+      return none_of(
+          function.instructions, [&](const adze::test::Instruction &branch) {
+            return branch.target && *branch.target > instruction.address &&
+                   *branch.target <= function.instructions[last].address;
+          });
+    StringRef text = instruction.text;
+    if (text.starts_with("j") || text.starts_with("call") ||
+        text.starts_with("ret"))
+      return false;
+  }
+  return false;
+}
+
+std::vector<std::string> adze::test::findReturnsWithTiles(
+    const std::vector<adze::test::Function> &code) {
+  std::vector<std::string> found;
+  for (const adze::test::Function &function : code) {
+    const std::vector<adze::test::Instruction> &all = function.instructions;
+    if (none_of(all, [](const adze::test::Instruction &instruction) {
+          return StringRef(instruction.text).contains("ldtilecfg");
+        }))
+      continue;
+    for (size_t i = 0; i < all.size(); ++i) {
+      StringRef text = all[i].text;
+      bool leaves =
+          text.starts_with("ret") || (text.starts_with("j") && all[i].target &&
+                                      (*all[i].target < all.front().address ||
+                                       *all[i].target > all.back().address));
+      if (leaves && !isReleased(function, i))
+        found.push_back(function.name + ": " + text.str());
     }
   }
   return found;

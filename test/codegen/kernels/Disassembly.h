@@ -34,12 +34,21 @@ llvm::Expected<std::vector<Function>> disassemble(llvm::StringRef elf);
 std::vector<std::string> findInstructions(const std::vector<Function> &code,
                                           llvm::StringRef pattern);
 
-/// Moves of vector registers to or from the stack inside loops (code between a
-/// backward branch and its target), in functions whose name matches
-/// `functions`.
+/// As findInstructions, of those inside loops (code between a backward branch
+/// and its target) in functions whose name matches `functions`.
+std::vector<std::string> findInLoops(const std::vector<Function> &code,
+                                     llvm::StringRef functions,
+                                     llvm::StringRef pattern);
+
+/// Moves of vector and tile registers to or from the stack inside loops.
 std::vector<std::string>
 findVectorSpillsInLoops(const std::vector<Function> &code,
                         llvm::StringRef functions);
+
+/// Ways out of functions that configure tiles (ldtilecfg), with no tilerelease
+/// on the straight line before them.
+std::vector<std::string>
+findReturnsWithTiles(const std::vector<Function> &code);
 
 } // namespace adze::test
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "KernelLab.h"
+#include "../../common/AmxEmulator.h"
 #include "adze/Codegen/KernelBuilder.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
+#include "adze/abi.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include <cstring>
+#include <optional>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -114,12 +117,17 @@ CompiledKernel::CompiledKernel(CompiledKernel &&) noexcept = default;
 void CompiledKernel::operator()(int64_t lo, int64_t hi, const void *batch,
                                 std::vector<uint64_t> a) {
   a.resize(16); // words that a kernel does not take are not looked at
+  std::optional<AmxEmulator> emulator;
+  if (emulated)
+    emulator.emplace();
   using W = uint64_t;
   reinterpret_cast<void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
                             W, W, W)>(function)(
       lo, hi, word(lent ? *lent : *scratch), word(batch), a[0], a[1], a[2],
       a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
       a[14], a[15]);
+  if (AmxEmulator::isConfigured())
+    llvm::report_fatal_error("the kernel has not released its tiles");
 }
 
 KernelLab::KernelLab() {
@@ -156,6 +164,7 @@ KernelLab::compile(const std::string &text, const TargetVariant &variant) {
   std::string name = kernel.getSymName().str();
   compiled->function =
       llvm::cantFail(compiled->jit->lookup(name)).toPtr<void *>();
+  compiled->emulated = variant.need & ~hostNeedBits();
   compiled->shared = kernelSharedBytes(kernel, variant.kernel);
   compiled->scratch =
       std::make_unique<Memory>(kernelScratchBytes(kernel, variant.kernel));
@@ -193,11 +202,18 @@ Memory KernelLab::pack(const Matrix &weight, FormatAttrInterface format) {
   return packed;
 }
 
-std::vector<const TargetVariant *> test::runnableVariants() {
+static std::vector<const TargetVariant *> variantsWith(uint64_t have) {
   std::vector<const TargetVariant *> variants;
-  uint64_t have = hostNeedBits();
   for (const TargetVariant &variant : x86Variants())
     if ((variant.need & ~have) == 0)
       variants.push_back(&variant);
   return variants;
+}
+
+std::vector<const TargetVariant *> test::runnableVariants() {
+  return variantsWith(hostNeedBits());
+}
+
+std::vector<const TargetVariant *> test::emulatedVariants() {
+  return variantsWith(hostNeedBits() | ADZE_X86_AMX | ADZE_X86_BF16_512);
 }

@@ -71,7 +71,8 @@ public:
   ~CompiledKernel();
   CompiledKernel(CompiledKernel &&) noexcept;
 
-  /// Calls the kernel: pointers and sizes as 64-bit words after scratch.
+  /// Calls the kernel: pointers and sizes as 64-bit words after scratch. Where
+  /// this machine lacks AMX or AVX512_BF16, their instructions are interpreted.
   void operator()(int64_t lo, int64_t hi, const void *batch,
                   std::vector<uint64_t> arguments);
   /// Runs on the scratch that `other` has left, as a merge does.
@@ -90,6 +91,7 @@ private:
   std::unique_ptr<Memory> scratch;
   const Memory *lent = nullptr;
   void *function = nullptr;
+  bool emulated = false;
 };
 
 inline uint64_t word(const void *p) { return reinterpret_cast<uint64_t>(p); }
@@ -114,6 +116,9 @@ public:
 
 /// Variants that this machine can run.
 std::vector<const TargetVariant *> runnableVariants();
+
+/// Those, and variants of which AmxEmulator interprets what it cannot run.
+std::vector<const TargetVariant *> emulatedVariants();
 
 } // namespace adze::test
 

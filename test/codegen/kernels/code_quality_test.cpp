@@ -152,6 +152,61 @@ TEST_P(CodeQualityTest, CodesAreMultipliedByTheBestThatTheVariantHas) {
   EXPECT_EQ(widened, !GetParam()->kernel.hasByteDot);
 }
 
+TEST_P(CodeQualityTest, TallTilesMultiplyByAmxWhereTheVariantHasIt) {
+  bool amx = GetParam()->kernel.hasAmx;
+  struct {
+    std::string text;
+    const char *instruction; // null: AMX is not for it
+    std::vector<std::string> tiles;
+  } cases[] = {
+      {codes("#adze.int<8, scale = f32>", 128, 128),
+       "tdpbsud",
+       {"32x2", "16x2"}},
+      {codes("#adze.int<8, scale = f32>", 0, 32), "tdpbsud", {"32x2", "16x2"}},
+      {codes("#adze.int<8, group = 64, scale = f16, zeros>", 128, 32),
+       "tdpbsud",
+       {"32x2", "16x2"}},
+      {codes("#adze.int<4, group = 128, scale = bf16>", 128, 128),
+       "tdpbsud",
+       {"32x2", "16x2"}},
+      {plain(Stored::BF16, Stored::BF16),
+       "tdpbf16ps",
+       {"32x2", "16x2", "8x2", "4x4", "2x4", "1x4"}},
+      {codes("#adze.int<8, group = 32, scale = f16, zeros>", 32, 32),
+       nullptr,
+       {}},
+      {codes("#adze.int<4, group = 32, scale = bf16>", 128, 32), nullptr, {}},
+      {plain(Stored::F32, Stored::F32), nullptr, {}},
+      {plain(Stored::F16, Stored::BF16), nullptr, {}},
+      {attention(Stored::BF16, Stored::BF16), nullptr, {}}};
+  for (auto &[text, instruction, tiles] : cases) {
+    SCOPED_TRACE(text);
+    std::vector<Function> functions = code(text);
+    if (!amx || !instruction) {
+      EXPECT_EQ(findInstructions(functions, "tmm[0-9]|tilecfg|tilerelease"),
+                std::vector<std::string>());
+      continue;
+    }
+    for (const std::string &tile : tiles) {
+      SCOPED_TRACE(tile);
+      std::string name = "^adze\\.tile\\.amx\\..*\\." + tile + "$";
+      // One product for each part of 16 rows and panel.
+      size_t rows = std::stoi(tile), panels = tile.back() - '0';
+      size_t products = (rows == 32 ? 2 : 1) * panels;
+      EXPECT_GE(findInLoops(functions, name, instruction).size(), products);
+      // All of the registers' setting up is outside of the loops.
+      EXPECT_EQ(findInLoops(functions, name, "ldtilecfg|tilerelease"),
+                std::vector<std::string>());
+    }
+    // Once in each tile, and nowhere else.
+    size_t configured = findInstructions(functions, "ldtilecfg").size();
+    EXPECT_EQ(configured, tiles.size());
+    EXPECT_EQ(findReturnsWithTiles(functions), std::vector<std::string>());
+    EXPECT_EQ(findVectorSpillsInLoops(functions, "adze\\.|^k"),
+              std::vector<std::string>());
+  }
+}
+
 TEST_P(CodeQualityTest, StaysInsideTheVariantWithoutSpills) {
   bool dots = false, wide = false;
   for (const std::string &text : kernels()) {
@@ -186,6 +241,25 @@ TEST(DisassemblyTest, SpillsInLoopsAreSeen) {
             std::vector<std::string>(
                 {"adze.tile.x: vmovups zmm0, zmmword ptr [rsp + 8]"}));
   EXPECT_TRUE(findVectorSpillsInLoops(code, "other").empty());
+}
+
+TEST(DisassemblyTest, ReturnsWithTilesAreSeen) {
+  const std::vector<Instruction> released = {{0, "ldtilecfg [rsp]", {}},
+                                             {5, "je 20", 25},
+                                             {7, "tilerelease", {}},
+                                             {12, "pop rbx", {}},
+                                             {13, "ret", {}}};
+  auto find = [](std::vector<Instruction> code, uint64_t branch, bool late) {
+    code[1].target = branch;
+    if (late)
+      std::swap(code[2].text, code[1].text);
+    return findReturnsWithTiles({{"f", code}});
+  };
+  EXPECT_EQ(find(released, 7, false), std::vector<std::string>());
+  // A branch to behind the release, one out of the function, one before it.
+  EXPECT_EQ(find(released, 12, false), std::vector<std::string>({"f: ret"}));
+  EXPECT_EQ(find(released, 25, false), std::vector<std::string>({"f: je 20"}));
+  EXPECT_EQ(find(released, 7, true), std::vector<std::string>({"f: ret"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, CodeQualityTest,

@@ -248,6 +248,6 @@ TEST_P(FormatEmitTest, SmallFloats) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, FormatEmitTest,
-                         testing::ValuesIn(runnableVariants()), variantName);
+                         testing::ValuesIn(emulatedVariants()), variantName);
 
 } // namespace

@@ -190,6 +190,6 @@ TEST_P(LinearTest, WrongParamsAreNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, LinearTest,
-                         testing::ValuesIn(runnableVariants()), variantName);
+                         testing::ValuesIn(emulatedVariants()), variantName);
 
 } // namespace

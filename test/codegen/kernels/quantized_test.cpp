@@ -460,6 +460,6 @@ TEST_P(QuantizedTest, WrongParamsAreNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, QuantizedTest,
-                         testing::ValuesIn(runnableVariants()), variantName);
+                         testing::ValuesIn(emulatedVariants()), variantName);
 
 } // namespace

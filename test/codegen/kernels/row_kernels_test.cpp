@@ -465,6 +465,6 @@ TEST_P(RowKernelTest, Powers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, RowKernelTest,
-                         testing::ValuesIn(runnableVariants()), variantName);
+                         testing::ValuesIn(emulatedVariants()), variantName);
 
 } // namespace

@@ -43,6 +43,28 @@ TEST(TargetTest, NamesResolveToTheBestVariant) {
             (Names{"x86-64-v4+vnni+bf16", "x86-64-v3"}));
 }
 
+TEST(TargetTest, ExperimentalVariantsAreGivenOnlyByName) {
+  using Names = std::vector<std::string>;
+  const std::string amx = "x86-64-v4+vnni+bf16+amx";
+  EXPECT_EQ(resolve(amx), Names{amx});
+  EXPECT_EQ(resolve("sapphirerapids"), Names{"x86-64-v4+vnni+bf16"});
+  EXPECT_EQ(resolve("sapphirerapids+amx"), Names{amx});
+  EXPECT_EQ(resolve("all," + amx).front(), amx);
+  EXPECT_EQ(resolve("all," + amx).size(), resolve("all").size() + 1);
+  EXPECT_NE(resolve("host"), Names{amx});
+  // Its parts are no AMX that code could be made for.
+  EXPECT_EQ(resolve("x86-64-v4+amx-tile"), Names{"x86-64-v4"});
+  EXPECT_EQ(resolve("sapphirerapids+amx-tile"), Names{"x86-64-v4+vnni+bf16"});
+  // Where it is named, nothing less is given in its place.
+  for (const char *less : {"x86-64-v4+amx", "x86-64-v3+amx", "haswell+amx"}) {
+    std::string expected = std::string("target '") + less +
+                           "' names amx, but lacks what its variant "
+                           "(x86-64-v4+vnni+bf16+amx) needs beside";
+    EXPECT_NE(resolve(less)[0].find(expected), std::string::npos)
+        << resolve(less)[0];
+  }
+}
+
 TEST(TargetTest, WrongNamesSayWhatToGive) {
   EXPECT_NE(resolve("sparc")[0].find("unknown target 'sparc'; give all, host"),
             std::string::npos);

@@ -117,6 +117,8 @@ struct KernelTarget {
   bool hasBF16Dot = false;
   /// vpdpbusd or the like: four products of bytes into each 32-bit lane.
   bool hasByteDot = false;
+  /// AMX tile registers, of bytes and of bf16.
+  bool hasAmx = false;
 };
 
 /// The step's batch, as kernels see it: written by the entry's prologue into
@@ -141,6 +143,8 @@ int64_t kvHeadBytes(int64_t headDim, mlir::Type elementType);
 /// builder may use them; of others it does not know.
 struct KernelDots {
   bool bf16 = false, bytes = false;
+  /// Whether tile registers may make them: those of linears.
+  bool tiles = false;
 };
 KernelDots kernelDots(KernelOp kernel);
 

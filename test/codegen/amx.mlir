@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Linears by AMX: tall tiles of codes, tiles of bf16 of every height.
+// RUN: adze compile %s --target=x86-64-v4+vnni+bf16+amx --emit=kernel | FileCheck %s
+// Not by default, nor by the name of a CPU that has it.
+// RUN: adze compile %s --emit=kernel | FileCheck %s --check-prefix=NOT
+// RUN: adze compile %s --target=sapphirerapids --emit=kernel | FileCheck %s --check-prefix=NOT
+// NOT-NOT: x86_amx
+// NOT-NOT: tile.amx
+
+// Two accumulators by two: 32 rows of 64 codes, times 64 codes of two panels
+// where they lie.
+// CHECK: func.func private @adze.tile.amx.int8.128.128.32x2(
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero.internal"({{.*}}) : (i16, i16) -> !llvm.x86_amx
+// CHECK: scf.for
+// CHECK-COUNT-3: llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbsud.internal"
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbsud.internal"
+// CHECK: scf.yield
+// The rest of K goes through a copy.
+// CHECK: scf.if
+// CHECK: llvm.store
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbsud.internal"
+// CHECK: else
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64.internal"
+// Then the f32 sums.
+// CHECK: arith.sitofp
+// CHECK: math.fma
+
+// Groups of 32 are half a register: no AMX.
+// CHECK-NOT: adze.tile.amx.int8:g32
+
+// CHECK: func.func private @adze.tile.amx.bf16.32x2(
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
+// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64.internal"
+// CHECK: call @adze.tilec.bf16.bf16.8x2
+// CHECK: func.func private @adze.tile.amx.bf16.1x4(
+adze.weight @w8 from "w8" : !adze.weight<64x256, #adze.int<8, scale = f32>>
+adze.weight @w32 from "w32" : !adze.weight<64x256, #adze.int<8, group = 32, scale = f16>>
+adze.weight @wb from "wb" : !adze.weight<64x64, #adze.float<bf16>>
+func.func @step(%x: tensor<?x256xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>)
+    attributes {adze.entry} {
+  %q = adze.quantize %x group 128 : tensor<?x256xf32>
+  %a = adze.linear %q, @w8 : (tensor<?x256xf32>) -> tensor<?x64xf32>
+  %r = adze.quantize %x group 32 : tensor<?x256xf32>
+  %b = adze.linear %r, @w32 : (tensor<?x256xf32>) -> tensor<?x64xf32>
+  %c = adze.linear %b, @wb : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %a, %c : tensor<?x64xf32>, tensor<?x64xf32>
+}
