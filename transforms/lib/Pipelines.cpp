@@ -18,7 +18,9 @@ llvm::ArrayRef<llvm::StringLiteral> adze::extensionPoints() { return kPoints; }
 /// The pass that rounds by a calibration. Paths may have blanks.
 static bool roundingPass(const PipelineOptions &options, std::string &text,
                          std::string &error) {
-  StringRef method = options.method.empty() ? "gptq" : options.method;
+  StringRef method = options.method;
+  if (method.empty())
+    method = "gptq";
   if (method != "gptq" && method != "search") {
     error =
         ("unknown method \"" + method + "\": expected gptq or search").str();
