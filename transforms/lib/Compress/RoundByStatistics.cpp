@@ -405,8 +405,8 @@ LogicalResult Rounding::run() {
   return replace();
 }
 
-LogicalResult
-adze::detail::roundByStatistics(ModuleOp module, const RoundOptions &options,
-                          function_ref<std::unique_ptr<CodeChooser>()> make) {
+LogicalResult adze::detail::roundByStatistics(
+    ModuleOp module, const RoundOptions &options,
+    function_ref<std::unique_ptr<CodeChooser>()> make) {
   return Rounding(module, options, make).run();
 }
