@@ -26,8 +26,9 @@ protected:
                  CodeScale at) {
     double sum = 0;
     for (size_t i = 0; i < x.size(); ++i) {
-      double code = std::clamp(std::nearbyint(x[i] / at.scale) + at.zero, 0.0,
-                               double(format.getMaxCode()));
+      double code =
+          std::clamp(std::nearbyint(double(x[i]) / at.scale) + at.zero, 0.0,
+                     double(format.getMaxCode()));
       double e = double(x[i]) - double(at.scale) * (code - at.zero);
       sum += e * e * double(importance[i]);
     }
