@@ -61,13 +61,15 @@ def try_scales(x, scale, low_high, bits, storage, zeros, unit):
     if zeros:
         middle = F(0.5) * low_high[0] + F(0.5) * low_high[1]
         zero = np.clip(np.rint(F(0.5) * most - middle * inverse), F(0), most).astype(F)
-    sums = [np.zeros(16, dtype=F), np.zeros(16, dtype=F)]
+    sums = [np.zeros(16, dtype=F) for _ in range(4)]
+    whole = len(x) // 4 * 4
     for i, value in enumerate(x):
         v = value * inverse
         d = v - np.clip(np.rint(v), -zero, most - zero)
-        sums[i % 2] = sums[i % 2] + d * d
+        chain = i % 4 if i < whole else 0
+        sums[chain] = sums[chain] + d * d
     ratio = scale * (F(1) / unit)
-    error = (sums[0] + sums[1]) * (ratio * ratio)
+    error = ((sums[0] + sums[1]) + (sums[2] + sums[3])) * (ratio * ratio)
     # Errors that are alike to 2^-19 are equal, and the first one wins.
     best = np.argmin((error.view(np.uint32) & ~np.uint32(15)) | np.arange(16, dtype=np.uint32))
     return scale[best], zero[best]
