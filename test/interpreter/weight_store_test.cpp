@@ -67,7 +67,8 @@ TEST_F(WeightStoreTest, WhatIsAddedIsFoundByTheTable) {
             llvm::ArrayRef<int64_t>({2, 32}));
   EXPECT_EQ(llvm::ArrayRef(view.data, view.bytes),
             llvm::ArrayRef<uint8_t>(codes));
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(view.data) % 64, 0u);
+  // In the file; a small one may lie anywhere in memory.
+  EXPECT_EQ(entry.offset % 64, 0u);
   // Those of the base are where they were.
   TensorView old = get(table->lookup("a"));
   EXPECT_EQ(
