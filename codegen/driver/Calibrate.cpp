@@ -118,10 +118,7 @@ llvm::Error Calibration::nameInputs(ModelParts &found) {
       continue;
     bool isLayer = part.kind == PartKind::Layer;
     auto filled = [&](StringRef name) {
-      std::string text = name.str();
-      if (size_t at = text.find("{}"); isLayer && at != std::string::npos)
-        text.replace(at, 2, std::to_string(part.layer));
-      return text;
+      return isLayer ? nameOfLayer(name, part.layer) : name.str();
     };
     auto func = isLayer ? module->lookupSymbol<func::FuncOp>(
                               found.repeatOf(part.layer).getCallee())

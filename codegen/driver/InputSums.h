@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Sums over the rows of one value: its Gram matrix and what is kept per column.
-// The bits depend on the rows and on how they are cut into calls of add(), not
-// on the number of threads nor on the vector width of the machine.
+// The bits depend on the rows, on how they are cut into calls of add() and on
+// the vector width of the machine, not on the number of threads.
 #ifndef ADZE_CODEGEN_DRIVER_INPUTSUMS_H
 #define ADZE_CODEGEN_DRIVER_INPUTSUMS_H
 
@@ -40,13 +40,10 @@ private:
     double squares = 0, magnitudes = 0;
     float largest = 0;
   };
-  void pack(const float *x, int64_t rows, int64_t panel);
-  void addTiles(int64_t rows, int64_t group);
 
-  int64_t cols, padded, seen = 0;
+  int64_t cols, seen = 0;
   std::vector<Column> sums;
-  std::vector<float> lower;  // [padded, padded]: the lower half of the gram
-  std::vector<float> panels; // [padded / 16][rows][16] of the rows being added
+  std::vector<float> lower; // [cols, cols]: the lower half of the gram
 };
 
 } // namespace adze

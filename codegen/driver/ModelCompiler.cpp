@@ -86,8 +86,12 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
     if (!isa<UnknownLoc>(diag.getLocation()))
       os << diag.getLocation() << ": ";
     os << diag;
-    for (mlir::Diagnostic &note : diag.getNotes())
-      os << "\n  note: " << note;
+    for (mlir::Diagnostic &note : diag.getNotes()) {
+      std::string text = note.str();
+      // An op helps to find a mistake; all of them do not.
+      if (!StringRef(text).contains("\"builtin.module\"("))
+        os << "\n  note: " << text;
+    }
     if (diag.getSeverity() == DiagnosticSeverity::Warning)
       numbers.warnings.push_back(message);
     else
@@ -571,7 +575,7 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
     proofJson["rounding"] = std::move(*parsed);
   }
   if (evaluator) {
-    auto errors = weightErrors(*moduleRef, *evaluator);
+    auto errors = weightErrors(*moduleRef, *evaluator, options.threads);
     if (!errors)
       return errors.takeError();
     proofJson["errors"] = std::move(*errors);

@@ -15,18 +15,6 @@ using namespace adze;
 
 namespace {
 
-/// Another's tensors.
-class BorrowedWeights : public WeightSource {
-public:
-  explicit BorrowedWeights(WeightSource &source) : source(source) {}
-  llvm::Expected<TensorView> lookup(StringRef name) override {
-    return source.lookup(name);
-  }
-
-private:
-  WeightSource &source;
-};
-
 llvm::Error asError(const adze::Error &error) {
   return llvm::createStringError(error.text());
 }
@@ -43,7 +31,7 @@ llvm::Expected<Model> compilePart(ModuleOp module, WeightSource &weights,
   if (!parsed)
     return compiler.diagnosed("a part of the model cannot be read again");
   if (llvm::Error error = compiler.adopt(
-          std::move(parsed), std::make_unique<BorrowedWeights>(weights)))
+          std::move(parsed), std::make_unique<BorrowedWeightSource>(weights)))
     return std::move(error);
   if (llvm::Error error = compiler.optimize())
     return std::move(error);

@@ -3,8 +3,9 @@
 #include "Proof.h"
 #include "ModelCompiler.h"
 #include "TextTokens.h"
-#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Interpreter/Interpreter.h"
+#include "adze/Transforms/WeightExpr.h"
+#include "llvm/Support/ThreadPool.h"
 #include <algorithm>
 #include <cmath>
 
@@ -39,29 +40,16 @@ json::Object adze::qualityJson(const Quality &quality) {
 //===-- errors of weights -------------------------------------------------===//
 
 namespace {
-constexpr int64_t kRows = 64;
+constexpr int64_t kRows = 16;
 
-/// A weight that is a cast of another one to an integer format.
+/// One layer of a weight that is a cast of another one to an integer format.
 struct RoundedWeight {
   WeightOp rounded, exact;
+  int64_t layer;
 };
 } // namespace
 
-static std::optional<RoundedWeight> asRounded(WeightOp weight) {
-  if (weight.isSource() || weight.getBody().empty() ||
-      !isa<IntegerFormatAttrInterface>(
-          Attribute(weight.getWeightType().getFormat())))
-    return std::nullopt;
-  Operation &last = *std::prev(weight.getBody().front().end());
-  auto cast = last.getOperand(0).getDefiningOp<CastOp>();
-  auto ref = cast ? cast->getOperand(0).getDefiningOp<RefOp>() : RefOp();
-  if (!ref)
-    return std::nullopt;
-  return RoundedWeight{
-      weight, lookupWeight(weight->getParentOp(), ref.getWeightAttr())};
-}
-
-static llvm::Expected<json::Object> errorOf(RoundedWeight pair, int64_t layer,
+static llvm::Expected<json::Object> errorOf(RoundedWeight pair,
                                             const WeightEvaluator &weights) {
   WeightType type = pair.rounded.getWeightType();
   int64_t columns = type.getCols(),
@@ -71,10 +59,10 @@ static llvm::Expected<json::Object> errorOf(RoundedWeight pair, int64_t layer,
   int64_t rows = 0;
   for (int64_t row = 0; row < type.getRows(); row += stride, ++rows) {
     if (llvm::Error e =
-            weights.readRows(pair.rounded, layer, row, 1, rounded.data()))
+            weights.readRows(pair.rounded, pair.layer, row, 1, rounded.data()))
       return std::move(e);
     if (llvm::Error e =
-            weights.readRows(pair.exact, layer, row, 1, exact.data()))
+            weights.readRows(pair.exact, pair.layer, row, 1, exact.data()))
       return std::move(e);
     for (int64_t k = 0; k < columns; ++k) {
       double d = double(rounded[k]) - double(exact[k]);
@@ -84,7 +72,7 @@ static llvm::Expected<json::Object> errorOf(RoundedWeight pair, int64_t layer,
   }
   WeightOp source = pair.exact;
   return json::Object{
-      {"weight", source.isSource() ? source.getSourceName(layer)
+      {"weight", source.isSource() ? source.getSourceName(pair.layer)
                                    : source.getSymName().str()},
       {"format", FormatAttrInterface(type.getFormat()).getFormatName()},
       {"relative_error", norm > 0 ? std::sqrt(error / norm) : 0.0},
@@ -92,16 +80,32 @@ static llvm::Expected<json::Object> errorOf(RoundedWeight pair, int64_t layer,
 }
 
 llvm::Expected<json::Array> adze::weightErrors(ModuleOp module,
-                                               const WeightEvaluator &weights) {
-  json::Array errors;
+                                               const WeightEvaluator &weights,
+                                               unsigned threads) {
+  std::vector<RoundedWeight> pairs;
   for (auto weight : module.getOps<WeightOp>())
-    if (std::optional<RoundedWeight> pair = asRounded(weight))
-      for (int64_t layer : weight.getLayerIndices()) {
-        auto error = errorOf(*pair, layer, weights);
-        if (!error)
-          return error.takeError();
-        errors.push_back(std::move(*error));
-      }
+    if (WeightOp exact = getCastSource(weight);
+        exact && isa<IntegerFormatAttrInterface>(
+                     Attribute(weight.getWeightType().getFormat())))
+      for (int64_t layer : weight.getLayerIndices())
+        pairs.push_back({weight, exact, layer});
+  std::vector<json::Object> found(pairs.size());
+  std::vector<std::string> problems(pairs.size());
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
+  for (size_t i = 0; i < pairs.size(); ++i)
+    pool.async([&, i] {
+      if (auto error = errorOf(pairs[i], weights))
+        found[i] = std::move(*error);
+      else
+        problems[i] = llvm::toString(error.takeError());
+    });
+  pool.wait();
+  json::Array errors;
+  for (auto [error, problem] : llvm::zip(found, problems)) {
+    if (!problem.empty())
+      return llvm::createStringError(problem);
+    errors.push_back(std::move(error));
+  }
   return errors;
 }
 

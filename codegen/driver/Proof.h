@@ -12,10 +12,10 @@
 //    "kernels": {"tokens": 16, "relative_error": 1e-5}}
 //
 // `errors` has the weights that this compiler rounded to the nearest code,
-// `rounding` what a calibration was used for (the report of the pass). The rest is there if a
-// text was given (CompileOptions::proofText). Where activations are rounded to
-// codes, or keys and values to 16 bits, `kernels` says how far such roundings
-// that go another way move the logits.
+// `rounding` what a calibration was used for (the report of the pass). The rest
+// is there if a text was given (CompileOptions::proofText). Where activations
+// are rounded to codes, or keys and values to 16 bits, `kernels` says how far
+// such roundings that go another way move the logits.
 #ifndef ADZE_CODEGEN_DRIVER_PROOF_H
 #define ADZE_CODEGEN_DRIVER_PROOF_H
 
@@ -31,9 +31,11 @@ class ModelCompiler;
 llvm::json::Object recipeJson(const CompileOptions &options);
 
 /// |Q(W) - W| / |W| (Frobenius norms) of every tensor that a cast rounds to an
-/// integer format, over at most 64 of its rows, spread evenly.
+/// integer format, over at most 16 of its rows, spread evenly: each is rounded
+/// once more for it. On so many threads.
 llvm::Expected<llvm::json::Array> weightErrors(mlir::ModuleOp module,
-                                               const WeightEvaluator &weights);
+                                               const WeightEvaluator &weights,
+                                               unsigned threads);
 
 /// Compares one panel of every packed matrix and layer, as the reference
 /// decoder of its format reads it, with the rows that it was packed from: all

@@ -15,10 +15,10 @@ using llvm::StringRef;
 Result<std::string> adze::readTextFile(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf()))
-    return Error{ADZE_IO_ERROR,
-                 path + ": cannot read it, or there is nothing in it",
+  if (!file)
+    return Error{ADZE_IO_ERROR, path + ": cannot read it",
                  "--text takes a file of plain text"};
+  text << file.rdbuf(); // fails where the file is empty: who reads it says so
   return text.str();
 }
 

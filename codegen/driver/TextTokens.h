@@ -25,7 +25,7 @@ tokenizeText(llvm::StringRef table, llvm::StringRef text, llvm::StringRef name);
 Result<TextTokens> tokenizeText(const Model &model, const std::string &text,
                                 const std::string &name);
 
-/// The contents of a file that holds something.
+/// The contents of a file.
 Result<std::string> readTextFile(const std::string &path);
 
 /// SHA-256 in hexadecimal.

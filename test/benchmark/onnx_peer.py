@@ -126,7 +126,6 @@ def build(folder, config, block):
                                         epsilon=eps)
     end = g.tensor("end", np.array([-1], np.int64))
     row = g.node("Gather", [normed, end], axis=1)
-    g.nodes[-1].output[0] = row
     head = linear(row, "head", vocabulary, hidden)
     g.node("Identity", [head], ["logits"])
 

@@ -3,12 +3,9 @@
 // Statistics of a calibration: written, gone on with, read, and every way in
 // which a folder can be wrong.
 
+#include "TemporaryFolder.h"
 #include "adze/Weights/Statistics.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/raw_ostream.h"
-#include "gtest/gtest.h"
 
 using namespace adze;
 
@@ -16,18 +13,8 @@ namespace {
 
 const StatisticsOrigin kOrigin = {"model-hash", "text-hash", 1024, 2};
 
-class StatisticsTest : public testing::Test {
+class StatisticsTest : public test::TemporaryFolder {
 protected:
-  void SetUp() override {
-    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("adze-stats", folder));
-  }
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
-
-  std::string path(llvm::StringRef name) {
-    llvm::SmallString<128> result(folder);
-    llvm::sys::path::append(result, name);
-    return std::string(result);
-  }
   std::unique_ptr<StatisticsWriter> writer() {
     auto result = StatisticsWriter::create(folder, kOrigin);
     if (!result) {
@@ -80,7 +67,6 @@ protected:
     ASSERT_FALSE(ec);
   }
 
-  llvm::SmallString<128> folder;
   std::vector<float> gram = std::vector<float>(9);
 };
 

@@ -2,36 +2,21 @@
 //
 // Weight stores: what is added is found by the table that names it, once.
 
+#include "TemporaryFolder.h"
 #include "adze/Weights/WeightStore.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/raw_ostream.h"
-#include "gtest/gtest.h"
 
 using namespace adze;
 
 namespace {
 
-class WeightStoreTest : public testing::Test {
+class WeightStoreTest : public test::TemporaryFolder {
 protected:
   void SetUp() override {
-    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("adze-store", folder));
+    TemporaryFolder::SetUp();
     write("data.bin", "0123456789abcdef");
     ASSERT_FALSE(bool(writeWeightTable(path("base.json"),
                                        {{"a", "data.bin", 0, "f32", {2}, 8},
                                         {"b", "data.bin", 8, "f32", {2}, 8}})));
-  }
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
-
-  std::string path(llvm::StringRef name) {
-    llvm::SmallString<128> result(folder);
-    llvm::sys::path::append(result, name);
-    return std::string(result);
-  }
-  void write(llvm::StringRef name, llvm::StringRef text) {
-    std::error_code ec;
-    llvm::raw_fd_ostream(path(name), ec) << text;
-    ASSERT_FALSE(ec);
   }
   template <typename T> static T get(llvm::Expected<T> value) {
     EXPECT_TRUE(bool(value)) << llvm::toString(value.takeError());
@@ -45,8 +30,6 @@ protected:
       ++count;
     return count;
   }
-
-  llvm::SmallString<128> folder;
 };
 
 TEST_F(WeightStoreTest, WhatIsAddedIsFoundByTheTable) {

@@ -2,33 +2,18 @@
 //
 // Weight tables: written, read back, and every way in which one can be wrong.
 
+#include "TemporaryFolder.h"
 #include "adze/Weights/WeightTable.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/raw_ostream.h"
-#include "gtest/gtest.h"
 
 using namespace adze;
 
 namespace {
 
-class WeightTableTest : public testing::Test {
+class WeightTableTest : public test::TemporaryFolder {
 protected:
   void SetUp() override {
-    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("adze-table", folder));
+    TemporaryFolder::SetUp();
     write("data.bin", std::string("0123456789abcdef", 16));
-  }
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
-
-  std::string path(llvm::StringRef name) {
-    llvm::SmallString<128> result(folder);
-    llvm::sys::path::append(result, name);
-    return std::string(result);
-  }
-  void write(llvm::StringRef name, llvm::StringRef text) {
-    std::error_code ec;
-    llvm::raw_fd_ostream(path(name), ec) << text;
-    ASSERT_FALSE(ec);
   }
   /// The error of opening a table of this text; empty if it opens.
   std::string openError(llvm::StringRef text) {
@@ -45,8 +30,6 @@ protected:
   static std::string entry(llvm::StringRef fields) {
     return ("{\"version\": 1, \"tensors\": {\"t\": {" + fields + "}}}").str();
   }
-
-  llvm::SmallString<128> folder;
 };
 
 TEST_F(WeightTableTest, WhatIsWrittenIsRead) {

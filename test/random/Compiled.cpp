@@ -19,18 +19,6 @@ using namespace adze::test;
 
 namespace {
 
-/// Passes look-ups on; the compiler wants a source of its own.
-class BorrowedSource : public WeightSource {
-public:
-  explicit BorrowedSource(WeightSource &source) : source(source) {}
-  llvm::Expected<TensorView> lookup(StringRef name) override {
-    return source.lookup(name);
-  }
-
-private:
-  WeightSource &source;
-};
-
 LogicalResult complain(const llvm::Twine &what) {
   llvm::errs() << "compiled: " << what << "\n";
   return failure();
@@ -45,8 +33,8 @@ LogicalResult compileModule(ModuleOp module, WeightSource &source,
   auto copy = parseSourceString<ModuleOp>(text, &compiler.mlirContext());
   if (!copy)
     return complain("the module does not parse again");
-  llvm::Error error =
-      compiler.adopt(std::move(copy), std::make_unique<BorrowedSource>(source));
+  llvm::Error error = compiler.adopt(
+      std::move(copy), std::make_unique<BorrowedWeightSource>(source));
   if (!error)
     error = compiler.optimize();
   if (!error)

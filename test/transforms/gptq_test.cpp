@@ -322,6 +322,27 @@ TEST_F(GptqTest, InputsThatSayNothingLeavePlainRounding) {
   }
 }
 
+TEST_F(GptqTest, ScalesThatAreTooLargeForTheirTypeAreSaid) {
+  auto f16 = mlir::Float16Type::get(&context);
+  auto format = IntFormatAttr::get(&context, 4, 8, f16, /*zeros=*/false);
+  std::vector<int32_t> order(16);
+  std::iota(order.begin(), order.end(), 0);
+  for (float largest : {1000.0f, 1e7f}) {
+    std::vector<float> w(32, 1.0f);
+    w[21] = largest;
+    IntProjection projection(format, 2, order);
+    for (int64_t row : {0, 1})
+      for (int64_t i = 0; i < 16; ++i) {
+        auto from = w.begin() + row * 16 + i;
+        if (i % 8 == 0)
+          projection.enter(row, i, std::vector<double>(from, from + 8), {});
+        projection.project(row, i, *from);
+      }
+    std::vector<uint8_t> rows(size_t(2 * format.getRowBytes(16)));
+    EXPECT_EQ(projection.store(rows, inOrder), largest < 1e6f);
+  }
+}
+
 TEST_F(GptqTest, DampingGrowsUntilThereIsAFactor) {
   // Eigenvalues 2.2 and -0.2: a twentieth of the mean is not enough.
   std::vector<float> gram = {1, 1.2f, 1.2f, 1};

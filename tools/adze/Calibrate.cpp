@@ -6,10 +6,9 @@
 #include "Console.h"
 #include "ModelArguments.h"
 #include "Subcommands.h"
+#include "TextTokens.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
-#include <fstream>
-#include <sstream>
 #include <unistd.h>
 
 using namespace adze;
@@ -35,16 +34,6 @@ std::string durationText(double seconds) {
          std::to_string(whole % 3600 / 60) + " min";
 }
 
-Result<std::string> readText(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file)
-    return Error{ADZE_IO_ERROR, path + ": cannot read it",
-                 "--text takes a file of plain text"};
-  text << file.rdbuf(); // fails where the file is empty, which is said later
-  return text.str();
-}
-
 int run(CalibrateArguments &a) {
   if (isArtefact(a.model))
     return fail(
@@ -53,7 +42,7 @@ int run(CalibrateArguments &a) {
          "give the model it was made from"});
   if (auto there = checkExists(a.model); !there)
     return fail(there.error());
-  auto text = readText(a.textFile);
+  auto text = readTextFile(a.textFile);
   if (!text)
     return fail(text.error());
   a.options.gram = !a.noGram;

@@ -116,6 +116,10 @@ int compileModel(CompileArguments &a) {
   }
   if (form == "so" || form == "obj")
     return compileArtefact(a);
+  if (!a.options.proofText.empty())
+    return fail({ADZE_INVALID_ARGUMENT,
+                 "--text is for artefacts: --emit=" + a.emit + " makes none",
+                 "leave it out, or compile without --emit"});
   if (form == "adze" && point != "scheduled" && a.output != "-")
     return writeModule(a, point);
   return emit(a,
@@ -155,18 +159,19 @@ void adze::tools::addCompile(CLI::App &app, int &status) {
       ->type_name("FORM");
   command.add_flag("--print-pipeline", a->printPipeline,
                    "print the passes, as adze-opt takes them, and stop");
-  command
-      .add_option("--text", a->options.proofText,
-                  "run the artefact on this text: its proof then\n"
-                  "says how well it predicts it, beside the\n"
-                  "checkpoint with its own weights")
-      ->type_name("FILE");
+  auto *text = command
+                   .add_option("--text", a->options.proofText,
+                               "run the artefact on this text: its proof then\n"
+                               "says how well it predicts it, beside the\n"
+                               "checkpoint with its own weights")
+                   ->type_name("FILE");
   command
       .add_option("--context", a->options.proofContext,
                   "positions of a window of the text (default: the\n"
                   "model's context, at most 4096)")
       ->check(CLI::Range(2u, uint32_t(INT32_MAX)).description(""))
-      ->type_name("N");
+      ->type_name("N")
+      ->needs(text);
   a->addOutputTo(command);
   command.footer(R"(
 The artefact is one file with code for every variant of the target (default:

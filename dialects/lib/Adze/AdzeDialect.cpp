@@ -44,8 +44,8 @@ void AdzeDialect::initialize() {
 }
 
 /// What SymbolTable::lookupNearestSymbolFrom finds, if it is an `OpTy`. It is
-/// asked for every op of every layer: names are compared as attributes, and only
-/// those of such ops.
+/// asked for every op of every layer: names are compared as attributes, and
+/// only those of such ops.
 template <typename OpTy>
 static OpTy lookupNearest(Operation *from, FlatSymbolRefAttr name) {
   Operation *table = name ? SymbolTable::getNearestSymbolTable(from) : nullptr;

@@ -3,6 +3,7 @@
 // See the header.
 
 #include "adze/Weights/ModelIdentity.h"
+#include "Unpack.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "llvm/ADT/StringExtras.h"
@@ -14,20 +15,6 @@
 using namespace mlir;
 using namespace adze;
 
-/// The tensors in which other quantizers keep one weight, those there are.
-static void addParts(const std::string &prefix, WeightSource &source,
-                     std::set<std::string> &names) {
-  for (const char *part :
-       {".qweight", ".scales", ".qzeros", ".g_idx", ".weight_packed",
-        ".weight_scale", ".weight_zero_point", ".weight_g_idx", ".weight"}) {
-    auto view = source.lookup(prefix + part);
-    if (view)
-      names.insert(prefix + part);
-    else
-      llvm::consumeError(view.takeError());
-  }
-}
-
 llvm::Expected<std::string> adze::modelIdentity(ModuleOp module,
                                                 WeightSource &source) {
   std::set<std::string> names;
@@ -37,7 +24,13 @@ llvm::Expected<std::string> adze::modelIdentity(ModuleOp module,
         names.insert(weight.getSourceName(layer));
       else
         weight.walk([&](UnpackOp op) {
-          addParts(op.getSourceName(layer), source, names);
+          for (std::string &name : detail::tensorNames(op, layer)) {
+            auto view = source.lookup(name);
+            if (view)
+              names.insert(std::move(name));
+            else // zero points, or an order, are not there for all
+              llvm::consumeError(view.takeError());
+          }
         });
   llvm::SHA256 hash;
   for (const std::string &name : names) {

@@ -123,11 +123,22 @@ sortColumns(StringRef name, ArrayRef<int32_t> groupOf, int64_t group) {
   return order;
 }
 
-StringRef groupsPart(StringRef packing) {
-  return packing == "packed" ? kPacked.groups : kChannelsLast.groups;
+const PartNames &partNames(StringRef packing) {
+  return packing == "packed"                               ? kPacked
+         : packing.starts_with("gptq") || packing == "awq" ? kChannelsLast
+                                                           : kBytes;
 }
 
 } // namespace
+
+SmallVector<std::string> adze::detail::tensorNames(UnpackOp op, int64_t layer) {
+  const PartNames &names = partNames(op.getPacking());
+  SmallVector<std::string> tensors;
+  for (StringRef part : {names.codes, names.scales, names.zeros, names.groups})
+    if (!part.empty())
+      tensors.push_back((op.getSourceName(layer) + part).str());
+  return tensors;
+}
 
 //===-- binding -----------------------------------------------------------===//
 
@@ -290,7 +301,7 @@ Error UnpackedWeight::findOrder(WeightSource &source, StringRef prefix) {
 Expected<std::vector<float>>
 adze::detail::readOrder(UnpackOrderOp op, int64_t layer, WeightSource &source) {
   std::string name =
-      op.getSourceName(layer) + groupsPart(op.getPacking()).str();
+      op.getSourceName(layer) + partNames(op.getPacking()).groups.str();
   int64_t cols = op.getType().getRows(), group = op.getGroup();
   Expected<std::vector<int32_t>> groupOf =
       readGroups(name, cols, llvm::divideCeil(cols, group), source);

@@ -58,6 +58,9 @@ private:
   std::vector<int32_t> order;
 };
 
+/// The tensors that `op` may read of a layer: not all need be there.
+llvm::SmallVector<std::string> tensorNames(UnpackOp op, int64_t layer);
+
 /// Where each column of an ordered weight was stored, as numbers of f32.
 llvm::Expected<std::vector<float>> readOrder(UnpackOrderOp op, int64_t layer,
                                              WeightSource &source);

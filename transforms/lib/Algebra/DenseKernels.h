@@ -25,6 +25,10 @@ struct DenseKernels {
   void (*updateF32)(float *w, int64_t ldw, const float *e, int64_t lde,
                     const float *u, int64_t ldu, int64_t rows, int64_t depth,
                     int64_t columns);
+  /// c += a b for a^T [rows, m] and b [rows, n] with one leading dimension: the
+  /// products of columns, c [m, n].
+  void (*addProducts)(float *c, int64_t ldc, const float *a, const float *b,
+                      int64_t ld, int64_t rows, int64_t m, int64_t n);
   /// tr(x h x^T) for x [rows, n], h [n, n].
   double (*energy)(const float *x, const float *h, int64_t rows, int64_t n);
 };

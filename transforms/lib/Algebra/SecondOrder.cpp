@@ -205,6 +205,19 @@ double adze::sweep(const InverseFactor &factor, llvm::MutableArrayRef<float> w,
   return Sweep<float>(factor, w, projection).run(parallel);
 }
 
+void adze::addGram(ArrayRef<float> x, int64_t n,
+                   llvm::MutableArrayRef<float> gram, ParallelFor parallel) {
+  assert(int64_t(gram.size()) == n * n && "a square matrix");
+  constexpr int64_t kWidth = 256; // of a task: columns, from its first row down
+  int64_t rows = int64_t(x.size()) / n;
+  parallel((n + kWidth - 1) / kWidth, [&](int64_t task) {
+    int64_t first = task * kWidth, width = std::min(kWidth, n - first);
+    detail::denseKernels().addProducts(gram.data() + first * n + first, n,
+                                       x.data() + first, x.data() + first, n,
+                                       rows, n - first, width);
+  });
+}
+
 double adze::energy(ArrayRef<float> x, ArrayRef<float> gram, int64_t n,
                     ParallelFor parallel) {
   int64_t rows = int64_t(x.size()) / n, chunks = (rows + kChunk - 1) / kChunk;

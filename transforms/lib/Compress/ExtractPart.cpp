@@ -8,7 +8,6 @@
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "mlir/IR/IRMapping.h"
-#include "llvm/ADT/StringExtras.h"
 
 namespace adze {
 #define GEN_PASS_DEF_EXTRACTPART
@@ -186,12 +185,8 @@ static void keepOnly(ModuleOp module, std::optional<int64_t> layer,
   }
   if (!layer)
     return;
-  std::string number = llvm::utostr(uint64_t(*layer));
-  module.walk([&](TapOp tap) {
-    std::string name = tap.getName().str();
-    if (size_t at = name.find("{}"); at != std::string::npos)
-      tap.setName(name.replace(at, 2, number));
-  });
+  module.walk(
+      [&](TapOp tap) { tap.setName(nameOfLayer(tap.getName(), *layer)); });
 }
 
 LogicalResult adze::extractPart(ModuleOp module, ModelParts &parts,

@@ -48,14 +48,8 @@ public:
     IntProjection projection(format, n, factor->order(), importance);
     projection.prepare(w, parallel);
     sweep(*factor, w, projection, settings.precision, parallel);
-    size_t bytes = rows.size() / size_t(n);
-    parallel(n, [&](int64_t row) {
-      projection.storeRow(row, rows.slice(size_t(row) * bytes, bytes));
-      for (CodeScale scale : projection.scales(row))
-        if (!std::isfinite(scale.scale))
-          w[size_t(row * factor->columns())] = scale.scale;
-    });
-    return llvm::Error::success();
+    return projection.store(rows, parallel) ? llvm::Error::success()
+                                            : tooLarge(format);
   }
 
   std::string note() const override {

@@ -17,6 +17,13 @@ namespace adze {
 using namespace mlir;
 using namespace adze;
 
+std::string adze::nameOfLayer(StringRef name, int64_t layer) {
+  std::string text = name.str();
+  if (size_t at = text.find("{}"); at != std::string::npos)
+    text.replace(at, 2, std::to_string(layer));
+  return text;
+}
+
 static void collectSources(WeightOp weight, SmallVectorImpl<std::string> &out) {
   auto add = [&](std::string name) {
     if (!llvm::is_contained(out, name))

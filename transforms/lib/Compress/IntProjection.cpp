@@ -74,3 +74,14 @@ void IntProjection::storeRow(int64_t row,
                              llvm::MutableArrayRef<uint8_t> out) const {
   rounding.storeRow(codes(row), scales(row), out);
 }
+
+bool IntProjection::store(llvm::MutableArrayRef<uint8_t> out,
+                          ParallelFor parallel) const {
+  int64_t rows = int64_t(allCodes.size()) / columns;
+  size_t bytes = out.size() / size_t(rows);
+  parallel(rows, [&](int64_t row) {
+    storeRow(row, out.slice(size_t(row) * bytes, bytes));
+  });
+  return llvm::all_of(allScales,
+                      [](CodeScale at) { return std::isfinite(at.scale); });
+}

@@ -8,6 +8,7 @@
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
+#include "adze/Transforms/WeightExpr.h"
 #include "adze/Weights/Evaluator.h"
 #include "adze/Weights/ModelIdentity.h"
 #include "adze/Weights/WeightStore.h"
@@ -24,6 +25,12 @@ using namespace adze;
 using namespace adze::detail;
 
 CodeChooser::~CodeChooser() = default;
+
+llvm::Error adze::detail::tooLarge(IntFormatAttr format) {
+  return llvm::createStringError("its values are too large for the scales of " +
+                                 format.getFormatName() +
+                                 "; use bf16 or f32 scales");
+}
 
 namespace {
 
@@ -74,13 +81,8 @@ struct Input {
   std::string error; ///< empty: none
 };
 
-/// "x.{}.weight" -> "x.3.weight", where there are layers.
 std::string withLayer(StringRef name, WeightOp weight, int64_t layer) {
-  std::string text = name.str();
-  if (size_t at = text.find("{}");
-      weight.isPerLayer() && at != std::string::npos)
-    text.replace(at, 2, std::to_string(layer));
-  return text;
+  return weight.isPerLayer() ? nameOfLayer(name, layer) : name.str();
 }
 
 class Rounding {
@@ -127,16 +129,6 @@ private:
 } // namespace
 
 //===-- what there is to do -----------------------------------------------===//
-
-/// The weight that `weight` is a cast of, and nothing else; null if it is not.
-static WeightOp getCastSource(WeightOp weight) {
-  if (weight.isSource())
-    return {};
-  auto yield = cast<YieldOp>(weight.getBody().front().getTerminator());
-  auto castOp = yield->getOperand(0).getDefiningOp<CastOp>();
-  auto ref = castOp ? castOp->getOperand(0).getDefiningOp<RefOp>() : RefOp();
-  return ref ? lookupWeight(weight, ref.getWeightAttr()) : WeightOp();
-}
 
 /// "a.{}.q.weight" -> "a.{}.q.coded.weight": rules of formats and of people by
 /// tensor name go on matching.
@@ -288,11 +280,7 @@ llvm::Error Rounding::roundWeight(const InputStatistics &statistics,
   std::vector<float> rounded = w;
   std::vector<uint8_t> rows(size_t(n * format.getRowBytes(k)));
   if (llvm::Error error = chooser.choose(format, rounded, rows, run))
-    return error;
-  for (float value : rounded)
-    if (!std::isfinite(value))
-      return place("its values are too large for the scales of " +
-                   format.getFormatName() + "; use bf16 or f32 scales");
+    return place(llvm::toString(std::move(error)));
   choice.error = measureRounding(format, w, rounded, statistics, run);
   auto entry = store->add(format.getFormatName(), type.getShape(), rows);
   if (!entry)

@@ -31,7 +31,8 @@ public:
   /// What the weights read. An error is of these statistics.
   virtual llvm::Error enter(const InputStatistics &input,
                             ParallelFor parallel) = 0;
-  /// Rounds `w` in place; `rows` get what the format stores.
+  /// Rounds `w` in place; `rows` get what the format stores. An error is of
+  /// this weight.
   virtual llvm::Error choose(IntFormatAttr format,
                              llvm::MutableArrayRef<float> w,
                              llvm::MutableArrayRef<uint8_t> rows,
@@ -41,6 +42,9 @@ public:
   /// Bytes that are needed beside weights and statistics, at most.
   virtual uint64_t bytesFor(int64_t columns) const { return 0; }
 };
+
+/// What choose() says of scales that are not finite.
+llvm::Error tooLarge(IntFormatAttr format);
 
 /// Runs it on all weights of a module that are casts of floats to #adze.int and
 /// that only linears read. Diagnostics say what is wrong.

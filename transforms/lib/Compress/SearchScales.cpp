@@ -6,7 +6,6 @@
 #include "adze/Transforms/IntProjection.h"
 #include "adze/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
-#include <cmath>
 #include <numeric>
 
 namespace adze {
@@ -32,7 +31,7 @@ public:
   llvm::Error choose(IntFormatAttr format, llvm::MutableArrayRef<float> w,
                      llvm::MutableArrayRef<uint8_t> rows,
                      ParallelFor parallel) override {
-    size_t k = order.size(), n = w.size() / k, bytes = rows.size() / n;
+    size_t k = order.size(), n = w.size() / k;
     IntProjection projection(format, int64_t(n), order, importance);
     auto group = size_t(projection.group());
     parallel(int64_t(n), [&](int64_t row) {
@@ -46,12 +45,9 @@ public:
         }
         values[i] = float(projection.project(row, int64_t(i), values[i]));
       }
-      projection.storeRow(row, rows.slice(size_t(row) * bytes, bytes));
-      for (CodeScale scale : projection.scales(row))
-        if (!std::isfinite(scale.scale))
-          values[0] = scale.scale;
     });
-    return llvm::Error::success();
+    return projection.store(rows, parallel) ? llvm::Error::success()
+                                            : tooLarge(format);
   }
 
 private:

@@ -69,6 +69,15 @@ adze::buildWeightExpr(ArrayRef<WeightOp> inputs, StringRef name,
   return weight;
 }
 
+WeightOp adze::getCastSource(WeightOp weight) {
+  if (weight.isSource())
+    return {};
+  auto yield = cast<YieldOp>(weight.getBody().front().getTerminator());
+  auto castOp = yield->getOperand(0).getDefiningOp<CastOp>();
+  auto ref = castOp ? castOp->getOperand(0).getDefiningOp<RefOp>() : RefOp();
+  return ref ? lookupWeight(weight, ref.getWeightAttr()) : WeightOp();
+}
+
 bool adze::isPacked(LinearOp op) {
   return lookupWeight(op, op.getWeightAttr()).getWeightType().getLayout() ==
          LayoutKind::Panels;

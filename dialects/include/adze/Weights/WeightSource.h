@@ -63,6 +63,19 @@ private:
   llvm::StringMap<Entry> tensors;
 };
 
+/// The tensors of another source, which outlives this: for who wants a source
+/// of its own.
+class BorrowedWeightSource : public WeightSource {
+public:
+  explicit BorrowedWeightSource(WeightSource &source) : source(source) {}
+  llvm::Expected<TensorView> lookup(llvm::StringRef name) override {
+    return source.lookup(name);
+  }
+
+private:
+  WeightSource &source;
+};
+
 } // namespace adze
 
 #endif // ADZE_WEIGHTS_WEIGHTSOURCE_H

@@ -35,6 +35,9 @@ public:
   llvm::ArrayRef<CodeScale> scales(int64_t row) const;
   /// The row as the format stores it.
   void storeRow(int64_t row, llvm::MutableArrayRef<uint8_t> out) const;
+  /// All rows as the format stores them. False if a scale is not finite: the
+  /// values are too large for the format's.
+  bool store(llvm::MutableArrayRef<uint8_t> out, ParallelFor parallel) const;
 
 private:
   void choose(int64_t row, int64_t begin, llvm::ArrayRef<float> values);

@@ -43,6 +43,9 @@ enum class PartKind { Embedding, Layer, Head };
 mlir::LogicalResult extractPart(mlir::ModuleOp module, ModelParts &parts,
                                 PartKind kind, int64_t layer = 0);
 
+/// "x.{}.weight" -> "x.3.weight"; a name without {} stays as it is.
+std::string nameOfLayer(llvm::StringRef name, int64_t layer);
+
 /// The checkpoint tensors that a weight is made of, `{}` for the layer not
 /// filled in. What another quantizer stores as several is NAME.weight, as for
 /// adze-convert-weights.

@@ -89,6 +89,11 @@ double sweep(const InverseFactor &factor, llvm::MutableArrayRef<float> w,
              Projection &projection, SweepPrecision precision,
              ParallelFor parallel);
 
+/// gram += x^T x for x [rows, columns], row-major; of `gram` [columns, columns]
+/// the lower half counts. The result does not depend on the number of threads.
+void addGram(llvm::ArrayRef<float> x, int64_t columns,
+             llvm::MutableArrayRef<float> gram, ParallelFor parallel);
+
 /// tr(X H X^T) for X [rows, columns] and a Gram matrix.
 double energy(llvm::ArrayRef<float> x, llvm::ArrayRef<float> gram,
               int64_t columns, ParallelFor parallel);

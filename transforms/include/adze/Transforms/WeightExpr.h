@@ -18,6 +18,9 @@ WeightOp buildWeightExpr(
     llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)> body,
     bool mayShare = true);
 
+/// The weight that `weight` is a cast of, and nothing else; null if it is not.
+WeightOp getCastSource(WeightOp weight);
+
 /// Whether the weight of `op` is in panels already. Expressions are of rows:
 /// what makes another weight of it must leave such a linear alone.
 bool isPacked(LinearOp op);
