@@ -2,6 +2,7 @@
 //
 // The public calls of adze/Compiler.h, over ModelCompiler and the model cache.
 
+#include "CompileModel.h"
 #include "Memory.h"
 #include "ModelCache.h"
 #include "ModelCompiler.h"
@@ -101,12 +102,14 @@ static Result<void> prove(ModelCompiler &compiler, const std::string &model,
   return {};
 }
 
-static Result<CompileStats> run(const std::string &model,
-                                const std::string &output,
-                                const CompileOptions &options,
-                                bool forStaticLinking = false) {
+Result<CompileStats> adze::compileModel(const std::string &model,
+                                        const std::string &output,
+                                        const CompileOptions &options,
+                                        json::Object extra,
+                                        bool forStaticLinking) {
   auto start = std::chrono::steady_clock::now();
   ModelCompiler compiler(options);
+  compiler.addToProof(std::move(extra));
   bool proves = !options.proofText.empty();
   if (proves) {
     // An unreadable text is better known before the work than after it.
@@ -157,7 +160,7 @@ static Result<CompileStats> run(const std::string &model,
 Result<CompileStats> adze::compileToFile(const std::string &model,
                                          const std::string &output,
                                          const CompileOptions &options) {
-  return run(model, output, options);
+  return compileModel(model, output, options);
 }
 
 Result<CompileStats> adze::compileToObject(const std::string &model,
@@ -169,7 +172,7 @@ Result<CompileStats> adze::compileToObject(const std::string &model,
                        "program cannot be run here",
                        "leave the text out, or compile an artefact to see what "
                        "its weights cost"};
-  return run(model, output, options, /*forStaticLinking=*/true);
+  return compileModel(model, output, options, {}, /*forStaticLinking=*/true);
 }
 
 Result<Model> adze::compile(const std::string &model,
@@ -194,7 +197,7 @@ Result<Model> adze::compile(const std::string &model,
       }
       // Damaged, or of another runtime: made again below.
     }
-    auto made = run(model, slot->path(), options);
+    auto made = compileModel(model, slot->path(), options);
     if (!made)
       return made.error();
     if (stats)
@@ -208,7 +211,7 @@ Result<Model> adze::compile(const std::string &model,
     return adze::Error{ADZE_IO_ERROR,
                        "cannot make a temporary file: " + code.message(), ""};
   llvm::FileRemover remover(path); // the mapping outlives the name
-  auto made = run(model, path.str().str(), options);
+  auto made = compileModel(model, path.str().str(), options);
   if (!made)
     return made.error();
   if (stats)

@@ -5,6 +5,7 @@
 // with its own: fusion keeps the names of everything that it fused.
 
 #include "Explain.h"
+#include "LaunchNames.h"
 #include "ModelCompiler.h"
 #include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/Adze.h"
@@ -19,25 +20,6 @@ using namespace adze;
 namespace json = llvm::json;
 
 namespace {
-
-/// The names in a location, each once, in order; without those that only hold
-/// another one (`a.b` where there is `a.b.q`).
-SmallVector<StringRef> namesOf(Location loc) {
-  SmallVector<StringRef> names;
-  loc->walk([&](Location inner) {
-    if (auto name = dyn_cast<NameLoc>(inner))
-      if (!llvm::is_contained(names, name.getName().getValue()))
-        names.push_back(name.getName().getValue());
-    return WalkResult::advance();
-  });
-  SmallVector<StringRef> leaves;
-  llvm::copy_if(names, std::back_inserter(leaves), [&](StringRef name) {
-    return llvm::none_of(names, [&](StringRef other) {
-      return other.starts_with(name) && other.substr(name.size(), 1) == ".";
-    });
-  });
-  return leaves;
-}
 
 struct Said {
   bool fired;
@@ -64,20 +46,6 @@ private:
   std::mutex mutex;
   std::vector<Said> &all;
 };
-
-/// `a.b.q` and `a.b.k` as "a.b.q, k".
-std::string joinNames(ArrayRef<StringRef> names) {
-  std::string text;
-  StringRef last;
-  for (StringRef name : names) {
-    auto [folder, leaf] = name.rsplit('.');
-    bool same =
-        !leaf.empty() && !last.empty() && last.rsplit('.').first == folder;
-    text += (text.empty() ? "" : ", ") + (same ? leaf : name).str();
-    last = name;
-  }
-  return text;
-}
 
 std::string inLayer(StringRef text, int64_t layer) {
   if (layer < 0)
@@ -269,16 +237,6 @@ private:
   std::vector<Said> &said;
   int64_t layer;
 };
-
-/// The entry that writes text, else the first one.
-func::FuncOp mainEntry(ModuleOp module) {
-  func::FuncOp entry;
-  for (auto function : module.getOps<func::FuncOp>())
-    if (function->hasAttr(kEntryAttrName) &&
-        (!entry || function.getName() == "step"))
-      entry = function;
-  return entry;
-}
 
 } // namespace
 

@@ -12,6 +12,7 @@
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h"
 #include "llvm/Support/TargetSelect.h"
+#include <cstring>
 
 using namespace mlir;
 using namespace adze;
@@ -33,7 +34,8 @@ struct LinkedCode {
 
 } // namespace
 
-static llvm::Error packWeights(const ArtefactInput &input, LinkedCode &linked) {
+static llvm::Error packWeights(const ArtefactInput &input, bool standIn,
+                               LinkedCode &linked) {
   uint64_t total = 0;
   ModuleOp module = input.module;
   if (auto attr = module->getAttrOfType<IntegerAttr>("adze.weight_bytes"))
@@ -41,11 +43,22 @@ static llvm::Error packWeights(const ArtefactInput &input, LinkedCode &linked) {
   linked.weights.resize((total + 63) / 64);
   for (auto weight : module.getOps<WeightOp>()) {
     int64_t units = numWeightUnits(weight.getWeightType());
-    for (int64_t layer : weight.getLayerIndices())
-      if (auto offset = weight.getOffset(layer))
-        if (llvm::Error error = input.weights->evaluate(
-                weight, layer, 0, units, linked.weightBytes() + *offset))
-          return error;
+    const uint8_t *packed = nullptr; // the first layer, once it is there
+    for (int64_t layer : weight.getLayerIndices()) {
+      auto offset = weight.getOffset(layer);
+      if (!offset)
+        continue;
+      uint8_t *place = linked.weightBytes() + *offset;
+      if (standIn && packed) {
+        std::memcpy(place, packed,
+                    size_t(weight.getWeightType().getStorageBytes()));
+        continue;
+      }
+      if (llvm::Error error =
+              input.weights->evaluate(weight, layer, 0, units, place))
+        return error;
+      packed = place;
+    }
   }
   return llvm::Error::success();
 }
@@ -79,13 +92,13 @@ static llvm::Expected<std::unique_ptr<orc::LLJIT>> makeJIT() {
   return jit;
 }
 
-Result<Model> adze::linkModel(ModelCompiler &compiler) {
+Result<Model> adze::linkModel(ModelCompiler &compiler, bool standIn) {
   std::unique_ptr<WeightEvaluator> evaluator;
   auto input = compiler.artefactInput(evaluator);
   if (!input)
     return toError(input.takeError());
   auto linked = std::make_unique<LinkedCode>();
-  if (llvm::Error error = packWeights(*input, *linked))
+  if (llvm::Error error = packWeights(*input, standIn, *linked))
     return toError(std::move(error));
   auto jit = makeJIT();
   if (!jit)

@@ -10,8 +10,10 @@ namespace adze {
 
 class ModelCompiler;
 
-/// After generate(): packs the weights into memory and links the code.
-Result<Model> linkModel(ModelCompiler &compiler);
+/// After generate(): packs the weights into memory and links the code. With
+/// `standIn` only the first layer of each weight is packed, and the others are
+/// copies of it: for who wants to know how long it takes, not what comes out.
+Result<Model> linkModel(ModelCompiler &compiler, bool standIn = false);
 
 } // namespace adze
 

@@ -340,6 +340,8 @@ ModelCompiler::scheduleFor(const TargetVariant &variant) {
   pass += "}";
   if (llvm::Error error = runPasses(*scheduled, pass))
     return std::move(error);
+  if (scheduleEdit)
+    scheduleEdit(*scheduled);
   return scheduled;
 }
 
@@ -566,6 +568,8 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   proofJson = llvm::json::Object{{"version", 1},
                                  {"compiler", compilerVersion()},
                                  {"recipe", recipeJson(options)}};
+  for (auto &[key, value] : proofExtra)
+    proofJson[key] = value;
   if (auto rounding =
           (*moduleRef)->getAttrOfType<StringAttr>(kRoundingAttrName)) {
     auto parsed = llvm::json::parse(rounding.getValue());

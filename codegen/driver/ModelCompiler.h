@@ -36,6 +36,10 @@ public:
   /// Code of every variant of the target, or, to be read as assembly or LLVM
   /// IR, of the best. Module: after optimize().
   llvm::Error generate(EmitKind kind = EmitKind::Object);
+  /// Lets `edit` change the scheduled modules that generate() makes code of.
+  void editSchedule(std::function<void(mlir::ModuleOp)> edit) {
+    scheduleEdit = std::move(edit);
+  }
   /// Packs weights and writes the artefact, or what static linking needs.
   llvm::Error write(llvm::StringRef output, bool forStaticLinking = false);
   /// What write() writes, for linking in this process instead. Module: after
@@ -54,6 +58,8 @@ public:
   /// which write() made with `reserve` bytes of room.
   const llvm::json::Object &proof() const { return proofJson; }
   void reserveProof(size_t bytes) { proofReserve = bytes; }
+  /// What others know of this compilation.
+  void addToProof(llvm::json::Object more) { proofExtra = std::move(more); }
 
   /// For `--emit`: the scheduled module of the best variant, and the module of
   /// its built kernels.
@@ -97,8 +103,9 @@ private:
   llvm::SmallVector<const TargetVariant *> targets;
   std::vector<ArtefactVariant> code;
   std::vector<ArtefactEntry> entries;
-  llvm::json::Object proofJson;
+  llvm::json::Object proofJson, proofExtra;
   size_t proofReserve = 0;
+  std::function<void(mlir::ModuleOp)> scheduleEdit;
   CompileStats numbers;
 };
 

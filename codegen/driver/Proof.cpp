@@ -160,11 +160,11 @@ adze::checkPacking(ModuleOp module, const WeightEvaluator &weights) {
 
 //===-- kernels against the interpreter -----------------------------------===//
 
-/// Elements of all matrices of the module that ops read: what a token costs.
-static int64_t matrixElements(ModuleOp module) {
+int64_t adze::matrixElements(ModuleOp module) {
   int64_t elements = 0;
   for (auto weight : module.getOps<WeightOp>())
-    if (weight->hasAttr("adze.offset") && !weight.getWeightType().isVector())
+    if ((weight->hasAttr("adze.offset") || weight->hasAttr("adze.offsets")) &&
+        !weight.getWeightType().isVector())
       elements += weight.getWeightType().getRows() *
                   weight.getWeightType().getCols() *
                   int64_t(weight.getLayerIndices().size());

@@ -126,6 +126,11 @@ Result<Quality> adze::measureQuality(const Model &model,
   }
   Scores scores;
   size_t step = result.context - extra, count = encoded->ids.size();
+  if (options.maxTokens && options.maxTokens < count) {
+    count = size_t(options.maxTokens);
+    result.bytes = uint64_t(double(result.bytes) * double(count) /
+                            double(encoded->ids.size()));
+  }
   for (size_t at = 0; at < count; at += step) {
     if (options.progress && options.progress("evaluating", at, count))
       return Error{ADZE_CANCELLED, "stopped", ""};

@@ -5,6 +5,7 @@
 #include "Console.h"
 #include "ModelArguments.h"
 #include "ModelCompiler.h"
+#include "Optimize.h"
 #include "Subcommands.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
@@ -18,6 +19,7 @@ namespace {
 struct CompileArguments : ModelArguments {
   std::string output, emit = "so";
   bool printPipeline = false;
+  OptimizeArguments optimize;
 };
 
 int printPipeline(const CompileArguments &a) {
@@ -114,6 +116,13 @@ int compileModel(CompileArguments &a) {
     point = form.substr(at + 1);
     form.resize(at);
   }
+  if (a.optimize.optimizes()) {
+    if (form != "so")
+      return fail({ADZE_INVALID_ARGUMENT,
+                   "--optimize makes artefacts, not --emit=" + a.emit,
+                   "leave one of the two out"});
+    return optimizeModel(a.model, a.output, a.options, a.optimize, a.json);
+  }
   if (form == "so" || form == "obj")
     return compileArtefact(a);
   if (!a.options.proofText.empty())
@@ -172,6 +181,7 @@ void adze::tools::addCompile(CLI::App &app, int &status) {
       ->check(CLI::Range(2u, uint32_t(INT32_MAX)).description(""))
       ->type_name("N")
       ->needs(text);
+  a->optimize.addTo(command);
   a->addOutputTo(command);
   command.footer(R"(
 The artefact is one file with code for every variant of the target (default:
@@ -182,6 +192,9 @@ examples
   adze compile model/ -o model.adze.so
   adze compile model/ -o model.adze.so --weights bf16 --target x86-64-v3,host
   adze compile model/ -o model.adze.so --weights int4:g128 --text valid.txt
+  adze compile model/ -o model.adze.so --optimize=speed --text valid.txt
+  adze compile model/ -o model.adze.so --optimize=quality --budget=4.5bpw \
+    --text valid.txt
   adze compile model/ --emit=adze@after-fuse
   adze compile model/ --emit=adze -o m.mlir && adze run m.mlir --tokens 1,2
   adze compile model/ --print-pipeline

@@ -22,6 +22,8 @@ namespace adze {
 struct QualityOptions {
   /// Positions of a window, at least 2; 0: the model's context, at most 4096.
   uint32_t context = 0;
+  /// Tokens of the text that are looked at, from its start; 0: all.
+  uint64_t maxTokens = 0;
   /// 0: what this process may use.
   unsigned threads = 0;
   /// What errors call the two models.

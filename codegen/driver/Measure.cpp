@@ -14,7 +14,6 @@
 #include <vector>
 
 using namespace adze;
-using namespace adze::tools;
 using Clock = std::chrono::steady_clock;
 
 namespace {

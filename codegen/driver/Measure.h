@@ -2,14 +2,14 @@
 //
 // What the machine can do at this moment, to compare a model with: reading
 // memory, and dot products that never leave the registers.
-#ifndef ADZE_TOOLS_ADZE_MEASURE_H
-#define ADZE_TOOLS_ADZE_MEASURE_H
+#ifndef ADZE_CODEGEN_DRIVER_MEASURE_H
+#define ADZE_CODEGEN_DRIVER_MEASURE_H
 
 #include "adze/result.hpp"
 #include <cstddef>
 #include <cstdint>
 
-namespace adze::tools {
+namespace adze {
 
 /// The instructions that the peak is measured with: for integers vpdpbusd, or
 /// where there is none the three that replace it.
@@ -39,6 +39,6 @@ private:
   size_t part = 0; // bytes of each thread
 };
 
-} // namespace adze::tools
+} // namespace adze
 
-#endif // ADZE_TOOLS_ADZE_MEASURE_H
+#endif // ADZE_CODEGEN_DRIVER_MEASURE_H

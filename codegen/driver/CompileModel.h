@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a model to a file, with more in its proof than a compilation knows.
+#ifndef ADZE_CODEGEN_DRIVER_COMPILEMODEL_H
+#define ADZE_CODEGEN_DRIVER_COMPILEMODEL_H
+
+#include "adze/Optimize.h"
+#include "llvm/Support/JSON.h"
+
+namespace adze {
+
+/// compileToFile() or, for static linking, compileToObject(); `extra` keys go
+/// into the artefact's proof.
+Result<CompileStats> compileModel(const std::string &model,
+                                  const std::string &output,
+                                  const CompileOptions &options,
+                                  llvm::json::Object extra = {},
+                                  bool forStaticLinking = false);
+
+/// As the proof has them, and `adze compile --optimize --json`.
+llvm::json::Array candidatesJson(const std::vector<Candidate> &candidates);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_DRIVER_COMPILEMODEL_H
