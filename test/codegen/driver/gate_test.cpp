@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The gate by its figures: what beats what, what is refused, what is taken.
+
+#include "adze/Optimize.h"
+#include <gtest/gtest.h>
+
+using namespace adze;
+
+namespace {
+
+Candidate candidate(const char *recipe, double milliseconds, double megabytes,
+                    std::optional<double> perplexity, bool isSparse = false) {
+  Candidate c;
+  c.recipe = parseRecipe(recipe).or_throw();
+  c.secondsPerToken = milliseconds / 1e3;
+  c.weightBytes = uint64_t(megabytes * 1e6);
+  c.bitsPerWeight = megabytes / 100 * 16;
+  c.perplexity = perplexity;
+  c.isSparse = isSparse;
+  return c;
+}
+
+std::vector<Candidate> usual() {
+  return {candidate("as it is", 40, 100, 10.0), candidate("int8", 20, 50, 10.01),
+          candidate("int4:g128", 12, 26, 10.2),
+          candidate("int4:g32", 12.1, 28, 10.1)};
+}
+
+std::string chosen(std::vector<Candidate> candidates,
+                   const OptimizeOptions &options) {
+  judge(candidates, options);
+  auto index = choose(candidates, options);
+  return index ? candidates[*index].recipe.text() : index.error().message;
+}
+
+TEST(Gate, SpeedTakesTheFastestWithinTheLimit) {
+  OptimizeOptions options;
+  // 12 and 12.1 ms are the same within the noise: perplexity decides.
+  EXPECT_EQ(chosen(usual(), options), "int4:g32");
+  options.maxPerplexity = 0.005;
+  EXPECT_EQ(chosen(usual(), options), "int8");
+}
+
+TEST(Gate, SizeTakesTheSmallest) {
+  OptimizeOptions options;
+  options.goal = Goal::Size;
+  EXPECT_EQ(chosen(usual(), options), "int4:g128");
+}
+
+TEST(Gate, QualityTakesTheBestThatFits) {
+  OptimizeOptions options;
+  options.goal = Goal::Quality;
+  EXPECT_EQ(chosen(usual(), options), "as it is");
+  options.budgetBytes = 60'000'000;
+  EXPECT_EQ(chosen(usual(), options), "int8");
+  options.budgetBytes = 0;
+  options.budgetBits = 4.5;
+  EXPECT_EQ(chosen(usual(), options), "int4:g32");
+}
+
+TEST(Gate, ABudgetThatNothingMeetsNamesTheNearest) {
+  OptimizeOptions options;
+  options.budgetBytes = 20'000'000;
+  EXPECT_EQ(chosen(usual(), options),
+            "no candidate is within the limits; the nearest is int4:g128: "
+            "26.0 MB, the budget is 20.0 MB");
+}
+
+TEST(Gate, ASparseOneThatADenseOneBeatsInBothIsRefused) {
+  auto all = usual();
+  all.push_back(candidate("int8 method=search", 13, 30, 11.0, true));
+  judge(all, {});
+  EXPECT_TRUE(all.back().isRefused);
+  EXPECT_EQ(all.back().why, "the dense int4:g128 is better in both: "
+                            "12 ms a token, 26.0 MB, perplexity 10.2");
+  EXPECT_FALSE(all[1].isRefused);
+}
+
+TEST(Gate, ASparseOneThatIsBetterInOneStays) {
+  auto all = usual();
+  all.push_back(candidate("int4:g64", 7, 16, 10.25, true)); // faster
+  EXPECT_EQ(chosen(all, {}), "int4:g64");
+  all.back() = candidate("int4:g64", 25, 55, 9.8, true); // more exact
+  judge(all, {});
+  EXPECT_FALSE(all.back().isRefused);
+}
+
+TEST(Gate, WithoutATextBytesStandForQuality) {
+  std::vector<Candidate> all = {
+      candidate("int4:g128", 12, 26, {}),
+      candidate("int8", 13, 30, {}, true)};
+  judge(all, {});
+  EXPECT_TRUE(all[1].isRefused);
+  all[1] = candidate("int8", 13, 20, {}, true);
+  judge(all, {});
+  EXPECT_FALSE(all[1].isRefused);
+}
+
+TEST(Gate, MarksWhatIsBeaten) {
+  auto all = usual();
+  all.push_back(candidate("int4:g64", 30, 60, 10.3));
+  judge(all, {});
+  EXPECT_TRUE(all.back().isBeaten);
+  EXPECT_EQ(all.back().why, "beaten by int8");
+  for (size_t i = 0; i + 1 < all.size(); ++i)
+    EXPECT_FALSE(all[i].isBeaten) << i;
+}
+
+TEST(Gate, PredictionsFollowTheMachine) {
+  OptimizeResult result;
+  result.candidates = usual();
+  result.candidates[0].readRate = 20e9;
+  result.measuredReadRate = 40e9;
+  EXPECT_DOUBLE_EQ(result.predictedSecondsPerToken(), 0.02);
+}
+
+TEST(Recipe, IsReadAsItIsWritten) {
+  for (const char *text :
+       {"as it is", "int4:g128", "int4:g128 method=search", "method=gptq",
+        "*gate*=int8,*=int4:g32"}) {
+    auto read = parseRecipe(text);
+    ASSERT_TRUE(read) << text;
+    EXPECT_EQ(read->text(), text);
+  }
+  EXPECT_EQ(parseRecipe("weights=int8")->text(), "int8");
+  EXPECT_EQ(parseRecipe("int8 int4").error().message,
+            "a recipe is weights=FORMAT method=NAME, got \"int4\" in "
+            "\"int8 int4\"");
+  EXPECT_EQ(parseRecipe(" ").error().message, "a recipe is empty");
+  EXPECT_FALSE(parseRecipe("int5"));
+}
+
+} // namespace
