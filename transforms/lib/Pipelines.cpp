@@ -104,6 +104,8 @@ bool adze::buildPipeline(const PipelineOptions &options,
   }
 
   point("after-import");
+  if (StringRef(options.weights).contains('='))
+    pass("adze-split-layers{format=" + options.weights + "}");
   if (!options.weights.empty())
     pass("adze-convert-weights{format=" + options.weights + "}");
   if (!options.calibration.empty() || !options.method.empty()) {

@@ -192,6 +192,53 @@ def SearchScales : Pass<"adze-search-scales", "::mlir::ModuleOp"> {
 
 //===-- model level -------------------------------------------------------===//
 
+def SplitLayers : Pass<"adze-split-layers", "::mlir::ModuleOp"> {
+  let summary = "Make layers that are to have different formats different kinds";
+  let description = [{
+    `format` are rules as for `adze-convert-weights`. Where they give tensors of
+    the layers of one kind different formats, the kind becomes one for each
+    combination: a copy of its function, over copies of its weights with
+    `layers [...]`. `adze.repeat` is cut where the kind changes. Nothing is
+    converted: that pass does it, for which the layers of a weight have one
+    format each then. Code generation makes one function of kinds that differ in
+    kernels and sizes only.
+
+    Before:
+    ```mlir
+    adze.weight @w from "layers.{}.w" x 2 : !adze.weight<64x64, #adze.float<f32>>
+    func.func private @layer(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.repeat 2 @layer(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    ```
+    After, with format=*layers.1.*=int8,*=int4:g32:
+    ```mlir
+    adze.weight @w.0 from "layers.{}.w" layers [0] : !adze.weight<64x64, #adze.float<f32>>
+    adze.weight @w.1 from "layers.{}.w" layers [1] : !adze.weight<64x64, #adze.float<f32>>
+    func.func private @layer.0(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w.0[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    func.func private @layer.1(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.linear %x, @w.1[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %y : tensor<?x64xf32>
+    }
+    func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = adze.repeat 1 @layer.0(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      %z = adze.repeat 1 from 1 @layer.1(%y) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+      return %z : tensor<?x64xf32>
+    }
+    ```
+  }];
+  let options = [Option<"format", "format", "std::string", "\"\"",
+                        "rules as for adze-convert-weights">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 def ConvertWeights : Pass<"adze-convert-weights", "::mlir::ModuleOp"> {
   let summary = "Convert the matrices of a model to a format";
   let description = [{
