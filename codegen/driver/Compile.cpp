@@ -45,6 +45,15 @@ Result<void> adze::checkActivations(const std::string &activations) {
                ""};
 }
 
+Result<void> adze::checkMethod(const std::string &method) {
+  if (method.empty() || isMethodName(method))
+    return {};
+  return Error{ADZE_INVALID_ARGUMENT,
+               "expects a method that is " + kMethodNames.str() + ", got \"" +
+                   method + "\"",
+               ""};
+}
+
 adze::Error adze::toError(llvm::Error error) {
   int status = ADZE_INVALID_ARGUMENT;
   std::string message;

@@ -570,13 +570,17 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
                                  {"recipe", recipeJson(options)}};
   for (auto &[key, value] : proofExtra)
     proofJson[key] = value;
-  if (auto rounding =
-          (*moduleRef)->getAttrOfType<StringAttr>(kRoundingAttrName)) {
-    auto parsed = llvm::json::parse(rounding.getValue());
+  for (auto [key, name] :
+       {std::pair<StringRef, StringRef>("scaling", kScalingAttrName),
+        std::pair<StringRef, StringRef>("rounding", kRoundingAttrName)}) {
+    auto report = (*moduleRef)->getAttrOfType<StringAttr>(name);
+    if (!report)
+      continue;
+    auto parsed = llvm::json::parse(report.getValue());
     if (!parsed)
-      return asError("the module attribute " + kRoundingAttrName +
+      return asError("the module attribute " + name +
                      " is no JSON: " + llvm::toString(parsed.takeError()));
-    proofJson["rounding"] = std::move(*parsed);
+    proofJson[key] = std::move(*parsed);
   }
   if (evaluator) {
     auto errors = weightErrors(*moduleRef, *evaluator, options.threads);

@@ -40,15 +40,21 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
           ->group(group);
   command
       .add_option("--method", options.method,
-                  "how: gptq, or search for scales only\n"
-                  "(default: gptq)")
-      ->check(CLI::IsMember({"gptq", "search"}))
+                  "how: gptq, search (for scales only), awq,\n"
+                  "smoothquant, or both: awq+gptq, awq+search,\n"
+                  "smoothquant+gptq ... (default: gptq)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkMethod(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
       ->type_name("METHOD")
       ->needs(calibration)
       ->group(group);
   command
       .add_option("--store", options.store,
-                  "folder that codes go to\n"
+                  "folder that codes and factors go to\n"
                   "(default: weights in the calibration's folder)")
       ->type_name("FOLDER")
       ->needs(calibration)

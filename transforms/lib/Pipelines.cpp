@@ -6,6 +6,7 @@
 #include "adze/Transforms/Activations.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace adze;
 using llvm::StringRef;
@@ -15,15 +16,39 @@ static constexpr llvm::StringLiteral kPoints[] = {
 
 llvm::ArrayRef<llvm::StringLiteral> adze::extensionPoints() { return kPoints; }
 
-/// The pass that rounds by a calibration. Paths may have blanks.
-static bool roundingPass(const PipelineOptions &options, std::string &text,
-                         std::string &error) {
+/// The passes of a method, SCALING, ROUNDING or SCALING+ROUNDING; none if it is
+/// no method.
+static std::vector<StringRef> passesOf(StringRef method) {
+  StringRef scaling = llvm::StringSwitch<StringRef>(method.split('+').first)
+                          .Case("awq", "adze-awq")
+                          .Case("smoothquant", "adze-smooth-quant")
+                          .Default("");
+  bool isBoth = method.contains('+');
+  StringRef last = isBoth ? method.split('+').second : method;
+  StringRef rounding = llvm::StringSwitch<StringRef>(last)
+                           .Case("gptq", "adze-gptq")
+                           .Case("search", "adze-search-scales")
+                           .Default("");
+  if (isBoth && !scaling.empty() && !rounding.empty())
+    return {scaling, rounding};
+  if (isBoth || (scaling.empty() && rounding.empty()))
+    return {};
+  return {scaling.empty() ? rounding : scaling};
+}
+
+bool adze::isMethodName(StringRef method) { return !passesOf(method).empty(); }
+
+/// The passes that go by a calibration. Paths may have blanks.
+static bool roundingPasses(const PipelineOptions &options,
+                           std::vector<std::string> &texts,
+                           std::string &error) {
   StringRef method = options.method;
   if (method.empty())
     method = "gptq";
-  if (method != "gptq" && method != "search") {
+  std::vector<StringRef> passes = passesOf(method);
+  if (passes.empty()) {
     error =
-        ("unknown method \"" + method + "\": expected gptq or search").str();
+        ("unknown method \"" + method + "\": expected " + kMethodNames).str();
     return false;
   }
   if (options.calibration.empty()) {
@@ -36,15 +61,19 @@ static bool roundingPass(const PipelineOptions &options, std::string &text,
         "format, such as int4:g128, for them";
     return false;
   }
-  text = method == "gptq" ? "adze-gptq{" : "adze-search-scales{";
-  auto add = [&](StringRef name, StringRef value) {
-    if (!value.empty())
-      text += (name + "=\"" + value + "\" ").str();
-  };
-  add("statistics", options.calibration);
-  add("store", options.store);
-  add("table", options.table);
-  text.back() = '}';
+  for (StringRef pass : passes) {
+    std::string &text = texts.emplace_back((pass + "{").str());
+    auto add = [&](StringRef name, StringRef value) {
+      if (!value.empty())
+        text += (name + "=\"" + value + "\" ").str();
+    };
+    add("statistics", options.calibration);
+    add("store", options.store);
+    // After the first the module names one.
+    if (pass == passes.front())
+      add("table", options.table);
+    text.back() = '}';
+  }
   return true;
 }
 
@@ -109,10 +138,11 @@ bool adze::buildPipeline(const PipelineOptions &options,
   if (!options.weights.empty())
     pass("adze-convert-weights{format=" + options.weights + "}");
   if (!options.calibration.empty() || !options.method.empty()) {
-    std::string text;
-    if (!roundingPass(options, text, error))
+    std::vector<std::string> texts;
+    if (!roundingPasses(options, texts, error))
       return false;
-    pass(text);
+    for (StringRef text : texts)
+      pass(text);
   }
   point("after-compress");
   pass("adze-hoist-take-rows");

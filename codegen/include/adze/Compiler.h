@@ -35,9 +35,11 @@ struct CompileOptions {
   /// has them. checkWeights says what is wrong with one.
   std::string weights;
   /// Folder that adze::calibrate wrote for this model: integer weights that
-  /// only linears read are rounded by what they read. `method` says how: gptq
-  /// (also where it is empty) or search. The codes go to the weight store
-  /// `store` (empty: `weights` in the calibration's folder).
+  /// only linears read are scaled and rounded by what they read. `method` says
+  /// how: gptq (also where it is empty), search, awq, smoothquant, or one of
+  /// the latter with rounding (awq+gptq, awq+search, ...). What it chose goes
+  /// to the weight store `store` (empty: `weights` in the calibration's
+  /// folder).
   std::string calibration, method, store;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
@@ -85,6 +87,9 @@ Result<void> checkWeights(const std::string &weights);
 
 /// Whether `activations` is something that CompileOptions::activations takes.
 Result<void> checkActivations(const std::string &activations);
+
+/// Whether `method` is something that CompileOptions::method takes.
+Result<void> checkMethod(const std::string &method);
 
 /// What compiling took. Bytes of memory are of the whole process.
 struct CompileStats {

@@ -54,6 +54,63 @@ LogicalResult OffsetOp::verify() {
   return expectRowsLayout(*this, type);
 }
 
+//===-- scaling -----------------------------------------------------------===//
+
+static LogicalResult expectF32(Operation *op, WeightType type) {
+  if (type.getFormat().getFormatName() == "f32")
+    return success();
+  return op->emitOpError() << "expects a weight in f32, got " << type
+                           << " (C1)";
+}
+
+/// What scaling reads: `count` numbers, for each layer of the expression's
+/// weight or for all.
+static LogicalResult verifyFactors(Operation *op, FlatSymbolRefAttr name,
+                                   int64_t count) {
+  auto weight = op->getParentOfType<WeightOp>();
+  WeightOp factors = lookupWeight(weight->getParentOp(), name);
+  if (!factors)
+    return op->emitOpError()
+           << "refers to " << name << ", which is no weight of the module (C2)";
+  WeightType type = factors.getWeightType();
+  bool readsEach = !factors.isPerLayer() || factors.hasSameLayers(weight) ||
+                   (weight.getLayersAttr() &&
+                    llvm::all_of(weight.getLayerIndices(), [&](int64_t layer) {
+                      return factors.hasLayer(layer);
+                    }));
+  if (factors.isSource() && type.isVector() && type.getRows() == count &&
+      type.getFormat().getFormatName() == "f32" && readsEach)
+    return success();
+  auto diag = op->emitOpError()
+              << "expects a source of f32 with " << count
+              << " elements, of the same layers or of the whole model, got "
+              << type << " (C2)";
+  diag.attachNote(factors.getLoc()) << "declared here";
+  return diag;
+}
+
+LogicalResult ScaleColumnsOp::verify() {
+  if (getType().isVector())
+    return emitOpError() << "expects a matrix, got " << getType() << " (C1)";
+  if (failed(expectF32(*this, getType())))
+    return failure();
+  return expectRowsLayout(*this, getType());
+}
+
+LogicalResult ScaleColumnsOp::verifySymbolUses(SymbolTableCollection &) {
+  return verifyFactors(*this, getFactorsAttr(), getType().getCols());
+}
+
+LogicalResult ScaleRowsOp::verify() {
+  if (failed(expectF32(*this, getType())))
+    return failure();
+  return expectRowsLayout(*this, getType());
+}
+
+LogicalResult ScaleRowsOp::verifySymbolUses(SymbolTableCollection &) {
+  return verifyFactors(*this, getFactorsAttr(), getType().getRows());
+}
+
 LogicalResult RotarySpreadOp::verify() {
   auto in = cast<WeightType>(getInput().getType());
   int64_t heads = getHeads(), rotated = getRotated();

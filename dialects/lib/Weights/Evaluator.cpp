@@ -114,7 +114,7 @@ public:
                ? "one of the layers " + joinLayers(weight)
                : "a layer below " + std::to_string(weight.getLayerEnd())) +
           ", got " + Twine(layer));
-    BoundWeight bound(program, layer);
+    BoundWeight bound(program, layer, source);
     for (auto [leaf, made] : llvm::zip_equal(program.leaves, bound.leaves))
       if (Error error = bound.bind(leaf, source, made))
         return error;
@@ -124,15 +124,15 @@ public:
   RowSource resolve(int64_t row) const { return program.resolve(row); }
 
   /// True if values of the leaf do not change.
-  bool isRaw(RowSource at) const {
+  bool isRaw(const RowSource &at) const {
     return program.leaves[at.leaf].steps.empty();
   }
   /// True if the bytes of a raw row stay where they are.
-  bool isMapped(RowSource at) const { return !leaves[at.leaf].unpacked; }
+  bool isMapped(const RowSource &at) const { return !leaves[at.leaf].unpacked; }
   /// The row as its source stores it; unless isMapped, until the next one is
   /// asked for. Its scales, where it has any, are checked; its codes cannot be
   /// wrong.
-  Expected<ArrayRef<uint8_t>> rawRow(RowSource at) {
+  Expected<ArrayRef<uint8_t>> rawRow(const RowSource &at) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     FormatAttrInterface format = leaf.format;
     size_t bytes = format.getRowBytes(columns());
@@ -156,7 +156,7 @@ public:
   }
 
   /// The values of a row of a matrix in the result's format.
-  Error readRow(RowSource at, MutableArrayRef<float> out) {
+  Error readRow(const RowSource &at, MutableArrayRef<float> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     Expected<ArrayRef<uint8_t>> raw = rawRow(at);
     if (!raw)
@@ -166,28 +166,36 @@ public:
     return convert(at, leaf.steps, out);
   }
 
-  /// All values of a source vector in the result's format, read once.
-  Expected<ArrayRef<float>> readVector(unsigned index) {
-    const ExprLeaf &leaf = program.leaves[index];
+  /// The element of a vector in the result's format. Source vectors are read
+  /// once.
+  Expected<float> readElement(const RowSource &at) {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
     vectors.resize(program.leaves.size());
-    std::vector<float> &values = vectors[index];
-    if (!values.empty())
-      return ArrayRef<float>(values);
-    WeightOp weight = leaf.weight;
-    int64_t n = weight.getWeightType().getRows();
-    values.resize(n);
-    FormatAttrInterface format = leaf.format;
-    format.decodeRow({leaves[index].data, size_t(format.getRowBytes(n))},
-                     values);
-    if (Error error = convert({index, 0}, leaf.steps, values))
+    std::vector<float> &values = vectors[at.leaf];
+    // Where elements have factors each goes its own way.
+    ArrayRef<ExprStep> common = leaf.steps, own;
+    if (!at.scaled.empty())
+      std::swap(common, own);
+    if (values.empty()) {
+      WeightOp weight = leaf.weight;
+      int64_t n = weight.getWeightType().getRows();
+      values.resize(n);
+      FormatAttrInterface format = leaf.format;
+      format.decodeRow({leaves[at.leaf].data, size_t(format.getRowBytes(n))},
+                       values);
+      if (Error error = convert({at.leaf, 0}, common, values))
+        return error;
+    }
+    float value = values[at.row];
+    if (Error error = convert(at, own, value))
       return error;
-    return ArrayRef<float>(values);
+    return value;
   }
 
   /// A row of a matrix as the result's format stores it, for rows that are not
   /// raw. What is stored is what the last cast rounded to: encoding its values
   /// once more could choose another scale.
-  Error encodeRow(RowSource at, MutableArrayRef<uint8_t> out) {
+  Error encodeRow(const RowSource &at, MutableArrayRef<uint8_t> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     Expected<ArrayRef<uint8_t>> raw = rawRow(at);
     if (!raw)
@@ -218,8 +226,9 @@ private:
     std::vector<uint8_t> block; // unpacked rows from `first` on
   };
 
-  BoundWeight(const WeightProgram &program, int64_t layer)
-      : program(program), layer(layer), leaves(program.leaves.size()) {}
+  BoundWeight(const WeightProgram &program, int64_t layer, WeightSource &source)
+      : program(program), layer(layer), source(source),
+        leaves(program.leaves.size()) {}
 
   Error bind(const ExprLeaf &leaf, WeightSource &source, BoundLeaf &made) {
     WeightOp weight = leaf.weight;
@@ -250,7 +259,7 @@ private:
   }
 
   /// Tensors of other quantizers often lie across: 16 rows are read at once.
-  Expected<ArrayRef<uint8_t>> unpackedRow(RowSource at, size_t bytes) {
+  Expected<ArrayRef<uint8_t>> unpackedRow(const RowSource &at, size_t bytes) {
     BoundLeaf &leaf = leaves[at.leaf];
     int64_t first = at.row / kPanelRows * kPanelRows;
     if (leaf.block.empty() || leaf.first != first) {
@@ -267,13 +276,26 @@ private:
   }
 
   /// Takes values through steps: each format rounds them.
-  Error convert(RowSource at, ArrayRef<ExprStep> steps,
+  Error convert(const RowSource &at, ArrayRef<ExprStep> steps,
                 MutableArrayRef<float> values) {
+    size_t scaled = at.scaled.size();
     for (const ExprStep &step : steps) {
       FormatAttrInterface format = step.format;
-      if (!format) {
+      if (step.kind == ExprStep::Add) {
         for (float &value : values)
           value += step.offset;
+        continue;
+      }
+      if (!format) {
+        Expected<ArrayRef<float>> factors = readFactors(step.factors);
+        if (!factors)
+          return factors.takeError();
+        bool perRow = step.kind == ExprStep::ScaleRow;
+        float factor = perRow ? (*factors)[at.scaled[--scaled]] : 0;
+        for (auto [k, value] : llvm::enumerate(values)) {
+          float by = perRow ? factor : (*factors)[k];
+          value = step.inverse ? value / by : value * by;
+        }
         continue;
       }
       encoded.resize(format.getRowBytes(values.size()));
@@ -284,8 +306,21 @@ private:
     return Error::success();
   }
 
+  /// Numbers of a vector that scales, in the layer. The file may be unaligned.
+  Expected<ArrayRef<float>> readFactors(WeightOp weight) {
+    std::vector<float> &factors = scales[weight];
+    if (factors.empty()) {
+      auto data = bindSource(weight, weight.isPerLayer() ? layer : 0, source);
+      if (!data)
+        return data.takeError();
+      factors.resize(size_t(weight.getWeightType().getRows()));
+      std::memcpy(factors.data(), *data, factors.size() * sizeof(float));
+    }
+    return ArrayRef<float>(factors);
+  }
+
   /// Encodes values to `out`; `rounded` is what is read back.
-  Error roundTo(FormatAttrInterface format, RowSource at,
+  Error roundTo(FormatAttrInterface format, const RowSource &at,
                 ArrayRef<float> values, MutableArrayRef<uint8_t> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     if (isa<IntegerFormatAttrInterface>(Attribute(format)) &&
@@ -329,10 +364,12 @@ private:
 
   const WeightProgram &program;
   int64_t layer;
+  WeightSource &source;
   std::vector<BoundLeaf> leaves;
   std::vector<float> values, rounded;
   std::vector<uint8_t> encoded;
   std::vector<std::vector<float>> vectors; // of each leaf, vectors only
+  llvm::DenseMap<Operation *, std::vector<float>> scales;
 };
 
 Error checkRange(WeightOp weight, StringRef what, int64_t begin, int64_t end,
@@ -352,10 +389,10 @@ Error readElements(BoundWeight &bound, int64_t row, int64_t count, float *out) {
     out[i] = 0;
     if (at.leaf == RowSource::kZero)
       continue;
-    Expected<ArrayRef<float>> values = bound.readVector(at.leaf);
-    if (!values)
-      return values.takeError();
-    out[i] = (*values)[at.row];
+    Expected<float> value = bound.readElement(at);
+    if (!value)
+      return value.takeError();
+    out[i] = *value;
   }
   return Error::success();
 }

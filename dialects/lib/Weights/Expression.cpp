@@ -79,6 +79,21 @@ private:
     return add(std::move(node));
   }
 
+  /// `steps` with one more that multiplies or divides, on the side of the leaf.
+  Expected<Steps> scaled(ExprStep::Kind kind, ArrayRef<ExprStep> steps,
+                         FlatSymbolRefAttr factors, bool inverse) {
+    ExprStep step;
+    step.kind = kind;
+    step.inverse = inverse;
+    step.factors = lookupWeight(program.weight->getParentOp(), factors);
+    if (!step.factors || !step.factors.isSource())
+      return fail("is scaled by @" + factors.getValue() +
+                  ", which is no source of the module");
+    Steps inner(steps);
+    inner.push_back(step);
+    return inner;
+  }
+
   /// A node over the values `inputs`.
   Expected<unsigned> over(ExprKind kind, ValueRange inputs, int64_t heads,
                           ArrayRef<ExprStep> steps) {
@@ -127,13 +142,34 @@ private:
                     to.getFormat().getFormatName() +
                     ", a format of GGUF files that is only read");
       Steps inner(steps);
-      inner.push_back({to.getFormat(), 0});
+      ExprStep step;
+      step.format = to.getFormat();
+      inner.push_back(step);
       return value(change.getInput(), inner);
     }
     if (auto offset = dyn_cast<OffsetOp>(op)) {
       Steps inner(steps);
-      inner.push_back({{}, float(offset.getBy().convertToDouble())});
+      ExprStep step;
+      step.kind = ExprStep::Add;
+      step.offset = float(offset.getBy().convertToDouble());
+      inner.push_back(step);
       return value(offset.getInput(), inner);
+    }
+    if (auto scale = dyn_cast<ScaleColumnsOp>(op)) {
+      Expected<Steps> inner =
+          scaled(ExprStep::ScaleColumns, steps, scale.getFactorsAttr(),
+                 scale.getInverse());
+      if (!inner)
+        return inner.takeError();
+      return value(scale.getInput(), *inner);
+    }
+    if (auto scale = dyn_cast<ScaleRowsOp>(op)) {
+      Expected<Steps> inner =
+          scaled(ExprStep::ScaleRow, steps, scale.getFactorsAttr(),
+                 scale.getInverse());
+      if (!inner)
+        return inner.takeError();
+      return over(ExprKind::ScaleRows, scale.getInput(), 0, *inner);
     }
     if (auto concat = dyn_cast<ConcatOp>(op))
       return over(ExprKind::Concat, concat.getInputs(), 0, steps);
@@ -182,11 +218,12 @@ adze::detail::compileWeight(WeightOp weight) {
 
 RowSource WeightProgram::resolve(int64_t row) const {
   const ExprNode *node = &nodes.back();
+  SmallVector<int64_t, 1> scaled;
   while (true) {
     unsigned child = 0;
     switch (node->kind) {
     case ExprKind::Source:
-      return {node->leaf, row};
+      return {node->leaf, row, std::move(scaled)};
     case ExprKind::Concat:
       while (row >= node->ends[child])
         ++child;
@@ -229,6 +266,9 @@ RowSource WeightProgram::resolve(int64_t row) const {
     }
     case ExprKind::Slice:
       row += node->first;
+      break;
+    case ExprKind::ScaleRows:
+      scaled.push_back(row);
       break;
     }
     node = &nodes[node->children[child]];

@@ -20,11 +20,12 @@ enum class ExprKind : uint8_t {
   RotaryHalves,
   RotarySpread,
   Slice,
+  ScaleRows,
 };
 
-/// Casts, offsets and packs change no row's place, so they are no nodes: casts
-/// and offsets are kept with the leaf they apply to, a pack shows in the type
-/// of the weight.
+/// Casts, offsets, factors and packs change no row's place: what they do to
+/// values is kept with the leaf they apply to, a pack shows in the type of the
+/// weight. Factors of rows are a node too, which tells which row it is there.
 struct ExprNode {
   ExprKind kind = ExprKind::Source;
   llvm::SmallVector<unsigned, 2> children; ///< indices of nodes
@@ -36,11 +37,16 @@ struct ExprNode {
   unsigned leaf = 0;   ///< source
 };
 
-/// What happens to the values of a row: they are stored in a format, or, where
-/// it is null, get a number added in f32.
+/// What happens to the values of a row: they are stored in a format, get a
+/// number added in f32, or are multiplied or divided in f32 by numbers of a
+/// vector.
 struct ExprStep {
-  FormatAttrInterface format;
+  enum Kind : uint8_t { Store, Add, ScaleColumns, ScaleRow };
+  Kind kind = Store;
+  bool inverse = false;       ///< divides
+  FormatAttrInterface format; ///< of Store, else null
   float offset = 0;
+  WeightOp factors = {}; ///< a source
 };
 
 /// One occurrence of a source tensor in an expression, or of an unpack or
@@ -59,6 +65,9 @@ struct RowSource {
   static constexpr unsigned kZero = ~0u;
   unsigned leaf = kZero; ///< index of a leaf, or kZero: a row of padding
   int64_t row = 0;
+  /// Rows at the factors of rows on the way, the innermost last: as the leaf's
+  /// steps of that kind from the last to the first.
+  llvm::SmallVector<int64_t, 1> scaled = {};
 };
 
 struct WeightProgram {

@@ -99,8 +99,8 @@ struct Gptq : adze::impl::GptqBase<Gptq> {
                              precision == "fast" ? SweepPrecision::Fast
                                                  : SweepPrecision::Double,
                              importance};
-    RoundOptions options = {"adze-gptq", statistics, store,
-                            table,       report,     true};
+    RoundOptions options = {
+        {"adze-gptq", statistics, store, table}, report, true};
     if (failed(roundByStatistics(module, options, [&] {
           return std::make_unique<GptqChooser>(settings);
         })))

@@ -4,21 +4,15 @@
 // result does not depend on how many are.
 
 #include "RoundByStatistics.h"
+#include "ColumnScales.h"
+#include "MemoryBudget.h"
 #include "RoundReport.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
-#include "adze/Transforms/WeightExpr.h"
-#include "adze/Weights/Evaluator.h"
-#include "adze/Weights/ModelIdentity.h"
-#include "adze/Weights/WeightStore.h"
-#include "mlir/IR/Threading.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
-#include "llvm/Support/Path.h"
 #include <cmath>
-#include <condition_variable>
-#include <mutex>
+#include <map>
 
 using namespace mlir;
 using namespace adze;
@@ -33,30 +27,6 @@ llvm::Error adze::detail::tooLarge(IntFormatAttr format) {
 }
 
 namespace {
-
-/// What inputs that are worked on at once may take.
-constexpr uint64_t kMemory = uint64_t(2) << 30;
-
-/// Bytes that are taken and given back; who needs more than there is waits,
-/// unless nobody has any.
-class Memory {
-public:
-  void take(uint64_t bytes) {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return !used || used + bytes <= kMemory; });
-    used += bytes;
-  }
-  void give(uint64_t bytes) {
-    std::lock_guard lock(mutex);
-    used -= bytes;
-    changed.notify_all();
-  }
-
-private:
-  std::mutex mutex;
-  std::condition_variable changed;
-  uint64_t used = 0;
-};
 
 /// A weight whose codes are to be chosen.
 struct Candidate {
@@ -74,16 +44,13 @@ struct Choice {
   RoundingError error;
 };
 
-/// An input and the weights that read it.
+/// An input and the weights that read it, divided by the same factors.
 struct Input {
   std::vector<Choice> choices;
+  std::vector<float> scales; ///< empty: it is not divided
   std::string note;
   std::string error; ///< empty: none
 };
-
-std::string withLayer(StringRef name, WeightOp weight, int64_t layer) {
-  return weight.isPerLayer() ? nameOfLayer(name, layer) : name.str();
-}
 
 class Rounding {
 public:
@@ -101,8 +68,6 @@ private:
     return error(op) << llvm::toString(std::move(failure));
   }
   void findCandidates();
-  LogicalResult open();
-  LogicalResult openTable();
   LogicalResult findInputs();
   LogicalResult roundAll();
   llvm::Error roundInput(Input &input);
@@ -110,52 +75,34 @@ private:
                           CodeChooser &chooser, Choice &choice);
   LogicalResult replace();
   void parallel(int64_t count, function_ref<void(int64_t)> task) {
-    parallelFor(module.getContext(), 0, size_t(count),
-                [&](size_t i) { task(int64_t(i)); });
+    runParallel(module.getContext(), count, task);
   }
 
   ModuleOp module;
   const RoundOptions &options;
   function_ref<std::unique_ptr<CodeChooser>()> make;
   std::vector<Candidate> candidates;
-  llvm::MapVector<StringRef, std::unique_ptr<Input>> inputs;
-  std::unique_ptr<WeightTable> table;
-  std::unique_ptr<Statistics> statistics;
-  std::unique_ptr<WeightEvaluator> evaluator;
-  std::optional<WeightStore> store;
-  Memory memory;
+  /// By name and factors.
+  llvm::MapVector<std::pair<StringRef, std::vector<float>>,
+                  std::unique_ptr<Input>,
+                  std::map<std::pair<StringRef, std::vector<float>>, unsigned>>
+      inputs;
+  CalibratedModule with;
+  MemoryBudget memory;
 };
 
 } // namespace
 
 //===-- what there is to do -----------------------------------------------===//
 
-/// "a.{}.q.weight" -> "a.{}.q.coded.weight": rules of formats and of people by
-/// tensor name go on matching.
-static std::string codedName(StringRef source) {
-  StringRef stem = source;
-  bool hasEnd = stem.consume_back(".weight");
-  return (stem + ".coded" + (hasEnd ? ".weight" : "")).str();
-}
-
 void Rounding::findCandidates() {
-  llvm::StringSet<> byLinears, byOthers, names;
-  module.walk([&](Operation *op) {
-    op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
-      (isa<LinearOp>(op) ? byLinears : byOthers).insert(name.getValue());
-    });
-    if (auto weight = dyn_cast<WeightOp>(op); weight && weight.isSource())
-      names.insert(*weight.getSource());
-  });
+  WeightReaders readers(module);
+  llvm::StringSet<> names = sourceNames(module);
   for (auto weight : module.getOps<WeightOp>()) {
-    WeightType type = weight.getWeightType();
-    auto format = dyn_cast<IntFormatAttr>(Attribute(type.getFormat()));
-    WeightOp floats = getCastSource(weight);
-    if (!format || !floats || type.getLayout() != LayoutKind::Rows ||
-        !isa<FloatFormatAttr>(Attribute(floats.getWeightType().getFormat())))
+    WeightOp floats = getRoundedFloats(weight);
+    if (!floats)
       continue;
-    if (!byLinears.contains(weight.getSymName()) ||
-        byOthers.contains(weight.getSymName())) {
+    if (!readers.onlyLinears(weight)) {
       reportMissed(weight, options.pass,
                    "more than linears read it: it is rounded without a look "
                    "at them");
@@ -167,65 +114,11 @@ void Rounding::findCandidates() {
                    "it is made of no tensor of the checkpoint");
       continue;
     }
-    std::string name = codedName(sources.front());
-    while (!names.insert(name).second)
-      name += "_";
-    candidates.push_back({weight, floats, format, name});
+    candidates.push_back(
+        {weight, floats,
+         cast<IntFormatAttr>(Attribute(weight.getWeightType().getFormat())),
+         derivedName(sources.front(), "coded", names)});
   }
-}
-
-/// A module on disk names its table beside itself.
-LogicalResult Rounding::openTable() {
-  SmallString<256> path(options.table);
-  if (path.empty()) {
-    auto name = module->getAttrOfType<StringAttr>(kTableAttrName);
-    if (!name)
-      return error(module)
-             << "expects a weight table: the option table, or the "
-                "module attribute \""
-             << kTableAttrName << "\"";
-    path = name.getValue();
-    auto file = dyn_cast<FileLineColLoc>(module.getLoc());
-    if (!llvm::sys::path::is_absolute(path) && file) {
-      path = llvm::sys::path::parent_path(file.getFilename().getValue());
-      llvm::sys::path::append(path, name.getValue());
-    }
-  }
-  auto opened = WeightTable::open(path);
-  if (!opened)
-    return fail(module, opened.takeError());
-  table = std::move(*opened);
-  return success();
-}
-
-LogicalResult Rounding::open() {
-  if (options.statistics.empty() || options.store.empty())
-    return error(module) << "expects the options statistics=FOLDER (see `adze "
-                            "calibrate`) and store=FOLDER";
-  if (failed(openTable()))
-    return failure();
-  // A pass before this one may have changed what the module's weights are.
-  auto identity = module->getAttrOfType<StringAttr>(kModelAttrName);
-  if (!identity) {
-    auto hash = modelIdentity(module, *table);
-    if (!hash)
-      return fail(module, hash.takeError());
-    identity = StringAttr::get(module.getContext(), *hash);
-  }
-  auto read = Statistics::open(options.statistics, identity.getValue());
-  if (!read)
-    return fail(module, read.takeError());
-  statistics = std::move(*read);
-  module->setAttr(kModelAttrName, identity);
-  auto made = WeightEvaluator::create(module, *table);
-  if (!made)
-    return fail(module, made.takeError());
-  evaluator = std::move(*made);
-  auto folder = WeightStore::open(options.store);
-  if (!folder)
-    return fail(module, folder.takeError());
-  store = std::move(*folder);
-  return success();
 }
 
 LogicalResult Rounding::findInputs() {
@@ -237,12 +130,17 @@ LogicalResult Rounding::findInputs() {
                               candidate.weight, layer),
                     {},
                     {}};
-      auto read = statistics->of(choice.name);
+      auto read = with.statistics->of(choice.name);
       if (!read)
         return fail(candidate.weight, read.takeError());
-      std::unique_ptr<Input> &input = inputs[read->input];
-      if (!input)
+      auto scales = columnScales(candidate.floats, layer, *with.evaluator);
+      if (!scales)
+        return fail(candidate.weight, scales.takeError());
+      std::unique_ptr<Input> &input = inputs[{read->input, *scales}];
+      if (!input) {
         input = std::make_unique<Input>();
+        input->scales = std::move(*scales);
+      }
       input->choices.push_back(std::move(choice));
     }
   return success();
@@ -266,7 +164,7 @@ llvm::Error Rounding::roundWeight(const InputStatistics &statistics,
   std::vector<float> w(size_t(n * k));
   WeightOp floats = candidate.floats;
   if (llvm::Error error =
-          evaluator->readRows(floats, choice.layer, 0, n, w.data()))
+          with.evaluator->readRows(floats, choice.layer, 0, n, w.data()))
     return error;
   for (auto [i, value] : llvm::enumerate(w))
     if (!std::isfinite(value))
@@ -282,7 +180,7 @@ llvm::Error Rounding::roundWeight(const InputStatistics &statistics,
   if (llvm::Error error = chooser.choose(format, rounded, rows, run))
     return place(llvm::toString(std::move(error)));
   choice.error = measureRounding(format, w, rounded, statistics, run);
-  auto entry = store->add(format.getFormatName(), type.getShape(), rows);
+  auto entry = with.store->add(format.getFormatName(), type.getShape(), rows);
   if (!entry)
     return entry.takeError();
   choice.entry = std::move(*entry);
@@ -292,21 +190,9 @@ llvm::Error Rounding::roundWeight(const InputStatistics &statistics,
 }
 
 llvm::Error Rounding::roundInput(Input &input) {
-  auto read = statistics->of(input.choices.front().name);
+  auto read = with.statisticsOf(input.choices.front().name, options.needsGram);
   if (!read)
     return read.takeError();
-  if (options.needsGram && read->gram.empty())
-    return llvm::createStringError(
-        statistics->path() + ": tensor \"" + read->input +
-        "/gram\": expected, not found: the calibration left Gram matrices out");
-  for (auto [i, value] : llvm::enumerate(read->gram))
-    if (!std::isfinite(value))
-      return llvm::createStringError(
-          statistics->path() + ": tensor \"" + read->input + "/gram\": row " +
-          Twine(i / size_t(read->columns)) + ", column " +
-          Twine(i % size_t(read->columns)) +
-          ": expected a finite number, found " + std::to_string(value) +
-          "; calibrate again");
   std::unique_ptr<CodeChooser> chooser = make();
   auto run = [&](int64_t count, function_ref<void(int64_t)> task) {
     parallel(count, task);
@@ -318,14 +204,17 @@ llvm::Error Rounding::roundInput(Input &input) {
   }
   uint64_t bytes = chooser->bytesFor(read->columns) +
                    4 * sizeof(float) * uint64_t(rows * read->columns);
+  if (!input.scales.empty())
+    bytes += ScaledStatistics::bytesFor(*read);
   memory.take(bytes);
-  llvm::Error error = chooser->enter(*read, run);
+  ScaledStatistics scaled(*read, input.scales);
+  llvm::Error error = chooser->enter(scaled.get(), run);
   if (error)
     error = llvm::createStringError("input \"" + read->input +
                                     "\": " + llvm::toString(std::move(error)));
   for (Choice &choice : input.choices)
     if (!error)
-      error = roundWeight(*read, *chooser, choice);
+      error = roundWeight(scaled.get(), *chooser, choice);
   memory.give(bytes);
   input.note = chooser->note();
   return error;
@@ -348,7 +237,7 @@ LogicalResult Rounding::roundAll() {
 
 LogicalResult Rounding::replace() {
   std::vector<WeightTableEntry> entries;
-  RoundReport report(*statistics, options.pass);
+  RoundReport report(*with.statistics, options.pass);
   for (auto &[name, input] : inputs)
     for (Choice &choice : input->choices) {
       Candidate &candidate = candidates[choice.candidate];
@@ -361,13 +250,11 @@ LogicalResult Rounding::replace() {
                       choice.error.text() +
                       (input->note.empty() ? "" : "; " + input->note));
     }
-  auto path = store->writeTable(*table, entries);
-  if (!path)
-    return fail(module, path.takeError());
+  if (llvm::Error failure = with.addEntries(module, entries))
+    return fail(module, std::move(failure));
   if (!options.report.empty())
     if (llvm::Error failure = report.write(options.report))
       return fail(module, std::move(failure));
-  module->setAttr(kTableAttrName, StringAttr::get(module.getContext(), *path));
   module->setAttr(kRoundingAttrName,
                   StringAttr::get(module.getContext(), report.text()));
   for (Candidate &candidate : candidates) {
@@ -391,7 +278,11 @@ LogicalResult Rounding::run() {
                  "no weight is a cast of floats to an integer format");
     return success();
   }
-  if (failed(open()) || failed(findInputs()) || failed(roundAll()))
+  auto opened = CalibratedModule::open(module, options);
+  if (failed(opened))
+    return failure();
+  with = std::move(*opened);
+  if (failed(findInputs()) || failed(roundAll()))
     return failure();
   return replace();
 }

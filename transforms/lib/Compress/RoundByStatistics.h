@@ -7,19 +7,14 @@
 #ifndef ADZE_LIB_COMPRESS_ROUNDBYSTATISTICS_H
 #define ADZE_LIB_COMPRESS_ROUNDBYSTATISTICS_H
 
-#include "adze/Dialect/Adze/Adze.h"
+#include "Calibrated.h"
 #include "adze/Transforms/SecondOrder.h"
-#include "adze/Weights/Statistics.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace adze::detail {
 
-struct RoundOptions {
-  llvm::StringRef pass;   ///< its name, for diagnostics
-  std::string statistics; ///< folder of a calibration
-  std::string store;      ///< folder of a weight store
-  std::string table;      ///< the weight table; empty: the module's
-  std::string report;     ///< JSON file to write; empty: none
+struct RoundOptions : CalibratedOptions {
+  std::string report; ///< JSON file to write; empty: none
   bool needsGram = true;
 };
 

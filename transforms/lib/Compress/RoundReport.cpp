@@ -29,9 +29,8 @@ static double squares(ArrayRef<float> values) {
   return sum;
 }
 
-/// tr(X H X^T), or with the diagonal of H.
-static double outputOf(ArrayRef<float> x, const InputStatistics &input,
-                       ParallelFor parallel) {
+double adze::detail::outputOf(ArrayRef<float> x, const InputStatistics &input,
+                              ParallelFor parallel) {
   if (!input.gram.empty())
     return energy(x, input.gram, input.columns, parallel);
   double sum = 0;

@@ -21,6 +21,10 @@ struct RoundingError {
   std::string text() const;
 };
 
+/// tr(X H X^T) with H the Gram matrix of the input, or its diagonal.
+double outputOf(llvm::ArrayRef<float> x, const InputStatistics &input,
+                ParallelFor parallel);
+
 RoundingError measureRounding(IntFormatAttr format, llvm::ArrayRef<float> w,
                               llvm::ArrayRef<float> rounded,
                               const InputStatistics &input,

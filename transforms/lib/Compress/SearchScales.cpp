@@ -67,7 +67,7 @@ struct SearchScales : adze::impl::SearchScalesBase<SearchScales> {
         return signalPassFailure();
     }
     RoundOptions options = {
-        "adze-search-scales", statistics, store, table, report, false};
+        {"adze-search-scales", statistics, store, table}, report, false};
     if (failed(roundByStatistics(
             module, options, [] { return std::make_unique<SearchChooser>(); })))
       signalPassFailure();

@@ -190,6 +190,103 @@ def SearchScales : Pass<"adze-search-scales", "::mlir::ModuleOp"> {
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
+//===-- scaling by statistics ---------------------------------------------===//
+
+def Awq : Pass<"adze-awq", "::mlir::ModuleOp"> {
+  let summary = "Scale columns of integer weights by what they read (AWQ)";
+  let description = [{
+    A value x that only linears with integer weights read is divided by s, column
+    by column, and their columns are multiplied with s before they are rounded:
+    columns with large inputs get finer steps (Lin et al., 2023). s is the mean
+    |x| of each column to the power of alpha, around 1; alpha is the one of
+    `steps` from 0 on with the least sum of tr(E H E^T) over all that reads x,
+    where E is the change by plain rounding and H the Gram matrix of the
+    calibration (its diagonal, without `gram`). With `weights`
+    `adze-convert-weights` is run first.
+
+    What makes x takes the division: the weight of a norm, the rows of `v` (query
+    heads that share values share s), or the rows of one factor of a product, such
+    as `up`. Where neither can be done, or something else reads x, a remark says
+    why it is left. No op is added; the results change by rounding only.
+
+    Factors are tensors in the weight store `store`, and the weights expressions
+    over them (`adze.scale_columns`, `adze.scale_rows`), which stay casts:
+    `adze-gptq` and `adze-search-scales` may round them, and then see what was
+    divided by the same s. Statistics, table and errors are as for `adze-gptq`;
+    remarks, `report` and the module attribute `adze.scaling` have alpha and the
+    error with and without s for each value.
+
+    Of these weights
+    ```
+    adze.weight @n from "layers.{}.n.weight" x 2 : !adze.weight<32, #adze.float<f32>>
+    adze.weight @q.source from "layers.{}.q.weight" x 2
+      : !adze.weight<24x32, #adze.float<f32>>
+    adze.weight @q x 2 : !adze.weight<24x32, #adze.int<4, group = 16, scale = bf16>> {
+      %0 = adze.ref @q.source : !adze.weight<24x32, #adze.float<f32>>
+      %1 = adze.cast %0 : ...
+      adze.yield %1 : ...
+    }
+    ```
+    the norm's becomes `@n.scaled`, and `@q` is a cast of `@q.scaled`:
+    ```
+    adze.weight @q.scales from "layers.{}.q.input_scales.weight" x 2
+      : !adze.weight<32, #adze.float<f32>>
+    adze.weight @n.scaled x 2 : !adze.weight<32, #adze.float<f32>> {
+      %0 = adze.ref @n : !adze.weight<32, #adze.float<f32>>
+      %1 = adze.scale_rows %0 by @q.scales inverse : !adze.weight<32, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<32, #adze.float<f32>>
+    }
+    adze.weight @q.scaled x 2 : !adze.weight<24x32, #adze.float<f32>> {
+      %0 = adze.ref @q.source : !adze.weight<24x32, #adze.float<f32>>
+      %1 = adze.scale_columns %0 by @q.scales : !adze.weight<24x32, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<24x32, #adze.float<f32>>
+    }
+    ```
+  }];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that factors go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"weights", "weights", "std::string", "\"\"",
+           "formats as in adze-convert-weights, which is run first">,
+    Option<"steps", "steps", "int64_t", "20",
+           "exponents that are tried, from 0 to 1 (left out)">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the errors of each value">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
+def SmoothQuant : Pass<"adze-smooth-quant", "::mlir::ModuleOp"> {
+  let summary = "Share what is hard to round between weights and their inputs";
+  let description = [{
+    Divides values and multiplies columns of weights as `adze-awq` does, with
+    s = max|x|^alpha / max|W|^(1 - alpha) for each column of x and of all that
+    reads it (Xiao et al., 2022): large columns of x, which cost all others of
+    their group precision where activations are rounded, are made smaller at the
+    cost of the weights. `alpha` 0 evens out the weights, 1 what they read.
+
+    A calibration without Gram matrices is enough. Everything else is as for
+    `adze-awq`.
+  }];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that factors go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"weights", "weights", "std::string", "\"\"",
+           "formats as in adze-convert-weights, which is run first">,
+    Option<"alpha", "alpha", "double", "0.5",
+           "how much of it the weights take, from 0 to 1">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the errors of each value">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 //===-- model level -------------------------------------------------------===//
 
 def SplitLayers : Pass<"adze-split-layers", "::mlir::ModuleOp"> {

@@ -19,14 +19,21 @@ struct PipelineStep {
   std::string extensionPoint;
 };
 
+/// What a method by calibration can be.
+inline constexpr llvm::StringLiteral kMethodNames =
+    "gptq, search, awq or smoothquant, or one of the latter with rounding, "
+    "such "
+    "as awq+gptq";
+bool isMethodName(llvm::StringRef method);
+
 struct PipelineOptions {
   /// A format or rules, see adze-convert-weights; empty: as the checkpoint has
   /// them.
   std::string weights;
-  /// Folder of a calibration, by which integer weights are rounded; empty: each
-  /// number to the nearest code. `method`: gptq (also where it is empty) or
-  /// search. Codes go to the weight store `store`; `table` is the module's
-  /// weight table, if it does not name one.
+  /// Folder of a calibration, by which integer weights are scaled and rounded;
+  /// empty: each number to the nearest code. `method`: see kMethodNames; empty:
+  /// gptq. Codes and factors go to the weight store `store`; `table` is the
+  /// module's weight table, if it does not name one.
   std::string calibration, method, store, table;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What import makes where a checkpoint stores something else than the ops read:
-// weight expressions, and the order of columns that goes with one. They have a
+// Weight expressions that few files know: what import makes where a checkpoint
+// stores something else than the ops read, with the order of columns that goes
+// with one, and the factors that calibrated scaling folds in. They have a
 // header of their own, AdzeExpressions.h, because few files know them.
 #ifndef ADZE_EXPRESSION_OPS_TD
 #define ADZE_EXPRESSION_OPS_TD
@@ -35,6 +36,66 @@ def Adze_OffsetOp : Adze_ExprOp<"offset", [AllTypesMatch<["input", "result"]>]> 
   let results = (outs Adze_WeightType:$result);
   let assemblyFormat = "$input `by` $by attr-dict `:` type($input)";
   let hasVerifier = 1;
+}
+
+class Adze_ScaleOp<string mn> : Adze_ExprOp<mn, [Adze_UsesSymbols,
+    AllTypesMatch<["input", "result"]>]> {
+  let arguments = (ins Adze_WeightType:$input, FlatSymbolRefAttr:$factors,
+    UnitAttr:$inverse);
+  let results = (outs Adze_WeightType:$result);
+  let assemblyFormat = [{
+    $input `by` $factors (`inverse` $inverse^)? attr-dict `:` type($input)
+  }];
+  let hasVerifier = 1;
+}
+
+def Adze_ScaleColumnsOp : Adze_ScaleOp<"scale_columns"> {
+  let summary = "each column of a matrix times a number";
+  let description = [{
+    result[n, k] = w[n, k] * s[k], or w[n, k] / s[k] with `inverse`, in f32: what
+    a linear multiplies whose input was divided by s (AWQ, SmoothQuant). The
+    weight goes on being named after the tensor that `input` leads to; `factors`
+    is a parameter.
+
+    (C1) the input is a matrix in f32 (`adze.cast` to it first: products have
+    more digits than bf16) and in the layout rows.
+    (C2) the factors are a weight with a source, a vector of f32 with a number
+    for each column, of the whole model or of the same layers.
+
+    ```mlir
+    adze.weight @s from "layers.{}.q.input_scales" x 2
+      : !adze.weight<48, #adze.float<f32>>
+    adze.weight @q from "layers.{}.q.weight" x 2
+      : !adze.weight<32x48, #adze.float<f32>>
+    adze.weight @q.scaled x 2 : !adze.weight<32x48, #adze.float<f32>> {
+      %0 = adze.ref @q : !adze.weight<32x48, #adze.float<f32>>
+      %1 = adze.scale_columns %0 by @s : !adze.weight<32x48, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<32x48, #adze.float<f32>>
+    }
+    ```
+  }];
+}
+
+def Adze_ScaleRowsOp : Adze_ScaleOp<"scale_rows"> {
+  let summary = "each row of a matrix, or element of a vector, times a number";
+  let description = [{
+    result[n, k] = w[n, k] * s[n], or w[n, k] / s[n] with `inverse`, in f32: what
+    gives a linear's result, or a norm's, times s.
+
+    (C1) the input is in f32 and in the layout rows.
+    (C2) the factors are a weight with a source, a vector of f32 with a number
+    for each row, of the whole model or of the same layers.
+
+    ```mlir
+    adze.weight @s from "norm.scales" : !adze.weight<48, #adze.float<f32>>
+    adze.weight @norm from "norm.weight" : !adze.weight<48, #adze.float<f32>>
+    adze.weight @norm.scaled : !adze.weight<48, #adze.float<f32>> {
+      %0 = adze.ref @norm : !adze.weight<48, #adze.float<f32>>
+      %1 = adze.scale_rows %0 by @s inverse : !adze.weight<48, #adze.float<f32>>
+      adze.yield %1 : !adze.weight<48, #adze.float<f32>>
+    }
+    ```
+  }];
 }
 
 def Adze_RotarySpreadOp : Adze_ExprOp<"rotary_spread"> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What import makes where a checkpoint stores something else than the ops read:
-// slice, offset, rotary_spread, unpack, unpack_order, permute.
+// Expressions that few files know: slice, offset, scale_columns, scale_rows,
+// rotary_spread, unpack, unpack_order; and permute.
 #ifndef ADZE_DIALECT_ADZE_ADZEEXPRESSIONS_H
 #define ADZE_DIALECT_ADZE_ADZEEXPRESSIONS_H
 

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header.
+
+#include "Calibrated.h"
+#include "adze/Transforms/Parts.h"
+#include "adze/Transforms/WeightExpr.h"
+#include "adze/Weights/ModelIdentity.h"
+#include "mlir/IR/Threading.h"
+#include "llvm/Support/Path.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+
+static LogicalResult fail(ModuleOp module, StringRef pass, llvm::Error error) {
+  return module.emitError() << pass << ": " << llvm::toString(std::move(error));
+}
+
+/// A module on disk names its table beside itself.
+FailureOr<std::unique_ptr<WeightTable>>
+adze::detail::openTable(ModuleOp module, StringRef pass, StringRef given) {
+  SmallString<256> path(given);
+  if (path.empty()) {
+    auto name = module->getAttrOfType<StringAttr>(kTableAttrName);
+    if (!name)
+      return module.emitError() << pass
+                                << ": expects a weight table: the option "
+                                   "table, or the module attribute \""
+                                << kTableAttrName << "\"";
+    path = name.getValue();
+    auto file = dyn_cast<FileLineColLoc>(module.getLoc());
+    if (!llvm::sys::path::is_absolute(path) && file) {
+      path = llvm::sys::path::parent_path(file.getFilename().getValue());
+      llvm::sys::path::append(path, name.getValue());
+    }
+  }
+  auto opened = WeightTable::open(path);
+  if (!opened)
+    return fail(module, pass, opened.takeError());
+  return std::move(*opened);
+}
+
+FailureOr<CalibratedModule>
+CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
+  CalibratedModule made;
+  StringRef pass = options.pass;
+  if (options.statistics.empty() || options.store.empty())
+    return module.emitError() << pass
+                              << ": expects the options statistics=FOLDER (see "
+                                 "`adze calibrate`) and store=FOLDER";
+  auto table = openTable(module, pass, options.table);
+  if (failed(table))
+    return failure();
+  made.table = std::move(*table);
+  // A pass before this one may have changed what the module's weights are.
+  auto identity = module->getAttrOfType<StringAttr>(kModelAttrName);
+  if (!identity) {
+    auto hash = modelIdentity(module, *made.table);
+    if (!hash)
+      return fail(module, pass, hash.takeError());
+    identity = StringAttr::get(module.getContext(), *hash);
+  }
+  auto read = Statistics::open(options.statistics, identity.getValue());
+  if (!read)
+    return fail(module, pass, read.takeError());
+  made.statistics = std::move(*read);
+  module->setAttr(kModelAttrName, identity);
+  auto evaluator = WeightEvaluator::create(module, *made.table);
+  if (!evaluator)
+    return fail(module, pass, evaluator.takeError());
+  made.evaluator = std::move(*evaluator);
+  auto folder = WeightStore::open(options.store);
+  if (!folder)
+    return fail(module, pass, folder.takeError());
+  made.store = std::move(*folder);
+  return made;
+}
+
+llvm::Expected<InputStatistics>
+CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
+  auto read = statistics->of(tensor);
+  if (!read)
+    return read.takeError();
+  if (needsGram && read->gram.empty())
+    return llvm::createStringError(
+        statistics->path() + ": tensor \"" + read->input +
+        "/gram\": expected, not found: the calibration left Gram matrices out");
+  for (auto [i, value] : llvm::enumerate(read->gram))
+    if (!std::isfinite(value))
+      return llvm::createStringError(
+          statistics->path() + ": tensor \"" + read->input + "/gram\": row " +
+          Twine(i / size_t(read->columns)) + ", column " +
+          Twine(i % size_t(read->columns)) +
+          ": expected a finite number, found " + std::to_string(value) +
+          "; calibrate again");
+  return *read;
+}
+
+llvm::Error CalibratedModule::addEntries(ModuleOp module,
+                                         ArrayRef<WeightTableEntry> entries) {
+  auto path = store->writeTable(*table, entries);
+  if (!path)
+    return path.takeError();
+  module->setAttr(kTableAttrName, StringAttr::get(module.getContext(), *path));
+  return llvm::Error::success();
+}
+
+WeightReaders::WeightReaders(ModuleOp module) {
+  module.walk([&](Operation *op) {
+    op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
+      (isa<LinearOp>(op) ? byLinears : byOthers).insert(name.getValue());
+    });
+  });
+}
+
+WeightOp adze::detail::getRoundedFloats(WeightOp weight) {
+  WeightType type = weight.getWeightType();
+  WeightOp floats = getCastSource(weight);
+  if (!isa<IntFormatAttr>(Attribute(type.getFormat())) || !floats ||
+      type.getLayout() != LayoutKind::Rows ||
+      !isa<FloatFormatAttr>(Attribute(floats.getWeightType().getFormat())))
+    return {};
+  return floats;
+}
+
+std::string adze::detail::withLayer(StringRef name, WeightOp weight,
+                                    int64_t layer) {
+  return weight.isPerLayer() ? nameOfLayer(name, layer) : name.str();
+}
+
+std::string adze::detail::derivedName(StringRef source, StringRef kind,
+                                      llvm::StringSet<> &taken) {
+  StringRef stem = source;
+  bool hasEnd = stem.consume_back(".weight");
+  std::string name = (stem + "." + kind + (hasEnd ? ".weight" : "")).str();
+  while (!taken.insert(name).second)
+    name += "_";
+  return name;
+}
+
+llvm::StringSet<> adze::detail::sourceNames(ModuleOp module) {
+  llvm::StringSet<> names;
+  for (auto weight : module.getOps<WeightOp>())
+    if (weight.isSource())
+      names.insert(*weight.getSource());
+  return names;
+}
+
+void adze::detail::runParallel(MLIRContext *context, int64_t count,
+                               function_ref<void(int64_t)> task) {
+  parallelFor(context, 0, size_t(count), [&](size_t i) { task(int64_t(i)); });
+}

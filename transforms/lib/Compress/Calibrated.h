@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A module as passes see it that go by statistics: its weight table, what
+// calibration saw, the values of its weights, and the store that they add to.
+// And which weights plain rounding would make, whose floats are there to see.
+#ifndef ADZE_LIB_COMPRESS_CALIBRATED_H
+#define ADZE_LIB_COMPRESS_CALIBRATED_H
+
+#include "adze/Dialect/Adze/Adze.h"
+#include "adze/Weights/Evaluator.h"
+#include "adze/Weights/Statistics.h"
+#include "adze/Weights/WeightStore.h"
+#include "llvm/ADT/StringSet.h"
+#include <optional>
+
+namespace adze::detail {
+
+struct CalibratedOptions {
+  llvm::StringRef pass;   ///< its name, for diagnostics
+  std::string statistics; ///< folder of a calibration
+  std::string store;      ///< folder of a weight store
+  std::string table;      ///< the weight table; empty: the module's
+};
+
+struct CalibratedModule {
+  /// Opens all of it and checks that the statistics are of this very model.
+  /// Diagnostics say what is wrong.
+  static mlir::FailureOr<CalibratedModule>
+  open(mlir::ModuleOp module, const CalibratedOptions &options);
+
+  /// Of the input that the weight is multiplied with; its values are checked.
+  llvm::Expected<InputStatistics> statisticsOf(llvm::StringRef tensor,
+                                               bool needsGram) const;
+  /// Writes a table with `entries` too, and makes it the module's.
+  llvm::Error addEntries(mlir::ModuleOp module,
+                         llvm::ArrayRef<WeightTableEntry> entries);
+
+  std::unique_ptr<WeightTable> table;
+  std::unique_ptr<Statistics> statistics;
+  /// Of the module as it was opened.
+  std::unique_ptr<WeightEvaluator> evaluator;
+  std::optional<WeightStore> store;
+};
+
+/// Opens the weight table at `path`, or where that is empty the module's.
+mlir::FailureOr<std::unique_ptr<WeightTable>>
+openTable(mlir::ModuleOp module, llvm::StringRef pass, llvm::StringRef path);
+
+/// Which weights linears read, and which anything else does but weights.
+class WeightReaders {
+public:
+  explicit WeightReaders(mlir::ModuleOp module);
+  bool onlyLinears(WeightOp weight) const {
+    return byLinears.contains(weight.getSymName()) &&
+           !byOthers.contains(weight.getSymName());
+  }
+
+private:
+  llvm::StringSet<> byLinears, byOthers;
+};
+
+/// The floats that `weight` is a cast of to an integer format, in rows; null if
+/// it is something else.
+WeightOp getRoundedFloats(WeightOp weight);
+
+/// `name` with the layer filled in, for a weight per layer.
+std::string withLayer(llvm::StringRef name, WeightOp weight, int64_t layer);
+
+/// "a.{}.q.weight" -> "a.{}.q.KIND.weight": rules of formats and of people by
+/// tensor name go on matching. Not a name in `taken`, which gets it.
+std::string derivedName(llvm::StringRef source, llvm::StringRef kind,
+                        llvm::StringSet<> &taken);
+/// Names of all source tensors of a module.
+llvm::StringSet<> sourceNames(mlir::ModuleOp module);
+
+/// Runs tasks on the threads of the context; for ParallelFor.
+void runParallel(mlir::MLIRContext *context, int64_t count,
+                 llvm::function_ref<void(int64_t)> task);
+
+} // namespace adze::detail
+
+#endif // ADZE_LIB_COMPRESS_CALIBRATED_H
