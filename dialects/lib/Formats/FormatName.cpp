@@ -4,6 +4,7 @@
 
 #include "adze/Dialect/Adze/FormatName.h"
 #include "IntLayout.h"
+#include "adze/Weights/WeightStore.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -105,30 +106,44 @@ static bool matchesGlob(StringRef pattern, StringRef text) {
   return pattern.drop_front(p).find_first_not_of('*') == StringRef::npos;
 }
 
-bool FormatRule::matches(StringRef tensor) const {
-  if (matchesGlob(pattern, tensor))
-    return true;
-  return tensor.consume_back(".weight") && matchesGlob(pattern, tensor);
+bool adze::matchesTensor(StringRef pattern, StringRef tensor) {
+  auto matches = [&](StringRef name) {
+    return matchesGlob(pattern, name) ||
+           (name.consume_back(".weight") && matchesGlob(pattern, name));
+  };
+  return matches(tensor) || matches(nameInCheckpoint(tensor));
 }
 
-Expected<std::vector<FormatRule>> adze::parseFormatRules(StringRef text,
-                                                         MLIRContext *context) {
-  std::vector<FormatRule> rules;
+Expected<std::vector<RuleText>> adze::splitRules(StringRef text,
+                                                 StringRef example) {
+  std::vector<RuleText> rules;
   SmallVector<StringRef> parts;
   text.split(parts, ',');
   for (StringRef part : parts) {
-    StringRef pattern = "*", name = part;
+    StringRef pattern = "*", value = part;
     if (part.contains('='))
-      std::tie(pattern, name) = part.rsplit('=');
+      std::tie(pattern, value) = part.rsplit('=');
     else if (parts.size() > 1)
-      return llvm::createStringError("expects rules such as "
-                                     "lm_head=int8,*=int4:g128, got \"" +
-                                     part + "\" in \"" + text + "\"");
+      return llvm::createStringError("expects rules such as " + example +
+                                     ", got \"" + part + "\" in \"" + text +
+                                     "\"");
     if (pattern.empty())
       return llvm::createStringError(
           "expects the name of a tensor or a pattern with * and ? before =, "
           "got \"" +
           part + "\"");
+    rules.push_back({part, pattern, value});
+  }
+  return rules;
+}
+
+Expected<std::vector<FormatRule>> adze::parseFormatRules(StringRef text,
+                                                         MLIRContext *context) {
+  auto parts = splitRules(text, "lm_head=int8,*=int4:g128");
+  if (!parts)
+    return parts.takeError();
+  std::vector<FormatRule> rules;
+  for (auto [part, pattern, name] : *parts) {
     Expected<FormatAttrInterface> format = parseFormatName(name, context);
     if (!format)
       return format.takeError();

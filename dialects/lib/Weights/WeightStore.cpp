@@ -18,6 +18,33 @@ using namespace adze;
 
 static constexpr size_t kAlign = 64;
 
+//===-- names -------------------------------------------------------------===//
+
+static constexpr StringLiteral kMade[] = {".pruned", ".coded"};
+
+std::string adze::madeName(StringRef source, StringRef made) {
+  StringRef stem = source;
+  bool hasEnd = stem.consume_back(".weight");
+  return (stem + "." + made + (hasEnd ? ".weight" : "")).str();
+}
+
+std::string adze::nameInCheckpoint(StringRef name) {
+  StringRef stem = name;
+  bool hasEnd = stem.consume_back(".weight");
+  // Names that were taken have got underscores.
+  StringRef bare = stem.rtrim('_');
+  bool found = false;
+  for (bool more = true; more;) {
+    more = false;
+    for (StringRef made : kMade)
+      more |= bare.consume_back(made);
+    found |= more;
+  }
+  return found ? (bare + (hasEnd ? ".weight" : "")).str() : name.str();
+}
+
+//===-- files -------------------------------------------------------------===//
+
 std::string WeightStore::pathOf(const Twine &name) const {
   SmallString<256> path(folder);
   sys::path::append(path, name);

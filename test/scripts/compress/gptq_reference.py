@@ -118,7 +118,9 @@ def gptq(w, gram, case):
             choose(g, values[:, i:i + group])
         s, z = scale[:, g], zero[:, g]
         safe = np.where(s == 0, 1, s)
-        code = np.where(s == 0, z, np.clip(np.rint(values[:, i] / safe) + z, 0, 2**bits - 1))
+        # What is exactly zero stays so: a pruned weight stays pruned.
+        code = np.clip(np.rint(values[:, i] / safe) + z, 0, 2**bits - 1)
+        code = np.where((s == 0) | (w[:, column] == 0), z, code)
         codes[:, column] = code
         error = (values[:, i] - s * (code - z)) / inverse[i, i]
         values[:, i:] -= np.outer(error, inverse[i, i:])

@@ -7,6 +7,8 @@
 #include "adze/Transforms/SecondOrder.h"
 #include "DenseKernels.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -89,6 +91,16 @@ InverseFactor::make(ArrayRef<float> gram, int64_t n,
       llvm::Twine(int64_t(kMostDamping)) + " times its mean diagonal added");
 }
 
+std::string InverseFactor::note(const InverseFactorOptions &options) const {
+  if (part == options.damping)
+    return "";
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << "the Gram matrix is not positive definite with a damping of "
+      << llvm::format("%g, it got %g", options.damping, part);
+  return text;
+}
+
 //===-- the sweep ---------------------------------------------------------===//
 
 namespace {
@@ -108,7 +120,8 @@ public:
   Sweep(const InverseFactor &factor, llvm::MutableArrayRef<float> w,
         Projection &projection)
       : n(factor.columns()), rows(int64_t(w.size()) / n), order(factor.order()),
-        w(w), projection(projection), group(projection.group()) {
+        w(w), projection(projection), group(projection.group()),
+        reach(projection.reach()) {
     if constexpr (std::is_same_v<T, double>) {
       u = factor.upper().data();
     } else {
@@ -130,11 +143,13 @@ public:
   }
 
 private:
-  /// A block ends where a group begins, unless it holds whole groups.
+  /// A block holds whole reaches, or else whole groups of one.
   int64_t blockEnd(int64_t begin) const {
-    int64_t end = group <= kBlock
-                      ? begin + kBlock / group * group
-                      : std::min(begin + kBlock, (begin / group + 1) * group);
+    int64_t end = begin + kBlock / reach * reach;
+    if (reach > kBlock)
+      end =
+          std::min(begin + (group <= kBlock ? kBlock / group * group : kBlock),
+                   (begin / reach + 1) * reach);
     return std::min(end, n);
   }
 
@@ -167,7 +182,7 @@ private:
     std::vector<double> entered;
     for (int64_t i = begin; i < end; ++i) {
       if (i % group == 0) {
-        int64_t last = std::min(i + group, n);
+        int64_t last = std::min(i + (i % reach == 0 ? reach : group), n);
         entered.assign(values + i, values + last);
         projection.enter(row, i, entered,
                          ArrayRef(diagonal).slice(size_t(i), size_t(last - i)));
@@ -188,7 +203,7 @@ private:
   ArrayRef<int32_t> order;
   llvm::MutableArrayRef<float> w;
   Projection &projection;
-  int64_t group;
+  int64_t group, reach;
   const T *u;
   std::vector<T> converted;
   std::vector<double> diagonal;

@@ -46,10 +46,14 @@ FailureOr<CalibratedModule>
 CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
   CalibratedModule made;
   StringRef pass = options.pass;
-  if (options.statistics.empty() || options.store.empty())
-    return module.emitError() << pass
-                              << ": expects the options statistics=FOLDER (see "
-                                 "`adze calibrate`) and store=FOLDER";
+  if (options.store.empty() ||
+      (options.needsStatistics && options.statistics.empty()))
+    return module.emitError()
+           << pass
+           << (options.needsStatistics
+                   ? ": expects the options statistics=FOLDER (see "
+                     "`adze calibrate`) and store=FOLDER"
+                   : ": expects the option store=FOLDER");
   auto table = openTable(module, pass, options.table);
   if (failed(table))
     return failure();
@@ -62,10 +66,12 @@ CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
       return fail(module, pass, hash.takeError());
     identity = StringAttr::get(module.getContext(), *hash);
   }
-  auto read = Statistics::open(options.statistics, identity.getValue());
-  if (!read)
-    return fail(module, pass, read.takeError());
-  made.statistics = std::move(*read);
+  if (!options.statistics.empty()) {
+    auto read = Statistics::open(options.statistics, identity.getValue());
+    if (!read)
+      return fail(module, pass, read.takeError());
+    made.statistics = std::move(*read);
+  }
   module->setAttr(kModelAttrName, identity);
   auto evaluator = WeightEvaluator::create(module, *made.table);
   if (!evaluator)
@@ -80,10 +86,12 @@ CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
 
 llvm::Expected<InputStatistics>
 CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
+  if (!statistics)
+    return InputStatistics();
   auto read = statistics->of(tensor);
-  if (!read)
-    return read.takeError();
-  if (needsGram && read->gram.empty())
+  if (!read || !needsGram)
+    return read;
+  if (read->gram.empty())
     return llvm::createStringError(
         statistics->path() + ": tensor \"" + read->input +
         "/gram\": expected, not found: the calibration left Gram matrices out");
@@ -95,7 +103,7 @@ CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
           Twine(i % size_t(read->columns)) +
           ": expected a finite number, found " + std::to_string(value) +
           "; calibrate again");
-  return *read;
+  return read;
 }
 
 llvm::Error CalibratedModule::addEntries(ModuleOp module,
@@ -110,7 +118,10 @@ llvm::Error CalibratedModule::addEntries(ModuleOp module,
 WeightReaders::WeightReaders(ModuleOp module) {
   module.walk([&](Operation *op) {
     op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
-      (isa<LinearOp>(op) ? byLinears : byOthers).insert(name.getValue());
+      (isa<LinearOp>(op) ? linears
+       : isa<RefOp>(op)  ? weights
+                         : others)
+          .insert(name.getValue());
     });
   });
 }
@@ -132,12 +143,10 @@ std::string adze::detail::withLayer(StringRef name, WeightOp weight,
 
 std::string adze::detail::derivedName(StringRef source, StringRef kind,
                                       llvm::StringSet<> &taken) {
-  StringRef stem = source;
-  bool hasEnd = stem.consume_back(".weight");
-  std::string name = (stem + "." + kind + (hasEnd ? ".weight" : "")).str();
-  while (!taken.insert(name).second)
-    name += "_";
-  return name;
+  std::string tag = kind.str();
+  while (!taken.insert(madeName(source, tag)).second)
+    tag += "_";
+  return madeName(source, tag);
 }
 
 llvm::StringSet<> adze::detail::sourceNames(ModuleOp module) {

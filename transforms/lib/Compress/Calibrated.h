@@ -20,6 +20,7 @@ struct CalibratedOptions {
   std::string statistics; ///< folder of a calibration
   std::string store;      ///< folder of a weight store
   std::string table;      ///< the weight table; empty: the module's
+  bool needsStatistics = true;
 };
 
 struct CalibratedModule {
@@ -29,6 +30,7 @@ struct CalibratedModule {
   open(mlir::ModuleOp module, const CalibratedOptions &options);
 
   /// Of the input that the weight is multiplied with; its values are checked.
+  /// Of 0 columns where there are no statistics.
   llvm::Expected<InputStatistics> statisticsOf(llvm::StringRef tensor,
                                                bool needsGram) const;
   /// Writes a table with `entries` too, and makes it the module's.
@@ -36,7 +38,7 @@ struct CalibratedModule {
                          llvm::ArrayRef<WeightTableEntry> entries);
 
   std::unique_ptr<WeightTable> table;
-  std::unique_ptr<Statistics> statistics;
+  std::unique_ptr<Statistics> statistics; ///< null where none were given
   /// Of the module as it was opened.
   std::unique_ptr<WeightEvaluator> evaluator;
   std::optional<WeightStore> store;
@@ -46,17 +48,17 @@ struct CalibratedModule {
 mlir::FailureOr<std::unique_ptr<WeightTable>>
 openTable(mlir::ModuleOp module, llvm::StringRef pass, llvm::StringRef path);
 
-/// Which weights linears read, and which anything else does but weights.
-class WeightReaders {
-public:
+/// Names of the weights that linears, expressions of weights, and other ops
+/// read.
+struct WeightReaders {
   explicit WeightReaders(mlir::ModuleOp module);
   bool onlyLinears(WeightOp weight) const {
-    return byLinears.contains(weight.getSymName()) &&
-           !byOthers.contains(weight.getSymName());
+    llvm::StringRef name = weight.getSymName();
+    return linears.contains(name) && !weights.contains(name) &&
+           !others.contains(name);
   }
 
-private:
-  llvm::StringSet<> byLinears, byOthers;
+  llvm::StringSet<> linears, weights, others;
 };
 
 /// The floats that `weight` is a cast of to an integer format, in rows; null if

@@ -4,11 +4,9 @@
 // SecondOrder.h, what it may choose in IntProjection.h.
 
 #include "RoundByStatistics.h"
-#include "adze/Transforms/IntProjection.h"
 #include "adze/Transforms/Passes.h"
+#include "adze/Transforms/SparseProjection.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/raw_ostream.h"
 
 namespace adze {
 #define GEN_PASS_DEF_GPTQ
@@ -41,26 +39,31 @@ public:
     return llvm::Error::success();
   }
 
-  llvm::Error choose(IntFormatAttr format, llvm::MutableArrayRef<float> w,
+  llvm::Error choose(IntFormatAttr format, const ZerosPattern *zeros,
+                     llvm::MutableArrayRef<float> w,
                      llvm::MutableArrayRef<uint8_t> rows,
                      ParallelFor parallel) override {
-    int64_t n = int64_t(w.size()) / factor->columns();
-    IntProjection projection(format, n, factor->order(), importance);
-    projection.prepare(w, parallel);
-    sweep(*factor, w, projection, settings.precision, parallel);
-    return projection.store(rows, parallel) ? llvm::Error::success()
-                                            : tooLarge(format);
+    int64_t k = factor->columns(), n = int64_t(w.size()) / k;
+    IntProjection codes(format, n, factor->order(), importance);
+    if (zeros) {
+      if (!SparseProjection::canShare(*zeros, codes))
+        return llvm::createStringError(
+            "its groups of " + llvm::Twine(codes.group()) +
+            " codes are no whole groups of " + zeros->text +
+            "; choose another size of groups, or prune by another method");
+      SparseProjection projection(*zeros, n, k, &codes);
+      projection.prepare(*factor, w, parallel);
+      sweep(*factor, w, projection, settings.precision, parallel);
+    } else {
+      codes.prepare(w, parallel);
+      sweep(*factor, w, codes, settings.precision, parallel);
+    }
+    return codes.store(rows, parallel) ? llvm::Error::success()
+                                       : tooLarge(format);
   }
 
   std::string note() const override {
-    if (!factor || factor->damping() == settings.factor.damping)
-      return "";
-    std::string text;
-    llvm::raw_string_ostream(text)
-        << "the Gram matrix is not positive definite with a damping of "
-        << llvm::format("%g, it got %g", settings.factor.damping,
-                        factor->damping());
-    return text;
+    return factor ? factor->note(settings.factor) : "";
   }
 
   uint64_t bytesFor(int64_t columns) const override {
@@ -95,15 +98,16 @@ struct Gptq : adze::impl::GptqBase<Gptq> {
       if (failed(runPipeline(convert, module)))
         return signalPassFailure();
     }
-    GptqSettings settings = {{damping, actOrder},
+    // Masks are chosen as the sweep passes over neighbouring columns.
+    GptqSettings settings = {{damping, actOrder && prune.empty()},
                              precision == "fast" ? SweepPrecision::Fast
                                                  : SweepPrecision::Double,
                              importance};
-    RoundOptions options = {
-        {"adze-gptq", statistics, store, table}, report, true};
-    if (failed(roundByStatistics(module, options, [&] {
-          return std::make_unique<GptqChooser>(settings);
-        })))
+    CompressOptions options = {{"adze-gptq", statistics, store, table},
+                               report};
+    if (failed(roundByStatistics(
+            module, options,
+            [&] { return std::make_unique<GptqChooser>(settings); }, prune)))
       signalPassFailure();
   }
 };

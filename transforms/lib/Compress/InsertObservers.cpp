@@ -8,6 +8,7 @@
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
+#include "adze/Weights/WeightStore.h"
 
 namespace adze {
 #define GEN_PASS_DEF_INSERTOBSERVERS
@@ -30,7 +31,7 @@ static void collectSources(WeightOp weight, SmallVectorImpl<std::string> &out) {
       out.push_back(std::move(name));
   };
   if (weight.isSource())
-    return add(weight.getSource()->str());
+    return add(nameInCheckpoint(*weight.getSource()));
   weight.walk([&](Operation *op) {
     if (auto unpack = dyn_cast<UnpackOp>(op))
       add(unpack.getSource().str() + ".weight");

@@ -32,6 +32,8 @@ void IntProjection::choose(int64_t row, int64_t begin, ArrayRef<float> values) {
 }
 
 void IntProjection::prepare(ArrayRef<float> w, ParallelFor parallel) {
+  for (size_t i = 0; i < w.size(); ++i)
+    allCodes[i] = w[i] == 0;
   if (isInOrder)
     return;
   int64_t rows = int64_t(allCodes.size()) / columns;
@@ -57,11 +59,17 @@ double IntProjection::project(int64_t row, int64_t position, double value) {
   int64_t column = order[size_t(position)];
   CodeScale at = allScales[size_t(row * groups + column / groupSize)];
   double scale = at.scale, code = at.zero;
-  if (scale != 0 && std::isfinite(scale))
+  uint8_t &stored = allCodes[size_t(row * columns + column)];
+  bool staysZero = stored;
+  if (!staysZero && scale != 0 && std::isfinite(scale))
     code = std::clamp(std::nearbyint(value / scale) + at.zero, 0.0,
                       double(rounding.maxCode()));
-  allCodes[size_t(row * columns + column)] = uint8_t(code);
+  stored = uint8_t(code);
   return code == at.zero ? 0.0 : scale * (code - at.zero);
+}
+
+void IntProjection::keepZero(int64_t row, int64_t column) {
+  allCodes[size_t(row * columns + column)] = 1;
 }
 
 ArrayRef<uint8_t> IntProjection::codes(int64_t row) const {

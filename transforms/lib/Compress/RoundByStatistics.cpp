@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// See the header. Inputs are worked on at once, as far as memory allows; the
-// result does not depend on how many are.
+// See the header.
 
 #include "RoundByStatistics.h"
-#include "ColumnScales.h"
-#include "MemoryBudget.h"
-#include "RoundReport.h"
+#include "CompressReport.h"
+#include "PruneSelection.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
-#include "llvm/ADT/MapVector.h"
-#include <cmath>
-#include <map>
+#include "adze/Transforms/WeightExpr.h"
+#include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace adze;
@@ -32,72 +29,50 @@ namespace {
 struct Candidate {
   WeightOp weight, floats;
   IntFormatAttr format;
-  std::string source; ///< the new source tensor, with {} for the layer
+  const ZerosPattern *zeros; ///< null: it is not pruned
+  std::string source;        ///< the new source tensor, with {} for the layer
 };
 
 /// One layer of one, and what came of it.
 struct Choice {
   size_t candidate;
-  int64_t layer;
-  std::string name; ///< of its tensor in the checkpoint
   WeightTableEntry entry;
-  RoundingError error;
-};
-
-/// An input and the weights that read it, divided by the same factors.
-struct Input {
-  std::vector<Choice> choices;
-  std::vector<float> scales; ///< empty: it is not divided
+  ChangeError error;
   std::string note;
-  std::string error; ///< empty: none
 };
 
 class Rounding {
 public:
-  Rounding(ModuleOp module, const RoundOptions &options,
-           function_ref<std::unique_ptr<CodeChooser>()> make)
-      : module(module), options(options), make(make) {}
+  Rounding(ModuleOp module, const CompressOptions &options,
+           function_ref<std::unique_ptr<CodeChooser>()> make, StringRef prune)
+      : module(module), options(options), make(make), prune(prune),
+        context(module, options), selection(module, options.pass) {}
 
   LogicalResult run();
 
 private:
-  InFlightDiagnostic error(Operation *op) {
-    return op->emitError() << options.pass << ": ";
-  }
-  LogicalResult fail(Operation *op, llvm::Error failure) {
-    return error(op) << llvm::toString(std::move(failure));
-  }
-  void findCandidates();
-  LogicalResult findInputs();
-  LogicalResult roundAll();
-  llvm::Error roundInput(Input &input);
-  llvm::Error roundWeight(const InputStatistics &statistics,
-                          CodeChooser &chooser, Choice &choice);
+  LogicalResult findCandidates();
+  llvm::Error roundInput(const InputStatistics &input, ArrayRef<size_t> items,
+                         ParallelFor parallel);
+  llvm::Error roundWeight(const InputStatistics &input, CodeChooser &chooser,
+                          size_t item, ParallelFor parallel);
   LogicalResult replace();
-  void parallel(int64_t count, function_ref<void(int64_t)> task) {
-    runParallel(module.getContext(), count, task);
-  }
 
   ModuleOp module;
-  const RoundOptions &options;
+  const CompressOptions &options;
   function_ref<std::unique_ptr<CodeChooser>()> make;
+  StringRef prune;
+  CompressContext context;
+  PruneSelection selection;
   std::vector<Candidate> candidates;
-  /// By name and factors.
-  llvm::MapVector<std::pair<StringRef, std::vector<float>>,
-                  std::unique_ptr<Input>,
-                  std::map<std::pair<StringRef, std::vector<float>>, unsigned>>
-      inputs;
-  CalibratedModule with;
-  MemoryBudget memory;
+  std::vector<WeightInLayer> items;
+  std::vector<Choice> choices; // of each item
 };
 
 } // namespace
 
-//===-- what there is to do -----------------------------------------------===//
-
-void Rounding::findCandidates() {
+LogicalResult Rounding::findCandidates() {
   WeightReaders readers(module);
-  llvm::StringSet<> names = sourceNames(module);
   for (auto weight : module.getOps<WeightOp>()) {
     WeightOp floats = getRoundedFloats(weight);
     if (!floats)
@@ -108,187 +83,142 @@ void Rounding::findCandidates() {
                    "at them");
       continue;
     }
-    SmallVector<std::string> sources = sourcesOf(weight);
-    if (sources.empty()) {
+    if (sourcesOf(weight).empty()) {
       reportMissed(weight, options.pass,
                    "it is made of no tensor of the checkpoint");
       continue;
     }
+    const ZerosPattern *zeros = nullptr;
+    if (!prune.empty()) {
+      auto chosen = selection.choose(weight);
+      if (failed(chosen))
+        return failure();
+      zeros = *chosen;
+    }
     candidates.push_back(
         {weight, floats,
          cast<IntFormatAttr>(Attribute(weight.getWeightType().getFormat())),
-         derivedName(sources.front(), "coded", names)});
+         zeros, context.sourceName(weight, "coded")});
   }
-}
-
-LogicalResult Rounding::findInputs() {
-  for (auto [i, candidate] : llvm::enumerate(candidates))
-    for (int64_t layer : candidate.weight.getLayerIndices()) {
-      Choice choice{i,
-                    layer,
-                    withLayer(sourcesOf(candidate.weight).front(),
-                              candidate.weight, layer),
-                    {},
-                    {}};
-      auto read = with.statistics->of(choice.name);
-      if (!read)
-        return fail(candidate.weight, read.takeError());
-      auto scales = columnScales(candidate.floats, layer, *with.evaluator);
-      if (!scales)
-        return fail(candidate.weight, scales.takeError());
-      std::unique_ptr<Input> &input = inputs[{read->input, *scales}];
-      if (!input) {
-        input = std::make_unique<Input>();
-        input->scales = std::move(*scales);
-      }
-      input->choices.push_back(std::move(choice));
-    }
   return success();
 }
 
-//===-- rounding ----------------------------------------------------------===//
-
-llvm::Error Rounding::roundWeight(const InputStatistics &statistics,
-                                  CodeChooser &chooser, Choice &choice) {
+llvm::Error Rounding::roundWeight(const InputStatistics &input,
+                                  CodeChooser &chooser, size_t item,
+                                  ParallelFor parallel) {
+  Choice &choice = choices[item];
   const Candidate &candidate = candidates[choice.candidate];
   WeightOp weight = candidate.weight;
   WeightType type = weight.getWeightType();
-  int64_t n = type.getRows(), k = type.getCols();
-  auto place = [&](const Twine &message) {
-    return llvm::createStringError("tensor \"" + choice.name +
-                                   "\": " + message);
-  };
-  if (statistics.columns != k)
-    return place("expected statistics of " + Twine(k) +
-                 " values, found those of " + Twine(statistics.columns));
-  std::vector<float> w(size_t(n * k));
-  WeightOp floats = candidate.floats;
-  if (llvm::Error error =
-          with.evaluator->readRows(floats, choice.layer, 0, n, w.data()))
-    return error;
-  for (auto [i, value] : llvm::enumerate(w))
-    if (!std::isfinite(value))
-      return place("row " + Twine(i / size_t(k)) + ", column " +
-                   Twine(i % size_t(k)) + ": expected a finite value, found " +
-                   std::to_string(value));
-  auto run = [&](int64_t count, function_ref<void(int64_t)> task) {
-    parallel(count, task);
-  };
   IntFormatAttr format = candidate.format;
-  std::vector<float> rounded = w;
-  std::vector<uint8_t> rows(size_t(n * format.getRowBytes(k)));
-  if (llvm::Error error = chooser.choose(format, rounded, rows, run))
-    return place(llvm::toString(std::move(error)));
-  choice.error = measureRounding(format, w, rounded, statistics, run);
-  auto entry = with.store->add(format.getFormatName(), type.getShape(), rows);
+  auto w = context.read(items[item], candidate.floats, input);
+  if (!w)
+    return w.takeError();
+  std::vector<float> rounded = *w;
+  std::vector<uint8_t> rows(
+      size_t(type.getRows() * format.getRowBytes(type.getCols())));
+  if (llvm::Error error =
+          chooser.choose(format, candidate.zeros, rounded, rows, parallel))
+    return error;
+  choice.error = measureChange(*w, rounded, input, parallel);
+  choice.error.plain = plainError(format, *w, input, parallel);
+  auto entry =
+      context.store().add(format.getFormatName(), type.getShape(), rows);
   if (!entry)
     return entry.takeError();
   choice.entry = std::move(*entry);
-  choice.entry.name =
-      withLayer(candidate.source, candidate.weight, choice.layer);
+  choice.entry.name = weight.isPerLayer()
+                          ? nameOfLayer(candidate.source, items[item].layer)
+                          : candidate.source;
   return llvm::Error::success();
 }
 
-llvm::Error Rounding::roundInput(Input &input) {
-  auto read = with.statisticsOf(input.choices.front().name, options.needsGram);
-  if (!read)
-    return read.takeError();
+llvm::Error Rounding::roundInput(const InputStatistics &input,
+                                 ArrayRef<size_t> readers,
+                                 ParallelFor parallel) {
   std::unique_ptr<CodeChooser> chooser = make();
-  auto run = [&](int64_t count, function_ref<void(int64_t)> task) {
-    parallel(count, task);
-  };
-  int64_t rows = 0;
-  for (const Choice &choice : input.choices) {
-    WeightOp weight = candidates[choice.candidate].weight;
-    rows = std::max(rows, weight.getWeightType().getRows());
+  if (llvm::Error error = chooser->enter(input, parallel))
+    return llvm::createStringError("input \"" + input.input +
+                                   "\": " + llvm::toString(std::move(error)));
+  for (size_t item : readers) {
+    if (llvm::Error error = roundWeight(input, *chooser, item, parallel))
+      return llvm::createStringError("tensor \"" + items[item].name +
+                                     "\": " + llvm::toString(std::move(error)));
+    choices[item].note = chooser->note();
   }
-  uint64_t bytes = chooser->bytesFor(read->columns) +
-                   4 * sizeof(float) * uint64_t(rows * read->columns);
-  if (!input.scales.empty())
-    bytes += ScaledStatistics::bytesFor(*read);
-  memory.take(bytes);
-  ScaledStatistics scaled(*read, input.scales);
-  llvm::Error error = chooser->enter(scaled.get(), run);
-  if (error)
-    error = llvm::createStringError("input \"" + read->input +
-                                    "\": " + llvm::toString(std::move(error)));
-  for (Choice &choice : input.choices)
-    if (!error)
-      error = roundWeight(scaled.get(), *chooser, choice);
-  memory.give(bytes);
-  input.note = chooser->note();
-  return error;
+  return llvm::Error::success();
 }
-
-LogicalResult Rounding::roundAll() {
-  parallel(int64_t(inputs.size()), [&](int64_t i) {
-    Input &input = *inputs.begin()[i].second;
-    input.error = llvm::toString(roundInput(input));
-  });
-  LogicalResult result = success();
-  for (auto &[name, input] : inputs)
-    if (!input->error.empty())
-      result = error(candidates[input->choices.front().candidate].weight)
-               << input->error;
-  return result;
-}
-
-//===-- the module --------------------------------------------------------===//
 
 LogicalResult Rounding::replace() {
   std::vector<WeightTableEntry> entries;
-  RoundReport report(*with.statistics, options.pass);
-  for (auto &[name, input] : inputs)
-    for (Choice &choice : input->choices) {
-      Candidate &candidate = candidates[choice.candidate];
-      entries.push_back(choice.entry);
-      report.add(choice.name, candidate.format.getFormatName(), choice.entry,
-                 choice.error, input->note);
-      reportFired(candidate.weight, options.pass,
-                  "\"" + choice.name + "\" becomes " +
-                      candidate.format.getFormatName() + ": " +
-                      choice.error.text() +
-                      (input->note.empty() ? "" : "; " + input->note));
+  CompressReport report(context.statistics(), options.pass),
+      pruning(context.statistics(), options.pass);
+  for (auto [item, choice] : llvm::zip_equal(items, choices)) {
+    Candidate &candidate = candidates[choice.candidate];
+    entries.push_back(choice.entry);
+    llvm::json::Object weight{
+        {"tensor", item.name},
+        {"format", candidate.format.getFormatName()},
+        {"file", llvm::sys::path::filename(choice.entry.file).str()}};
+    choice.error.addTo(weight);
+    if (!choice.note.empty())
+      weight["note"] = choice.note;
+    std::string what = "becomes " + candidate.format.getFormatName();
+    if (candidate.zeros) {
+      weight["pattern"] = candidate.zeros->text;
+      weight["method"] = "sparsegpt";
+      pruning.add(weight);
+      what += " with zeros " + candidate.zeros->text;
     }
-  if (llvm::Error failure = with.addEntries(module, entries))
-    return fail(module, std::move(failure));
+    report.add(std::move(weight));
+    reportFired(candidate.weight, options.pass,
+                "\"" + item.name + "\" " + what + ": " + choice.error.text() +
+                    (choice.note.empty() ? "" : "; " + choice.note));
+  }
+  if (failed(context.addSources(entries)))
+    return failure();
   if (!options.report.empty())
     if (llvm::Error failure = report.write(options.report))
-      return fail(module, std::move(failure));
+      return context.fail(module, std::move(failure));
   module->setAttr(kRoundingAttrName,
                   StringAttr::get(module.getContext(), report.text()));
-  for (Candidate &candidate : candidates) {
-    WeightOp old = candidate.weight;
-    OpBuilder builder(old);
-    auto made = WeightOp::create(builder, old.getLoc(), old.getSymName(),
-                                 candidate.source, 0, old.getWeightType());
-    if (auto count = old.getCountAttr())
-      made.setCountAttr(count);
-    if (auto layers = old.getLayersAttr())
-      made.setLayersAttr(layers);
-    old.erase();
-  }
+  if (pruning.size())
+    addPruning(module, pruning);
+  for (Candidate &candidate : candidates)
+    context.replace(candidate.weight, candidate.source);
   return success();
 }
 
 LogicalResult Rounding::run() {
-  findCandidates();
+  if (!prune.empty() && failed(selection.read(prune)))
+    return failure();
+  if (failed(findCandidates()))
+    return failure();
   if (candidates.empty()) {
     reportMissed(module, options.pass,
                  "no weight is a cast of floats to an integer format");
     return success();
   }
-  auto opened = CalibratedModule::open(module, options);
-  if (failed(opened))
+  if (failed(context.open()))
     return failure();
-  with = std::move(*opened);
-  if (failed(findInputs()) || failed(roundAll()))
+  for (auto [i, candidate] : llvm::enumerate(candidates))
+    for (WeightInLayer &item : context.layersOf(candidate.weight)) {
+      items.push_back(std::move(item));
+      choices.push_back({i, {}, {}, ""});
+    }
+  std::unique_ptr<CodeChooser> any = make();
+  if (failed(context.forEachInput(
+          items, [&](int64_t columns) { return any->bytesFor(columns); },
+          [&](const InputStatistics &input, ArrayRef<size_t> readers,
+              ParallelFor parallel) {
+            return roundInput(input, readers, parallel);
+          })))
     return failure();
   return replace();
 }
 
 LogicalResult adze::detail::roundByStatistics(
-    ModuleOp module, const RoundOptions &options,
-    function_ref<std::unique_ptr<CodeChooser>()> make) {
-  return Rounding(module, options, make).run();
+    ModuleOp module, const CompressOptions &options,
+    function_ref<std::unique_ptr<CodeChooser>()> make, StringRef prune) {
+  return Rounding(module, options, make, prune).run();
 }

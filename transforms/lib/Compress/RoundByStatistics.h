@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What passes share that choose the codes of weights by what the weights read:
-// they find the weights that plain rounding would make, the statistics and the
-// values, ask the pass for codes, put them into a weight store and say what the
-// rounding cost.
+// they find the weights that plain rounding would make, ask the pass for codes
+// and say what the rounding cost. The rest is CompressContext's.
 #ifndef ADZE_LIB_COMPRESS_ROUNDBYSTATISTICS_H
 #define ADZE_LIB_COMPRESS_ROUNDBYSTATISTICS_H
 
-#include "Calibrated.h"
-#include "adze/Transforms/SecondOrder.h"
-#include "mlir/IR/BuiltinOps.h"
+#include "CompressContext.h"
+#include "adze/Transforms/PruneRules.h"
 
 namespace adze::detail {
-
-struct RoundOptions : CalibratedOptions {
-  std::string report; ///< JSON file to write; empty: none
-  bool needsGram = true;
-};
 
 /// Chooses codes for the weights that read one input. Made for each input.
 class CodeChooser {
@@ -26,9 +19,9 @@ public:
   /// What the weights read. An error is of these statistics.
   virtual llvm::Error enter(const InputStatistics &input,
                             ParallelFor parallel) = 0;
-  /// Rounds `w` in place; `rows` get what the format stores. An error is of
-  /// this weight.
-  virtual llvm::Error choose(IntFormatAttr format,
+  /// Rounds `w` in place; `rows` get what the format stores. Where `zeros` is
+  /// not null, it is pruned as well. An error is of this weight.
+  virtual llvm::Error choose(IntFormatAttr format, const ZerosPattern *zeros,
                              llvm::MutableArrayRef<float> w,
                              llvm::MutableArrayRef<uint8_t> rows,
                              ParallelFor parallel) = 0;
@@ -42,10 +35,12 @@ public:
 llvm::Error tooLarge(IntFormatAttr format);
 
 /// Runs it on all weights of a module that are casts of floats to #adze.int and
-/// that only linears read. Diagnostics say what is wrong.
+/// that only linears read. Weights that `prune` matches are pruned as well.
+/// Diagnostics say what is wrong.
 mlir::LogicalResult
-roundByStatistics(mlir::ModuleOp module, const RoundOptions &options,
-                  llvm::function_ref<std::unique_ptr<CodeChooser>()> make);
+roundByStatistics(mlir::ModuleOp module, const CompressOptions &options,
+                  llvm::function_ref<std::unique_ptr<CodeChooser>()> make,
+                  llvm::StringRef prune = "");
 
 } // namespace adze::detail
 

@@ -6,7 +6,7 @@
 
 #include "ScaleByStatistics.h"
 #include "MemoryBudget.h"
-#include "RoundReport.h"
+#include "CompressReport.h"
 #include "ScaleGroups.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"

@@ -28,7 +28,8 @@ public:
     return llvm::Error::success();
   }
 
-  llvm::Error choose(IntFormatAttr format, llvm::MutableArrayRef<float> w,
+  llvm::Error choose(IntFormatAttr format, const ZerosPattern *,
+                     llvm::MutableArrayRef<float> w,
                      llvm::MutableArrayRef<uint8_t> rows,
                      ParallelFor parallel) override {
     size_t k = order.size(), n = w.size() / k;
@@ -66,8 +67,9 @@ struct SearchScales : adze::impl::SearchScalesBase<SearchScales> {
       if (failed(runPipeline(convert, module)))
         return signalPassFailure();
     }
-    RoundOptions options = {
-        {"adze-search-scales", statistics, store, table}, report, false};
+    CompressOptions options = {{"adze-search-scales", statistics, store, table},
+                               report};
+    options.needsGram = false;
     if (failed(roundByStatistics(
             module, options, [] { return std::make_unique<SearchChooser>(); })))
       signalPassFailure();

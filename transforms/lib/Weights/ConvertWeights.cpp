@@ -52,7 +52,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     for (auto [rule, hit] : llvm::zip(rules, hits))
       if (!hit && rule.pattern != "*") {
         module.emitError() << "adze-convert-weights: \"" << rule.text
-                           << "\" matches no matrix" << candidateNames();
+                           << "\" matches no matrix" << namedMatrices(module);
         return signalPassFailure();
       }
     for (auto [weight, wanted] : changes)
@@ -161,24 +161,6 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     return why.empty();
   }
 
-  /// " (the tensors are "a", "b", ...)", for a rule that matches none of them.
-  std::string candidateNames() {
-    std::string text;
-    size_t count = 0;
-    for (auto weight : getOperation().getOps<WeightOp>()) {
-      UnpackOp unpack = getUnpack(weight);
-      if ((!weight.isSource() && !unpack) || weight.getWeightType().isVector())
-        continue;
-      if (++count <= kNamedCandidates)
-        text += (count > 1 ? ", \"" : "; the matrices are \"") +
-                (unpack ? unpack.getSource() : *weight.getSource()).str() +
-                "\"";
-    }
-    if (count > kNamedCandidates)
-      text += " and " + std::to_string(count - kNamedCandidates) + " more";
-    return text;
-  }
-
   void convert(WeightOp source, FormatAttrInterface wanted) {
     std::string name = source.getSymName().str();
     // Uses keep the name: rename the source first, then take its old name.
@@ -204,7 +186,6 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
   }
 
   static constexpr int64_t kSmallestColumns = 32;
-  static constexpr size_t kNamedCandidates = 20;
 
   std::vector<FormatRule> rules;
   std::vector<bool> hits; // of each rule

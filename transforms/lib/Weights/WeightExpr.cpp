@@ -3,6 +3,7 @@
 // Helpers that make weight expressions; see the header.
 
 #include "adze/Transforms/WeightExpr.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "mlir/IR/BuiltinOps.h"
 
 using namespace mlir;
@@ -98,4 +99,21 @@ WeightType adze::withFormat(WeightType type, FormatAttrInterface format) {
 WeightType adze::withLayout(WeightType type, LayoutKind layout) {
   return WeightType::get(type.getContext(), type.getShape(), type.getFormat(),
                          layout);
+}
+
+std::string adze::namedMatrices(ModuleOp module) {
+  constexpr size_t kNamed = 20;
+  std::string text;
+  size_t count = 0;
+  for (auto weight : module.getOps<WeightOp>()) {
+    UnpackOp unpack = getUnpack(weight);
+    if ((!weight.isSource() && !unpack) || weight.getWeightType().isVector())
+      continue;
+    if (++count <= kNamed)
+      text += (count > 1 ? ", \"" : "; the matrices are \"") +
+              (unpack ? unpack.getSource() : *weight.getSource()).str() + "\"";
+  }
+  if (count > kNamed)
+    text += " and " + std::to_string(count - kNamed) + " more";
+  return text;
 }

@@ -15,6 +15,13 @@
 
 namespace adze {
 
+/// "a.{}.q.weight" made by "pruned" -> "a.{}.q.pruned.weight": what a source
+/// tensor is called that a pass makes of another.
+std::string madeName(llvm::StringRef source, llvm::StringRef made);
+/// The tensor of the checkpoint that a tensor of that name was made of;
+/// other names stay as they are.
+std::string nameInCheckpoint(llvm::StringRef name);
+
 class WeightStore {
 public:
   /// Makes the folder where there is none.

@@ -13,6 +13,10 @@ namespace adze {
 /// the values that its elements have when the sweep comes to it. In another
 /// order they are chosen before, from the weight as it is: groups stay of
 /// neighbours, and what reads the weight need not gather its input.
+///
+/// What is exactly zero in the weight keeps the zero code: a pruned weight
+/// stays pruned. (In one that is not, so few values are zero that they lose
+/// nothing.)
 class IntProjection : public Projection {
 public:
   /// For a weight [rows, order.size()]. `importance`, per column, weighs the
@@ -28,6 +32,9 @@ public:
   void enter(int64_t row, int64_t begin, llvm::ArrayRef<double> values,
              llvm::ArrayRef<double> diagonal) override;
   double project(int64_t row, int64_t position, double value) override;
+
+  /// Before the value is projected: it becomes zero, whatever it is.
+  void keepZero(int64_t row, int64_t column);
 
   /// After the sweep: codes of a row in the order of columns, and the scales of
   /// its groups.
@@ -47,7 +54,7 @@ private:
   llvm::ArrayRef<int32_t> order;
   llvm::ArrayRef<float> importance;
   bool isInOrder;
-  std::vector<uint8_t> allCodes;
+  std::vector<uint8_t> allCodes; // before the sweep: 1 where it stays zero
   std::vector<CodeScale> allScales;
 };
 

@@ -118,6 +118,12 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
     Gram matrix; where it is not positive definite then, ten times as much, and
     so on, which the remark says.
 
+    What is exactly zero stays zero. With `prune`, rules as in `adze-prune`,
+    weights that they match are pruned as `sparsegpt` does there, in the same
+    sweep: columns are swept as they stand, and a group's scale minds what will be
+    kept of it. Groups of codes must hold whole groups of N:M. Prune what stays
+    floating point by `adze-prune`, after this pass.
+
     Every weight's remark has |E|/|W| and tr(E H E^T)/tr(W H W^T) for the change E
     of the weight W and the Gram matrix H, and the latter for plain rounding;
     `report` writes them as JSON, and the module attribute `adze.rounding` has
@@ -158,6 +164,83 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
            "part of the mean diagonal that is added to it">,
     Option<"importance", "importance", "bool", "false",
            "weigh errors by their inputs where scales are chosen">,
+    Option<"precision", "precision", "std::string", "\"fast\"",
+           "fast (a sweep in f32) or double">,
+    Option<"prune", "prune", "std::string", "\"\"",
+           "what is pruned in the same sweep, as in adze-prune">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the errors of each weight">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
+def Prune : Pass<"adze-prune", "::mlir::ModuleOp"> {
+  let summary = "Set part of the weights to zero";
+  let description = [{
+    Matrices of floating point numbers that only linears read become sources with
+    zeros in them, in the weight store `store`, in the format that they had; what
+    rounds them afterwards keeps the zeros. It stands before
+    `adze-convert-weights`.
+
+    `rules` is one pattern of zeros for all matrices of layers, or rules of which
+    the first that matches the name of a tensor decides: `*down_proj=0,*=2:4`.
+    Embeddings and the head are pruned only where a rule names them. Patterns:
+
+    * `0.5`: that part of the elements, to the nearest number of them (from a half
+      to the even one), as `torch.nn.utils.prune.l1_unstructured` has it;
+    * `2:4`: of 4 neighbouring columns of a row 2 are kept. It is an error where
+      that does not divide the columns;
+    * `0.5:16x32`: that part of the blocks of 16 rows by 32 columns; blocks at the
+      edges may be smaller.
+
+    Those of the lowest scores go; among equal ones the first, in the order of rows
+    and then of columns. `method` is
+
+    * `magnitude`: |w|, over the whole tensor;
+    * `wanda`: |w| times the norm of what its column is multiplied with, over a row
+      (Sun et al., 2023);
+    * `sparsegpt`: w^2 / U[i,i]^2, U the factor of the inverse of the Gram matrix,
+      over 128 columns of a row when the sweep comes to them; the columns to come
+      make up for what goes (Frantar and Alistarh, 2023). The paper's code compares
+      128 columns of all rows.
+
+    The score of a block is the root of the mean of its squares; `wanda` and
+    `sparsegpt` compare blocks of the same rows, and the latter chooses them before
+    the sweep, with the diagonal of the inverse in place of U. Without `method` it
+    is `sparsegpt` where there are `statistics`, else `magnitude`.
+
+    With `allocate=global` a rule's amount is that of all its weights together,
+    with one threshold of scores (Wanda's for `sparsegpt`). With `sensitivity` it is
+    the threshold of the least sum of relative errors of what weights compute,
+    errors of elements taken one by one; it needs `statistics` for all methods.
+
+    Statistics, weight store and weight table are as for `adze-gptq`. The remark of
+    each weight, `report`, and the module attribute `adze.pruning`, which goes into
+    the proof, have its part of zeros, |E|/|W|, and where there are statistics
+    tr(E H E^T)/tr(W H W^T). Weights that are codes, or that other ops read too,
+    stay as they are, with a remark.
+
+    Before, and after:
+    ```
+    adze.weight @q from "layers.{}.q.weight" x 2 : !adze.weight<24x32, #adze.float<f32>>
+    adze.weight @q from "layers.{}.q.pruned.weight" x 2
+      : !adze.weight<24x32, #adze.float<f32>>
+    ```
+  }];
+  let options = [
+    Option<"rules", "rules", "std::string", "\"\"",
+           "a pattern of zeros, or rules PATTERN=ZEROS with commas">,
+    Option<"method", "method", "std::string", "\"\"",
+           "magnitude, wanda or sparsegpt">,
+    Option<"allocate", "allocate", "std::string", "\"uniform\"",
+           "uniform, global or sensitivity">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that weights go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"damping", "damping", "double", "0.01",
+           "part of the mean diagonal that is added to it">,
     Option<"precision", "precision", "std::string", "\"fast\"",
            "fast (a sweep in f32) or double">,
     Option<"report", "report", "std::string", "\"\"",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What passes that go by statistics leave in the module for the proof.
+// What passes that compute weights leave in the module for the proof.
 #ifndef ADZE_TRANSFORMS_ROUNDING_H
 #define ADZE_TRANSFORMS_ROUNDING_H
 
@@ -8,9 +8,11 @@
 
 namespace adze {
 
-/// Module attribute: their report as JSON in a string, as the option `report`
-/// of adze-gptq writes it.
+/// Module attribute: the report of passes that round by statistics, as JSON in
+/// a string, as the option `report` of adze-gptq writes it.
 inline constexpr llvm::StringLiteral kRoundingAttrName = "adze.rounding";
+/// The same of passes that prune, as adze-prune writes it.
+inline constexpr llvm::StringLiteral kPruningAttrName = "adze.pruning";
 
 /// The same of passes that scale what weights read: adze-awq and
 /// adze-smooth-quant.

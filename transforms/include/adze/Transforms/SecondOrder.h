@@ -17,6 +17,7 @@
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace adze {
@@ -47,6 +48,9 @@ public:
   /// What was added to the diagonal, and as a part of its mean.
   double added() const { return lambda; }
   double damping() const { return part; }
+  /// What a user should know: that the matrix got more damping than `options`
+  /// say, or nothing.
+  std::string note(const InverseFactorOptions &options) const;
   /// Memory that make() needs at most, in bytes.
   static uint64_t bytesFor(int64_t columns) {
     return 2 * sizeof(double) * uint64_t(columns) * uint64_t(columns);
@@ -65,9 +69,12 @@ public:
 
   /// Positions that are entered together; begin is a multiple of it.
   virtual int64_t group() const = 0;
+  /// Positions whose values enter() sees where begin is a multiple of this, a
+  /// multiple of group().
+  virtual int64_t reach() const { return group(); }
   /// The sweep of `row` has come to position `begin`: the values that it has
-  /// now from there on, a group of them (fewer at the end), and the diagonal of
-  /// U. Where scales or masks are chosen.
+  /// now from there on, reach() or group() of them (fewer at the end), and the
+  /// diagonal of U. Where scales or masks are chosen.
   virtual void enter(int64_t row, int64_t begin, llvm::ArrayRef<double> values,
                      llvm::ArrayRef<double> diagonal);
   /// What the value of `row` at `position` becomes.

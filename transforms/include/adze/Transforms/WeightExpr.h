@@ -5,6 +5,7 @@
 #define ADZE_TRANSFORMS_WEIGHTEXPR_H
 
 #include "adze/Dialect/Adze/Adze.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
 
 namespace adze {
@@ -24,6 +25,9 @@ WeightOp getCastSource(WeightOp weight);
 /// Whether the weight of `op` is in panels already. Expressions are of rows:
 /// what makes another weight of it must leave such a linear alone.
 bool isPacked(LinearOp op);
+
+/// `; the matrices are "a", "b", ...`, for a rule that matches none of them.
+std::string namedMatrices(mlir::ModuleOp module);
 
 /// The type of `type` with another number of rows, format or layout.
 WeightType withRows(WeightType type, int64_t rows);

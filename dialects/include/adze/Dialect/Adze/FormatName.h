@@ -32,6 +32,19 @@ inline constexpr llvm::StringLiteral kFormatNames =
     "f32, f16, bf16, int8[:gN], int4[:gN] (then :f32, :f16 or :bf16 for the "
     "scales, :zp for zero points)";
 
+/// Whether `pattern`, with * and ?, is `tensor`, or `tensor` without the
+/// ".weight" that nearly all end in. What a pass made of a tensor of the
+/// checkpoint goes by the name of that.
+bool matchesTensor(llvm::StringRef pattern, llvm::StringRef tensor);
+
+/// One of "PATTERN=VALUE,..."; a VALUE alone is for all ("*").
+struct RuleText {
+  llvm::StringRef text, pattern, value;
+};
+/// The error shows `example`.
+llvm::Expected<std::vector<RuleText>> splitRules(llvm::StringRef text,
+                                                 llvm::StringRef example);
+
 /// A part of a command line's choice of formats: tensors whose name matches
 /// `pattern` get `format`.
 struct FormatRule {
@@ -39,9 +52,9 @@ struct FormatRule {
   std::string pattern; ///< with * and ?
   FormatAttrInterface format;
 
-  /// Whether the pattern is `tensor`, or `tensor` without the ".weight" that
-  /// nearly all end in.
-  bool matches(llvm::StringRef tensor) const;
+  bool matches(llvm::StringRef tensor) const {
+    return matchesTensor(pattern, tensor);
+  }
 };
 
 /// Reads "lm_head=int8,*=int4:g128": rules in the order in which they apply, or

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header. Inputs are worked on at once, as far as memory allows; the
+// result does not depend on how many are.
+
+#include "CompressContext.h"
+#include "ColumnScales.h"
+#include "MemoryBudget.h"
+#include "adze/Transforms/Parts.h"
+#include "llvm/ADT/MapVector.h"
+#include <cmath>
+#include <map>
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+
+namespace {
+
+/// An input and the weights that read it, divided by the same factors.
+struct Input {
+  std::vector<size_t> items;
+  std::vector<float> scales; ///< empty: it is not divided
+  std::string error; ///< empty: none
+};
+
+} // namespace
+
+//===-- what a pass works with --------------------------------------------===//
+
+LogicalResult CompressContext::open() {
+  auto opened = CalibratedModule::open(module, options);
+  if (failed(opened))
+    return failure();
+  with = std::move(*opened);
+  return success();
+}
+
+std::vector<WeightInLayer> CompressContext::layersOf(WeightOp weight) {
+  std::vector<WeightInLayer> items;
+  std::string source = sourcesOf(weight).front();
+  for (int64_t layer : weight.getLayerIndices())
+    items.push_back(
+        {weight, layer,
+         weight.isPerLayer() ? nameOfLayer(source, layer) : source});
+  return items;
+}
+
+void CompressContext::parallel(int64_t count,
+                               function_ref<void(int64_t)> task) {
+  runParallel(module.getContext(), count, task);
+}
+
+//===-- work --------------------------------------------------------------===//
+
+LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
+                                            Bytes bytes, Work work) {
+  using Key = std::pair<StringRef, std::vector<float>>; // name and factors
+  llvm::MapVector<Key, std::unique_ptr<Input>, std::map<Key, unsigned>> inputs;
+  for (auto [i, item] : llvm::enumerate(items)) {
+    StringRef name = item.name;
+    std::vector<float> scales;
+    if (with.statistics) {
+      auto read = with.statistics->of(name);
+      if (!read)
+        return fail(item.weight, read.takeError());
+      name = read->input;
+      auto factors = columnScales(item.weight, item.layer, *with.evaluator);
+      if (!factors)
+        return fail(item.weight, factors.takeError());
+      scales = std::move(*factors);
+    }
+    std::unique_ptr<Input> &input = inputs[{name, scales}];
+    if (!input)
+      input = std::make_unique<Input>();
+    input->items.push_back(i);
+    input->scales = std::move(scales);
+  }
+  MemoryBudget memory;
+  auto inParallel = [&](int64_t count, function_ref<void(int64_t)> task) {
+    parallel(count, task);
+  };
+  auto workOn = [&](const Input &input) -> llvm::Error {
+    WeightInLayer first = items[input.items.front()];
+    auto read = with.statisticsOf(first.name, options.needsGram);
+    if (!read)
+      return read.takeError();
+    int64_t elements = 0;
+    for (size_t i : input.items) {
+      WeightOp weight = items[i].weight;
+      WeightType type = weight.getWeightType();
+      elements = std::max(elements, type.getRows() * type.getCols());
+    }
+    uint64_t taken = bytes(first.weight.getWeightType().getCols()) +
+                     4 * sizeof(float) * uint64_t(elements);
+    if (!input.scales.empty())
+      taken += ScaledStatistics::bytesFor(*read);
+    memory.take(taken);
+    ScaledStatistics scaled(*read, input.scales);
+    llvm::Error error = work(scaled.get(), input.items, inParallel);
+    memory.give(taken);
+    return error;
+  };
+  parallel(int64_t(inputs.size()), [&](int64_t i) {
+    Input &input = *inputs.begin()[i].second;
+    input.error = llvm::toString(workOn(input));
+  });
+  LogicalResult result = success();
+  for (auto &[name, input] : inputs)
+    if (!input->error.empty())
+      result = error(items[input->items.front()].weight) << input->error;
+  return result;
+}
+
+llvm::Expected<std::vector<float>>
+CompressContext::read(const WeightInLayer &item, WeightOp values,
+                      const InputStatistics &input) const {
+  WeightType type = values.getWeightType();
+  int64_t n = type.getRows(), k = type.getCols();
+  if (input.columns && input.columns != k)
+    return llvm::createStringError("expected statistics of " + Twine(k) +
+                                   " values, found those of " +
+                                   Twine(input.columns));
+  std::vector<float> w(size_t(n * k));
+  if (llvm::Error error =
+          with.evaluator->readRows(values, item.layer, 0, n, w.data()))
+    return std::move(error);
+  for (auto [i, value] : llvm::enumerate(w))
+    if (!std::isfinite(value))
+      return llvm::createStringError(
+          "row " + Twine(i / size_t(k)) + ", column " + Twine(i % size_t(k)) +
+          ": expected a finite value, found " + std::to_string(value));
+  return w;
+}
+
+//===-- the module --------------------------------------------------------===//
+
+LogicalResult
+CompressContext::addSources(ArrayRef<WeightTableEntry> added) {
+  if (llvm::Error failure = with.addEntries(module, added))
+    return fail(module, std::move(failure));
+  return success();
+}
+
+std::string CompressContext::sourceName(WeightOp weight, StringRef made) {
+  if (names.empty())
+    names = sourceNames(module);
+  return derivedName(sourcesOf(weight).front(), made, names);
+}
+
+void CompressContext::replace(WeightOp old, StringRef source) {
+  OpBuilder builder(old);
+  auto made = WeightOp::create(builder, old.getLoc(), old.getSymName(), source,
+                               0, old.getWeightType());
+  if (auto count = old.getCountAttr())
+    made.setCountAttr(count);
+  if (auto layers = old.getLayersAttr())
+    made.setLayersAttr(layers);
+  old.erase();
+}

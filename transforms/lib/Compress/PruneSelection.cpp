@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header.
+
+#include "PruneSelection.h"
+#include "adze/Transforms/Parts.h"
+#include "adze/Transforms/Rounding.h"
+#include "adze/Transforms/WeightExpr.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+
+LogicalResult PruneSelection::read(StringRef text) {
+  auto parsed = parsePruneRules(text);
+  if (!parsed)
+    return module.emitError()
+           << pass << ": " << llvm::toString(parsed.takeError());
+  rules = std::move(*parsed);
+  std::vector<bool> hits(rules.size());
+  for (auto weight : module.getOps<WeightOp>()) {
+    if (weight.getWeightType().isVector())
+      continue;
+    for (const std::string &source : sourcesOf(weight))
+      for (int64_t layer : weight.getLayerIndices())
+        for (auto [i, rule] : llvm::enumerate(rules))
+          if (!hits[i])
+            hits[i] = rule.matches(nameOfLayer(source, layer));
+  }
+  for (auto [rule, hit] : llvm::zip_equal(rules, hits))
+    if (!hit && !rule.isForAll())
+      return module.emitError()
+             << pass << ": \"" << rule.text << "\" matches no matrix"
+             << namedMatrices(module);
+  return success();
+}
+
+const PruneRule *PruneSelection::find(WeightOp weight, StringRef tensor) {
+  auto rule = llvm::find_if(
+      rules, [&](const PruneRule &rule) { return rule.matches(tensor); });
+  bool isMeant = rule != rules.end() && rule->zeros.amount > 0 &&
+                 (!rule->isForAll() || weight.isPerLayer());
+  return isMeant ? &*rule : nullptr;
+}
+
+FailureOr<const ZerosPattern *> PruneSelection::choose(WeightOp weight) {
+  const PruneRule *chosen = nullptr;
+  std::string chosenFor;
+  for (const std::string &source : sourcesOf(weight))
+    for (int64_t layer : weight.getLayerIndices()) {
+      std::string tensor = nameOfLayer(source, layer);
+      const PruneRule *rule = find(weight, tensor);
+      if (chosenFor.empty()) {
+        chosen = rule;
+        chosenFor = tensor;
+        continue;
+      }
+      if (rule == chosen)
+        continue;
+      auto name = [](const PruneRule *rule) {
+        return rule ? "\"" + rule->text + "\"" : std::string("no rule");
+      };
+      return weight.emitError()
+             << pass << ": " << name(rule) << " is for \"" << tensor
+             << "\", and " << name(chosen) << " for \"" << chosenFor
+             << "\": the layers of a weight, and the tensors that it is made "
+                "of, are pruned alike; use a pattern that all of them match";
+    }
+  if (!chosen)
+    return nullptr;
+  const ZerosPattern &zeros = chosen->zeros;
+  int64_t columns = weight.getWeightType().getCols();
+  if (zeros.kind == ZerosKind::NofM && columns % zeros.of != 0) {
+    std::string source = sourcesOf(weight).front();
+    auto [before, after] = StringRef(source).split("{}");
+    StringRef rest = weight.isPerLayer() ? after : before;
+    rest.consume_back(".weight");
+    return weight.emitError()
+           << pass << ": tensor \"" << chosenFor << "\": its " << columns
+           << " columns are no whole groups of " << zeros.of << ", as \""
+           << zeros.text << "\" needs; leave it out by a rule before, \""
+           << (weight.isPerLayer() ? "*" : "") << rest
+           << "=0\", or choose another pattern";
+  }
+  return &zeros;
+}
+
+void adze::detail::addPruning(ModuleOp module, const CompressReport &report) {
+  auto text = [](const llvm::json::Value &value) {
+    std::string out;
+    llvm::raw_string_ostream(out) << value;
+    return out;
+  };
+  std::string all = report.text();
+  // What is there was written by these passes; anything else is replaced.
+  if (auto before = module->getAttrOfType<StringAttr>(kPruningAttrName)) {
+    auto old = llvm::json::parse(before.getValue());
+    auto now = llvm::json::parse(all);
+    llvm::json::Array *first = nullptr, *second = nullptr;
+    if (old && now && old->getAsObject() && now->getAsObject()) {
+      first = old->getAsObject()->getArray("weights");
+      second = now->getAsObject()->getArray("weights");
+    }
+    if (first && second) {
+      for (llvm::json::Value &weight : *first)
+        second->insert(second->end(), std::move(weight));
+      all = text(*now);
+    }
+    llvm::consumeError(old.takeError());
+    llvm::consumeError(now.takeError());
+  }
+  module->setAttr(kPruningAttrName, StringAttr::get(module.getContext(), all));
+}

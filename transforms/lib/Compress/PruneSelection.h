@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Which weights of a module the rules of --prune are for, and the report of
+// what was pruned, which the module carries to the artefact's proof.
+#ifndef ADZE_LIB_COMPRESS_PRUNESELECTION_H
+#define ADZE_LIB_COMPRESS_PRUNESELECTION_H
+
+#include "CompressReport.h"
+#include "adze/Transforms/PruneRules.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace adze::detail {
+
+class PruneSelection {
+public:
+  /// Diagnostics begin with `pass`.
+  PruneSelection(mlir::ModuleOp module, llvm::StringRef pass)
+      : module(module), pass(pass) {}
+
+  /// Fails with a diagnostic: rules that cannot be read or match no matrix.
+  mlir::LogicalResult read(llvm::StringRef rules);
+  /// What `weight`, all of its layers, is to become; null: as it is. Fails with
+  /// a diagnostic where rules split the layers of a weight or the parts of one,
+  /// and where N:M does not divide the columns.
+  mlir::FailureOr<const ZerosPattern *> choose(WeightOp weight);
+
+private:
+  const PruneRule *find(WeightOp weight, llvm::StringRef tensor);
+
+  mlir::ModuleOp module;
+  llvm::StringRef pass;
+  std::vector<PruneRule> rules;
+};
+
+/// The report as the module's, after what an earlier pass has put there.
+void addPruning(mlir::ModuleOp module, const CompressReport &report);
+
+} // namespace adze::detail
+
+#endif // ADZE_LIB_COMPRESS_PRUNESELECTION_H
