@@ -70,7 +70,7 @@ void Drawing::scaleY(const Axis &axis, double left, double right,
 
 std::string Drawing::markup(StringRef title, StringRef description) const {
   std::string w = coordinate(width), h = coordinate(height);
-  // Drawn in its size where there is room, never smaller: it scrolls then.
+  // Grows with the page, up to a point; on a narrow one it scrolls.
   return element("div",
                  {{"class", "scroll"},
                   {"role", "region"},

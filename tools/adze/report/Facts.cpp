@@ -6,6 +6,7 @@
 #include "../ModelArguments.h"
 #include "Plan.h"
 #include "StepTimes.h"
+#include "Values.h"
 
 using namespace adze;
 using namespace adze::tools;
@@ -206,9 +207,18 @@ private:
     if (times->phases.empty())
       notes.push_back("the time of layers is missing: a step passed another "
                       "number of barriers than the artefact's plan has");
-    double all = 0;
+    double all = 0, sum = 0;
     for (const Phase &phase : phases)
       all += roofSeconds(phase);
+    for (double seconds : times->phases)
+      sum += seconds;
+    if (sum > 0 && times->stepSeconds > 1.3 * sum)
+      notes.push_back(
+          "the machine was busy: half of the steps took more than " +
+          timeText(times->stepSeconds) +
+          ", while the times of their phases, each the median, add "
+          "up to " +
+          timeText(sum));
     facts["step"] = json::Object{{"threads", int64_t(times->threads)},
                                  {"seconds", times->stepSeconds},
                                  {"tokens_per_second", 1 / times->stepSeconds},

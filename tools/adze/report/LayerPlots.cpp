@@ -31,7 +31,7 @@ std::string layerName(const json::Object &layer) {
 class Bars {
 public:
   Bars(const json::Array &layers, double most, const char *unit)
-      : band(std::clamp(640.0 / double(layers.size()), 13.0, 56.0)),
+      : band(std::clamp(640.0 / double(layers.size()), 13.0, 92.0)),
         drawing(std::max(720.0, left + band * double(layers.size()) + 16), 236),
         axis(0, most * 1.06, bottom, top) {
     drawing.scaleY(axis, left, drawing.width - 16, unit);
@@ -56,7 +56,7 @@ public:
   }
 
   double middle(size_t i) const { return left + band * (double(i) + 0.5); }
-  double barWidth() const { return std::min(band * 0.72, 34.0); }
+  double barWidth() const { return std::min(band * 0.72, 48.0); }
   /// A part of a bar between two values.
   void bar(size_t i, double from, double to, const char *style,
            const std::string &title) {
@@ -134,15 +134,17 @@ std::string adze::tools::layerBytesPlot(const json::Array &layers) {
   for (size_t i = 0; i < layers.size(); ++i) {
     const json::Object &layer = *layers[i].getAsObject();
     std::string mix = listText(layer.getArray("formats"));
-    if (mix.empty())
-      mix = "no matrices";
-    auto known = std::find(mixes.begin(), mixes.end(), mix);
-    size_t index = size_t(known - mixes.begin());
-    if (known == mixes.end())
-      mixes.push_back(mix);
+    const char *style = "rest";
+    if (!mix.empty()) {
+      auto known = std::find(mixes.begin(), mixes.end(), mix);
+      style = styles[std::min(size_t(known - mixes.begin()), kColours - 1)];
+      if (known == mixes.end())
+        mixes.push_back(mix);
+    }
     double bytes = numberOf(layer, "bytes");
-    bars.bar(i, 0, bytes / scale, styles[std::min(index, kColours - 1)],
-             layerName(layer) + ": " + bytesText(uint64_t(bytes)) + ", " + mix);
+    bars.bar(i, 0, bytes / scale, style,
+             layerName(layer) + ": " + bytesText(uint64_t(bytes)) +
+                 (mix.empty() ? "" : ", " + mix));
   }
   std::vector<std::pair<std::string, std::string>> entries;
   for (size_t i = 0; i < mixes.size() && i < kColours; ++i)

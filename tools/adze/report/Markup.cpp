@@ -55,8 +55,10 @@ std::string adze::tools::coordinate(double value) {
   return digits == "-0" ? "0" : digits.str();
 }
 
-MarkupTable::MarkupTable(std::string caption, std::vector<std::string> head)
-    : caption(std::move(caption)), head(std::move(head)) {}
+MarkupTable::MarkupTable(std::string caption, std::vector<std::string> head,
+                         const char *tableClass)
+    : caption(std::move(caption)), head(std::move(head)),
+      tableClass(tableClass) {}
 
 std::string MarkupTable::row(const char *cell,
                              const std::vector<std::string> &cells,
@@ -86,12 +88,15 @@ void MarkupTable::add(std::vector<std::string> cells, const char *rowClass) {
 }
 
 std::string MarkupTable::markup() const {
+  Attributes attributes;
+  if (tableClass)
+    attributes.emplace_back("class", tableClass);
   return element("div",
                  {{"class", "scroll"},
                   {"role", "region"},
                   {"tabindex", "0"},
                   {"aria-label", caption}},
-                 element("table", {},
+                 element("table", attributes,
                          textElement("caption", caption) +
                              element("thead", {}, row("th", head, nullptr)) +
                              element("tbody", {}, body))) +

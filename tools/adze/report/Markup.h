@@ -30,7 +30,8 @@ std::string coordinate(double value);
 /// head begins with '#' hold numbers.
 class MarkupTable {
 public:
-  MarkupTable(std::string caption, std::vector<std::string> head);
+  MarkupTable(std::string caption, std::vector<std::string> head,
+              const char *tableClass = nullptr);
   void add(std::vector<std::string> cells, const char *rowClass = nullptr);
   std::string markup() const;
 
@@ -39,6 +40,7 @@ private:
                   const char *rowClass) const;
   std::string caption, body;
   std::vector<std::string> head;
+  const char *tableClass;
 };
 
 } // namespace adze::tools

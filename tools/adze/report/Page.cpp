@@ -8,6 +8,7 @@
 #include "PageTemplate.h"
 #include "Plots.h"
 #include "Values.h"
+#include "llvm/ADT/SmallVector.h"
 #include <algorithm>
 #include <map>
 
@@ -41,6 +42,17 @@ std::string folded(const std::string &summary, const std::string &body) {
 }
 
 std::string code(StringRef text) { return textElement("code", text); }
+
+/// Names in a checkpoint, of which none is broken.
+std::string namesOf(StringRef text) {
+  std::string parts;
+  llvm::SmallVector<StringRef> names;
+  text.split(names, ", ");
+  for (StringRef name : names)
+    parts += (parts.empty() ? "" : ", ") +
+             textElement("span", name, {{"class", "nb"}});
+  return element("code", {}, parts);
+}
 
 /// A list of names and what they are; those without are left out.
 class Definitions {
@@ -136,7 +148,8 @@ std::string candidates(const json::Object &facts) {
     return "";
   MarkupTable table("Candidates",
                     {"#No.", "candidate", "#bytes a token", "#predicted time",
-                     "#tokens/s", "#perplexity", "", "why"});
+                     "#tokens/s", "#perplexity", "", "why"},
+                    "wide");
   size_t number = 0;
   for (const json::Value &value : *list) {
     ++number;
@@ -222,7 +235,7 @@ std::string layers(const json::Object &facts) {
         " steps, taken where all threads meet; bytes are those of weights and "
         "of keys and values.");
   return text + layerTimePlot(*list) + layerBytesPlot(*list) +
-         folded("Figures of " + std::to_string(list->size()) + " rows",
+         folded("Table of " + std::to_string(list->size()) + " rows",
                 layerTable(*list));
 }
 
@@ -233,17 +246,20 @@ std::string phases(const json::Object &facts) {
   double most = largest(*list, "seconds");
   bool timed = most > 0;
   TimeUnit unit = timeUnit(most);
-  double all = 0;
-  for (const json::Value &value : *list)
-    all += numberOf(*value.getAsObject(), "seconds") *
-           numberOf(*value.getAsObject(), "layers");
+  double all = 0, longest = 0;
+  for (const json::Value &value : *list) {
+    double seconds = numberOf(*value.getAsObject(), "seconds") *
+                     numberOf(*value.getAsObject(), "layers");
+    all += seconds;
+    longest = std::max(longest, seconds);
+  }
   std::vector<std::string> head{"layers", "launches", "#bytes"};
   if (timed)
     head.insert(head.end(),
                 {std::string("#time, ") + unit.name,
                  std::string("#roof, ") + unit.name, "#of the step", ""});
   MarkupTable table("Phases: what runs between two barriers, of one layer",
-                    head);
+                    head, "wide");
   for (const json::Value &value : *list) {
     const json::Object &phase = *value.getAsObject();
     std::string where = textOf(phase, "part");
@@ -264,8 +280,10 @@ std::string phases(const json::Object &facts) {
       row.push_back(percentText(share));
       row.push_back(element(
           "div", {{"class", "meter"}, {"aria-hidden", "true"}},
-          element("div",
-                  {{"style", "width: " + fixedText(100 * share, 1) + "%"}})));
+          element(
+              "div",
+              {{"style", "width: " + fixedText(100 * share * all / longest, 1) +
+                             "%"}})));
     }
     table.add(std::move(row));
   }
@@ -323,7 +341,7 @@ std::string errors(const json::Object &facts) {
                    "changed; of its output, where a calibration says what it "
                    "reads.") +
          out +
-         folded("Figures of " + std::to_string(list->size()) + " weights",
+         folded("Table of " + std::to_string(list->size()) + " weights",
                 table.markup());
 }
 
@@ -353,7 +371,8 @@ std::string partTable(const json::Object &part) {
   } else {
     where += " the layers";
   }
-  MarkupTable table(where, {"launch", "of", "#weights", "format", "passes"});
+  MarkupTable table(where, {"launch", "of", "#weights", "format", "passes"},
+                    "wide");
   for (const json::Value &value : *part.getArray("launches")) {
     const json::Object &launch = *value.getAsObject();
     std::string format = textOf(launch, "format"),
@@ -364,7 +383,7 @@ std::string partTable(const json::Object &part) {
     if (!writes.empty())
       format += (format.empty() ? "writes " : ", writes ") + writes;
     double bytes = numberOf(launch, "weight_bytes");
-    table.add({escape(textOf(launch, "op")), code(textOf(launch, "source")),
+    table.add({escape(textOf(launch, "op")), namesOf(textOf(launch, "source")),
                bytes > 0 ? bytesText(uint64_t(bytes)) : "", escape(format),
                remarkList(launch)});
   }

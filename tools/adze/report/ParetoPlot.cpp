@@ -31,23 +31,20 @@ struct Box {
 
 /// Where a number beside a point covers the least.
 std::pair<double, double> placeLabel(const Point &point,
-                                     const std::vector<Point> &points,
-                                     const std::vector<Box> &labels) {
+                                     const std::vector<Box> &taken) {
   const double w = point.number > 9 ? 16 : 9, h = 13;
   std::pair<double, double> best(point.x, point.y);
   double least = HUGE_VAL;
   int order = 0;
-  for (double distance : {12.0, 24.0})
+  for (double distance : {15.0, 26.0})
     for (int i = 0; i < 8; ++i, ++order) {
       double angle = (i * 3 % 8 - 1) * M_PI / 4;
       double x = point.x + distance * std::cos(angle),
              y = point.y + distance * std::sin(angle);
       Box box{x - w / 2, y - h / 2, w, h};
       double cost = order * 0.01;
-      for (const Box &label : labels)
-        cost += label.overlaps(box) ? 4 : 0;
-      for (const Point &other : points)
-        cost += box.overlaps({other.x - 6, other.y - 6, 12, 12}) ? 2 : 0;
+      for (const Box &other : taken)
+        cost += other.overlaps(box) ? 1 : 0;
       if (cost < least)
         least = cost, best = {x, y};
     }
@@ -99,12 +96,14 @@ std::string adze::tools::paretoPlot(const json::Array &candidates) {
   };
   auto [fastest, slowest] = range([](const Point &p) { return p.cost; });
   auto [best, worst] = range([](const Point &p) { return p.perplexity; });
+  bool spread = slowest > 3 * fastest;
   double room = 0.06 * (slowest - fastest);
   Drawing drawing(720, 360);
   const double left = 60, right = 704, top = 28, bottom = 312;
-  Axis x(std::max(0.0, fastest - room), slowest + room, left, right);
+  Axis x(spread ? fastest * 0.88 : std::max(0.0, fastest - room),
+         spread ? slowest * 1.12 : slowest + room, left, right, spread);
   bool wide = worst > 4 * best; // or the good ones would be one point
-  Axis y(wide ? best * 0.9 : best - 0.08 * (worst - best),
+  Axis y(wide ? best * 0.85 : best - 0.12 * (worst - best),
          wide ? worst * 1.1 : worst + 0.08 * (worst - best), bottom, top, wide);
   drawing.scaleY(y, left, right,
                  wide ? "perplexity (logarithmic)" : "perplexity");
@@ -115,27 +114,39 @@ std::string adze::tools::paretoPlot(const json::Array &candidates) {
   }
   drawing.line(left, bottom, right, bottom, "axis");
   drawing.text((left + right) / 2, bottom + 40,
-               timed ? "predicted time of a token, ms" : "bytes of a token, MB",
+               std::string(timed ? "predicted time of a token, ms"
+                                 : "bytes of a token, MB") +
+                   (spread ? " (logarithmic)" : ""),
                "middle unit");
   for (Point &point : points) {
     point.x = x.at(point.cost);
     point.y = y.at(point.perplexity);
   }
+  // Labels keep off points, each other, the frontier and the axis.
+  std::vector<Box> taken{{left, bottom - 4, right - left, 8}};
   std::string d;
-  for (const Point &point : frontier(points))
+  const Point *last = nullptr;
+  std::vector<Point> undominated = frontier(points);
+  for (const Point &point : undominated) {
     d += (d.empty() ? "M" : "L") + coordinate(point.x) + " " +
          coordinate(point.y);
+    for (double t = 0; last && t < 1; t += 0.05)
+      taken.push_back({last->x + t * (point.x - last->x) - 1,
+                       last->y + t * (point.y - last->y) - 1, 2, 2});
+    last = &point;
+  }
   drawing.path(d, "frontier");
-  std::vector<Box> labels;
-  for (const Point &point : points)
+  for (const Point &point : points) {
+    taken.push_back({point.x - 8, point.y - 8, 16, 16});
     drawing.circle(point.x, point.y, point.chosen ? 7 : 5,
                    point.chosen    ? "chosen"
                    : point.refused ? "refused"
                                    : "candidate",
                    point.title);
+  }
   for (const Point &point : points) {
-    auto [at, down] = placeLabel(point, points, labels);
-    labels.push_back({at - 8, down - 7, 16, 14});
+    auto [at, down] = placeLabel(point, taken);
+    taken.push_back({at - 8, down - 7, 16, 14});
     drawing.text(at, down + 4, std::to_string(point.number),
                  point.chosen ? "middle strong" : "middle");
   }
