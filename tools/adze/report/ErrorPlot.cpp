@@ -14,9 +14,9 @@ namespace json = llvm::json;
 using llvm::StringRef;
 
 /// "model.layers.3.mlp.up_proj.weight" as "mlp.up_proj".
-static std::string kindOf(StringRef weight, bool hasLayer) {
+static std::string kindOf(StringRef weight) {
   weight.consume_back(".weight");
-  while (hasLayer && !weight.empty()) {
+  while (!weight.empty()) {
     auto [head, tail] = weight.split('.');
     int64_t number;
     weight = tail;
@@ -35,10 +35,11 @@ std::string adze::tools::errorPlot(const json::Array &errors,
   double most = 0;
   for (const json::Value &value : errors) {
     const json::Object &error = *value.getAsObject();
-    if (textOf(error, "by") != by || !error.getNumber(key))
+    if (textOf(error, "by") != by || !error.getNumber(key) ||
+        !error.getInteger("layer"))
       continue;
-    int64_t layer = error.getInteger("layer").value_or(-1);
-    std::string kind = kindOf(textOf(error, "weight"), layer >= 0);
+    int64_t layer = *error.getInteger("layer");
+    std::string kind = kindOf(textOf(error, "weight"));
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
       kinds.push_back(kind);
     layers.insert(layer);
@@ -62,16 +63,14 @@ std::string adze::tools::errorPlot(const json::Array &errors,
   size_t column = 0;
   for (int64_t layer : layers) {
     double x = left + band * double(column++);
-    if (layer >= 0 && layer % every == 0)
+    if (layer % every == 0)
       drawing.text(x + band / 2, 16, std::to_string(layer), "middle");
     for (size_t row = 0; row < kinds.size(); ++row) {
       auto it = values.find({kinds[row], layer});
       if (it == values.end())
         continue;
       double y = top + height * double(row);
-      std::string name = kinds[row];
-      if (layer >= 0)
-        name = "layer " + std::to_string(layer) + ", " + name;
+      std::string name = "layer " + std::to_string(layer) + ", " + kinds[row];
       drawing.rectangle(x + 1, y + 1, band - 2, height - 2, "heat",
                         name + ": " + percentText(it->second, 2),
                         std::max(0.02, it->second / most));
@@ -82,7 +81,8 @@ std::string adze::tools::errorPlot(const json::Array &errors,
   }
   for (size_t row = 0; row < kinds.size(); ++row)
     drawing.text(left - 10, top + height * double(row) + 16, kinds[row], "end");
-  return drawing.markup(title, std::string(title) +
+  return textElement("h3", std::string(title) + ", %") + "\n" +
+         drawing.markup(title, std::string(title) +
                                    ", weights by layers, in percent; the "
                                    "figures are in the table below.") +
          element("p", {{"class", "ramp"}},

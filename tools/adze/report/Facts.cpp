@@ -304,15 +304,26 @@ private:
     facts["layers"] = std::move(list);
   }
 
-  /// Phases of the same launches, over the layers of their part.
+  /// Phases of the same launches, over the layers that have them.
   void addPhases() {
     struct Sum {
+      json::Object phase;
       double bytes = 0, seconds = 0, roof = 0;
-      int64_t count = 0;
+      int64_t count = 0, first = -1, last = -1;
     };
-    std::map<std::pair<size_t, size_t>, Sum> sums;
+    std::vector<Sum> sums; // in the order of the first of each
+    std::map<std::string, size_t> known;
     for (size_t i = 0; i < phases.size(); ++i) {
-      Sum &sum = sums[{phases[i].part, phases[i].begin}];
+      json::Object described = describe(phases[i]);
+      std::string key = textOf(described, "part") + phaseText(described);
+      auto [it, isNew] = known.emplace(key, sums.size());
+      if (isNew) {
+        sums.emplace_back();
+        sums.back().phase = std::move(described);
+        sums.back().first = phases[i].layer;
+      }
+      Sum &sum = sums[it->second];
+      sum.last = phases[i].layer;
       ++sum.count;
       sum.bytes += bytesOf(phases[i]);
       if (times)
@@ -321,36 +332,35 @@ private:
         sum.seconds += times->phases[i];
     }
     json::Array list;
-    std::set<std::pair<size_t, size_t>> seen;
-    const json::Array *parts = plan.getArray("parts");
-    for (const Phase &phase : phases) {
-      std::pair<size_t, size_t> key(phase.part, phase.begin);
-      if (!seen.insert(key).second)
-        continue;
-      const json::Object &part = *(*parts)[phase.part].getAsObject();
-      const json::Array &launches = *part.getArray("launches");
-      json::Array sources;
-      for (size_t l = phase.begin; l < phase.end && l < launches.size(); ++l) {
-        const json::Object &launch = *launches[l].getAsObject();
-        sources.push_back(json::Object{
-            {"op", launch.getString("op").value_or("?").str()},
-            {"source", launch.getString("source").value_or("?").str()}});
-      }
-      const Sum &sum = sums[key];
+    for (Sum &sum : sums) {
       double n = double(sum.count);
-      json::Object object{{"part", part.getString("part").value_or("?").str()},
-                          {"launches", std::move(sources)},
-                          {"layers", sum.count},
-                          {"bytes", sum.bytes / n}};
-      if (auto first = part.getInteger("first"))
-        object["first"] = *first;
+      sum.phase["layers"] = sum.count;
+      if (sum.first >= 0) {
+        sum.phase["first"] = sum.first;
+        sum.phase["last"] = sum.last;
+      }
+      sum.phase["bytes"] = sum.bytes / n;
       if (times)
-        object["roof_seconds"] = sum.roof / n;
+        sum.phase["roof_seconds"] = sum.roof / n;
       if (haveTimes())
-        object["seconds"] = sum.seconds / n;
-      list.push_back(std::move(object));
+        sum.phase["seconds"] = sum.seconds / n;
+      list.push_back(std::move(sum.phase));
     }
     facts["phases"] = std::move(list);
+  }
+
+  json::Object describe(const Phase &phase) const {
+    const json::Object &part =
+        *(*plan.getArray("parts"))[phase.part].getAsObject();
+    const json::Array &launches = *part.getArray("launches");
+    json::Array described;
+    for (size_t l = phase.begin; l < phase.end && l < launches.size(); ++l) {
+      const json::Object &launch = *launches[l].getAsObject();
+      described.push_back(json::Object{{"op", textOf(launch, "op")},
+                                       {"source", textOf(launch, "source")}});
+    }
+    return json::Object{{"part", textOf(part, "part")},
+                        {"launches", std::move(described)}};
   }
 
   const FactsOptions &options;

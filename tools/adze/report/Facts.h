@@ -11,9 +11,9 @@
 //             roof_seconds, context
 //   layers    before the layers, each of them, after: bytes, formats, seconds,
 //             roof_seconds, error
-//   phases    the launches between two barriers, of each kind of layers:
-//   source,
-//             bytes, seconds (means of its layers), roof_seconds
+//   phases    what runs between two barriers, of all layers with the same
+//             launches: launches (op, source), layers (how many), first, last,
+//             and means: bytes, seconds, roof_seconds
 //   errors    of each weight that was changed: weight, layer, format, by,
 //             relative, output, plain, zeros
 //   schedule  parts, launches and what passes said (Schedule.h); remarks, which

@@ -7,8 +7,9 @@
 #include "Markup.h"
 #include "PageTemplate.h"
 #include "Plots.h"
+#include "Sections.h"
 #include "Values.h"
-#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/STLExtras.h"
 #include <algorithm>
 #include <map>
 
@@ -18,10 +19,6 @@ using llvm::StringRef;
 
 namespace {
 
-std::string bytesOf(const json::Object &object, const char *key = "bytes") {
-  return bytesText(uint64_t(std::max(0.0, numberOf(object, key))));
-}
-
 std::string section(const char *id, const char *title,
                     const std::string &body) {
   if (body.empty())
@@ -29,29 +26,6 @@ std::string section(const char *id, const char *title,
   return element("section", {{"aria-labelledby", id}},
                  textElement("h2", title, {{"id", id}}) + "\n" + body) +
          "\n";
-}
-
-std::string paragraph(StringRef text, const char *style = nullptr) {
-  return textElement("p", text,
-                     style ? Attributes{{"class", style}} : Attributes()) +
-         "\n";
-}
-
-std::string folded(const std::string &summary, const std::string &body) {
-  return element("details", {}, textElement("summary", summary) + body) + "\n";
-}
-
-std::string code(StringRef text) { return textElement("code", text); }
-
-/// Names in a checkpoint, of which none is broken.
-std::string namesOf(StringRef text) {
-  std::string parts;
-  llvm::SmallVector<StringRef> names;
-  text.split(names, ", ");
-  for (StringRef name : names)
-    parts += (parts.empty() ? "" : ", ") +
-             textElement("span", name, {{"class", "nb"}});
-  return element("code", {}, parts);
 }
 
 /// A list of names and what they are; those without are left out.
@@ -101,10 +75,9 @@ std::string describeModel(const json::Object &facts) {
 
 std::string keyFigures(const json::Object &facts) {
   Definitions figures("figures");
-  figures.add("packed weights", escape(bytesOf(facts, "weight_bytes")));
+  figures.add("packed weights", escape(sizeOf(facts, "weight_bytes")));
   if (facts.get("bytes_per_token"))
-    figures.add("weights read a token",
-                escape(bytesOf(facts, "bytes_per_token")));
+    figures.add("read a token", escape(sizeOf(facts, "bytes_per_token")));
   if (const json::Object *step = facts.getObject("step")) {
     double seconds = numberOf(*step, "seconds"),
            roof = numberOf(*step, "roof_seconds");
@@ -177,255 +150,6 @@ std::string candidates(const json::Object &facts) {
   return paretoPlot(*list) + table.markup();
 }
 
-//===-- layers ------------------------------------------------------------===//
-
-double largest(const json::Array &list, const char *key) {
-  double most = 0;
-  for (const json::Value &value : list)
-    most = std::max(most, numberOf(*value.getAsObject(), key));
-  return most;
-}
-
-std::string layerTable(const json::Array &layers) {
-  bool timed = largest(layers, "seconds") > 0,
-       erred = largest(layers, "error") > 0;
-  TimeUnit unit = timeUnit(largest(layers, "seconds"));
-  std::vector<std::string> head{"layer", "#bytes a token"};
-  if (timed)
-    head.insert(head.end(), {std::string("#time, ") + unit.name,
-                             std::string("#roof, ") + unit.name, "#of roof"});
-  if (erred)
-    head.push_back("#mean error of weights");
-  head.push_back("formats of matrices");
-  MarkupTable table("Layers", head);
-  for (const json::Value &value : layers) {
-    const json::Object &layer = *value.getAsObject();
-    std::vector<std::string> row{placeText(layer), bytesOf(layer)};
-    if (timed) {
-      double seconds = numberOf(layer, "seconds"),
-             roof = numberOf(layer, "roof_seconds");
-      row.push_back(fixedText(seconds / unit.seconds, 1));
-      row.push_back(fixedText(roof / unit.seconds, 1));
-      row.push_back(seconds > 0 ? percentText(roof / seconds, 0) : "");
-    }
-    if (erred)
-      row.push_back(
-          layer.get("error") ? percentText(numberOf(layer, "error"), 2) : "");
-    row.push_back(code(listText(layer.getArray("formats"))));
-    table.add(std::move(row));
-  }
-  return table.markup();
-}
-
-std::string layers(const json::Object &facts) {
-  const json::Array *list = facts.getArray("layers");
-  if (!list || list->empty())
-    return "";
-  std::string text;
-  if (const json::Object *step = facts.getObject("step"))
-    text = paragraph(
-        "One token of one sequence at about " +
-        fixedText(numberOf(*step, "context"), 0) + " positions, on " +
-        textOf(*step, "threads") + " threads of " + textOf(facts, "variant") +
-        ": " + timeText(numberOf(*step, "seconds")) +
-        ". The roof is a plain read of as many bytes at that moment, at " +
-        fixedText(numberOf(*step, "read_bytes_per_second") / 1e9, 1) +
-        " GB/s: " + timeText(numberOf(*step, "roof_seconds")) +
-        ". Times are medians of " + textOf(*step, "samples") +
-        " steps, taken where all threads meet; bytes are those of weights and "
-        "of keys and values.");
-  return text + layerTimePlot(*list) + layerBytesPlot(*list) +
-         folded("Table of " + std::to_string(list->size()) + " rows",
-                layerTable(*list));
-}
-
-std::string phases(const json::Object &facts) {
-  const json::Array *list = facts.getArray("phases");
-  if (!list || list->empty())
-    return "";
-  double most = largest(*list, "seconds");
-  bool timed = most > 0;
-  TimeUnit unit = timeUnit(most);
-  double all = 0, longest = 0;
-  for (const json::Value &value : *list) {
-    double seconds = numberOf(*value.getAsObject(), "seconds") *
-                     numberOf(*value.getAsObject(), "layers");
-    all += seconds;
-    longest = std::max(longest, seconds);
-  }
-  std::vector<std::string> head{"layers", "launches", "#bytes"};
-  if (timed)
-    head.insert(head.end(),
-                {std::string("#time, ") + unit.name,
-                 std::string("#roof, ") + unit.name, "#of the step", ""});
-  MarkupTable table("Phases: what runs between two barriers, of one layer",
-                    head, "wide");
-  for (const json::Value &value : *list) {
-    const json::Object &phase = *value.getAsObject();
-    std::string where = textOf(phase, "part");
-    if (auto first = phase.getInteger("first")) {
-      int64_t count = phase.getInteger("layers").value_or(1);
-      where = std::to_string(*first);
-      if (count > 1)
-        where += "–" + std::to_string(*first + count - 1);
-    }
-    std::vector<std::string> row{where, escape(phaseText(phase)),
-                                 bytesOf(phase)};
-    if (timed) {
-      double seconds = numberOf(phase, "seconds"),
-             share = seconds * numberOf(phase, "layers") / all;
-      row.push_back(fixedText(seconds / unit.seconds, 1));
-      row.push_back(
-          fixedText(numberOf(phase, "roof_seconds") / unit.seconds, 1));
-      row.push_back(percentText(share));
-      row.push_back(element(
-          "div", {{"class", "meter"}, {"aria-hidden", "true"}},
-          element(
-              "div",
-              {{"style", "width: " + fixedText(100 * share * all / longest, 1) +
-                             "%"}})));
-    }
-    table.add(std::move(row));
-  }
-  return table.markup();
-}
-
-//===-- errors ------------------------------------------------------------===//
-
-std::string errors(const json::Object &facts) {
-  const json::Array *list = facts.getArray("errors");
-  if (!list || list->empty())
-    return "";
-  std::vector<std::string> makers;
-  bool output = false, zeros = false;
-  for (const json::Value &value : *list) {
-    const json::Object &error = *value.getAsObject();
-    std::string by = textOf(error, "by");
-    if (std::find(makers.begin(), makers.end(), by) == makers.end())
-      makers.push_back(by);
-    output |= error.getNumber("output").has_value();
-    zeros |= error.getNumber("zeros").has_value();
-  }
-  std::string out;
-  for (const std::string &by : makers) {
-    std::string what = by == "cast" ? "rounding to the nearest code" : by;
-    out += errorPlot(*list, by, "relative",
-                     ("Error of weights by " + what).c_str());
-    out += errorPlot(*list, by, "output",
-                     ("Error of what they compute by " + what).c_str());
-  }
-  std::vector<std::string> head{"weight", "by", "format", "#of the weight"};
-  if (output)
-    head.insert(head.end(), {"#of its output", "#output if plain"});
-  if (zeros)
-    head.push_back("#zeros");
-  MarkupTable table("Errors: |after − before| / |before|", head);
-  for (const json::Value &value : *list) {
-    const json::Object &error = *value.getAsObject();
-    auto share = [&](const char *key) {
-      return error.getNumber(key) ? percentText(numberOf(error, key), 3) : "";
-    };
-    std::string format = textOf(error, "format");
-    if (format.empty())
-      format = textOf(error, "pattern");
-    std::vector<std::string> row{code(textOf(error, "weight")),
-                                 code(textOf(error, "by")), code(format),
-                                 share("relative")};
-    if (output)
-      row.insert(row.end(), {share("output"), share("plain")});
-    if (zeros)
-      row.push_back(share("zeros"));
-    table.add(std::move(row));
-  }
-  return paragraph("|after − before| / |before| of each weight that was "
-                   "changed; of its output, where a calibration says what it "
-                   "reads.") +
-         out +
-         folded("Table of " + std::to_string(list->size()) + " weights",
-                table.markup());
-}
-
-//===-- passes ------------------------------------------------------------===//
-
-std::string remarkList(const json::Object &launch) {
-  std::string items;
-  for (const char *kind : {"fired", "missed"}) {
-    const json::Array *list = launch.getArray(kind);
-    for (size_t i = 0; list && i < list->size(); ++i)
-      if (const json::Object *remark = (*list)[i].getAsObject())
-        items += element("li", {{"class", kind}},
-                         element("b", {}, *kind == 'f' ? "did" : "did not") +
-                             " " + code(textOf(*remark, "pass")) + ": " +
-                             escape(textOf(*remark, "text")));
-  }
-  return items.empty() ? "" : element("ul", {{"class", "remarks"}}, items);
-}
-
-std::string partTable(const json::Object &part) {
-  std::string where = textOf(part, "part");
-  if (auto first = part.getInteger("first")) {
-    int64_t count = part.getInteger("count").value_or(1);
-    where = (count > 1 ? "layers " : "layer ") + std::to_string(*first);
-    if (count > 1)
-      where += " to " + std::to_string(*first + count - 1);
-  } else {
-    where += " the layers";
-  }
-  MarkupTable table(where, {"launch", "of", "#weights", "format", "passes"},
-                    "wide");
-  for (const json::Value &value : *part.getArray("launches")) {
-    const json::Object &launch = *value.getAsObject();
-    std::string format = textOf(launch, "format"),
-                with = textOf(launch, "activations"),
-                writes = textOf(launch, "writes");
-    if (!with.empty() && !format.empty())
-      format += " × " + with;
-    if (!writes.empty())
-      format += (format.empty() ? "writes " : ", writes ") + writes;
-    double bytes = numberOf(launch, "weight_bytes");
-    table.add({escape(textOf(launch, "op")), namesOf(textOf(launch, "source")),
-               bytes > 0 ? bytesText(uint64_t(bytes)) : "", escape(format),
-               remarkList(launch)});
-  }
-  return table.markup();
-}
-
-std::string passes(const json::Object &facts) {
-  const json::Object *schedule = facts.getObject("schedule");
-  const json::Array *parts = schedule ? schedule->getArray("parts") : nullptr;
-  if (!parts)
-    return "";
-  std::string out = paragraph(
-      "Launch by launch, of the plan for " +
-      listText(schedule->getArray("variants")) +
-      ": what passes did, and what they could have done and did not.");
-  constexpr size_t kOpen = 4; // kinds of layers that are not folded
-  for (size_t p = 0; p < parts->size(); ++p) {
-    const json::Object &part = *(*parts)[p].getAsObject();
-    std::string table = partTable(part);
-    out += p < kOpen ? table
-                     : folded("layers from " + textOf(part, "first"), table);
-  }
-  // What belongs to no launch; the errors above say it of what was rounded.
-  std::string items;
-  const json::Array *rest = schedule->getArray("remarks");
-  for (size_t i = 0; rest && i < rest->size(); ++i) {
-    const json::Object *remark = (*rest)[i].getAsObject();
-    if (!remark)
-      continue;
-    bool fired = textOf(*remark, "kind") == "fired";
-    items += element("li", {{"class", fired ? "fired" : "missed"}},
-                     element("b", {}, fired ? "did" : "did not") + " " +
-                         code(textOf(*remark, "pass")) + ": " +
-                         escape(textOf(*remark, "text")) + " " +
-                         code(textOf(*remark, "source")));
-  }
-  if (!items.empty())
-    out += folded("Remarks on weights and on what became part of a launch",
-                  element("ul", {{"class", "remarks"}}, items));
-  return out;
-}
-
 //===-- recipe ------------------------------------------------------------===//
 
 std::string recipe(const json::Object &facts) {
@@ -483,7 +207,7 @@ std::string recipe(const json::Object &facts) {
     for (const json::Value &value : *rows) {
       const json::Object &row = *value.getAsObject();
       table.add({code(textOf(row, "format")), textOf(row, "tensors"),
-                 bytesOf(row),
+                 sizeOf(row),
                  percentText(all > 0 ? numberOf(row, "bytes") / all : 0)});
     }
     formats = table.markup();
@@ -506,10 +230,11 @@ std::string adze::tools::reportPage(const json::Object &facts) {
                                  keyFigures(facts) + notesOf(facts)) +
                      "\n";
   body += section("candidates", "Candidates", candidates(facts));
-  body += section("layers", "Layers against the roof", layers(facts));
-  body += section("phases", "Inside a layer", phases(facts));
-  body += section("errors", "Errors of weights", errors(facts));
-  body += section("passes", "What fused, and what did not", passes(facts));
+  body += section("layers", "Layers against the roof", layersSection(facts));
+  body += section("phases", "Inside a layer", phasesSection(facts));
+  body += section("errors", "Errors of weights", errorsSection(facts));
+  body +=
+      section("passes", "What fused, and what did not", passesSection(facts));
   body += section("recipe", "Recipe", recipe(facts));
   std::string page = kPageTemplate;
   replace(page, "{title}", escape(fileName(facts)));

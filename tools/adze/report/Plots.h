@@ -19,8 +19,8 @@ std::string layerTimePlot(const llvm::json::Array &layers);
 /// The same for bytes, by format.
 std::string layerBytesPlot(const llvm::json::Array &layers);
 
-/// `key` of the errors made by `by`, weights by layers. Empty where no error
-/// has it.
+/// `key` of the errors made by `by`, weights of layers by layers. Empty where
+/// no error has it.
 std::string errorPlot(const llvm::json::Array &errors, const std::string &by,
                       const char *key, const char *title);
 

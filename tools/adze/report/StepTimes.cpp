@@ -16,6 +16,7 @@ namespace {
 constexpr unsigned kRounds = 3;
 constexpr uint32_t kPrompt = 8, kMostSteps = 48;
 constexpr double kRoundSeconds = 2;
+constexpr uint64_t kMostRead = uint64_t(1) << 30; // no cache holds as much
 
 double median(std::vector<double> values) {
   if (values.empty())
@@ -132,7 +133,8 @@ Result<StepTimes> adze::tools::measureStep(const Model &model, size_t phases,
 
   Dot dot = times.variant.find("v4") != std::string::npos ? Dot::F32Avx512
                                                           : Dot::F32Avx2;
-  auto measure = Measure::create(times.threads, bytes, dot);
+  auto measure =
+      Measure::create(times.threads, std::min(bytes, kMostRead), dot);
   if (!measure)
     return measure.error();
   // Brings in what is not there yet, and says how many steps there is time for.

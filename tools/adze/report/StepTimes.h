@@ -26,8 +26,8 @@ struct StepTimes {
 };
 
 /// Decodes one sequence, short enough for every phase to be passed once. Reads
-/// `bytes` of other memory for the rate, with as many threads, before, between
-/// and after.
+/// `bytes` of other memory (at most 1 GiB) for the rate, with as many threads,
+/// before, between and after.
 Result<StepTimes> measureStep(const Model &model, size_t phases, uint64_t bytes,
                               unsigned threads, Progress &progress);
 

@@ -193,15 +193,7 @@ std::string phases(const json::Object &facts) {
   Columns table(head);
   for (const json::Value &value : *list) {
     const json::Object &phase = *value.getAsObject();
-    std::string where = textOf(phase, "part");
-    if (phase.get("first")) {
-      int64_t first = phase.getInteger("first").value_or(0),
-              count = phase.getInteger("layers").value_or(1);
-      where = std::to_string(first);
-      if (count > 1)
-        where += "-" + std::to_string(first + count - 1);
-    }
-    std::vector<std::string> row{where, bytesOf(phase)};
+    std::vector<std::string> row{layersText(phase), bytesOf(phase)};
     if (timed)
       for (const char *key : {"seconds", "roof_seconds"})
         row.push_back(fixedText(numberOf(phase, key) / unit.seconds, 1));

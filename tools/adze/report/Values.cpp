@@ -58,6 +58,18 @@ std::string adze::tools::placeText(const json::Object &layer) {
   return textOf(layer, "place");
 }
 
+std::string adze::tools::layersText(const json::Object &phase) {
+  auto first = phase.getInteger("first"), last = phase.getInteger("last");
+  if (!first || !last)
+    return textOf(phase, "part");
+  int64_t count = phase.getInteger("layers").value_or(1);
+  std::string text = std::to_string(*first);
+  if (*last > *first)
+    text += "-" + std::to_string(*last);
+  return *last - *first + 1 == count ? text
+                                     : std::to_string(count) + " of " + text;
+}
+
 std::string adze::tools::listText(const json::Array *list) {
   std::string text;
   for (size_t i = 0; list && i < list->size(); ++i)

@@ -28,6 +28,8 @@ std::string timeText(double seconds);
 
 /// "before", "12" or "after".
 std::string placeText(const llvm::json::Object &layer);
+/// "before", "0-21", "7" or "11 of 0-21": the layers of a phase.
+std::string layersText(const llvm::json::Object &phase);
 /// The strings of an array, with commas between.
 std::string listText(const llvm::json::Array *list);
 /// Options of a recipe that are not the default: "weights int4:g32, kv bf16".
