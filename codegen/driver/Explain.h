@@ -14,13 +14,7 @@ namespace adze {
 /// describes it:
 ///
 ///   model, architecture, variant, layers, weight_bytes
-///   parts    what runs, in order: each with `part` (before, layers, after),
-///            `first` and `count` where it is layers, and `launches`
-///   launch   source (names in the checkpoint, {} for the layer), op, kernel,
-///            weights, weight_bytes (of one layer), format,
-///            operations_per_token, operations_per_token_and_position
-///            (attention), fired and missed (pass and text)
-///   remarks  what passes said that belongs to no launch
+///   entry, parts, remarks   as in Schedule.h
 ///
 /// `layer` >= 0 keeps the part with that layer and puts its number in names.
 llvm::Expected<llvm::json::Object> explainModel(const std::string &model,

@@ -9,6 +9,7 @@
 #include "KernelPool.h"
 #include "Memory.h"
 #include "Proof.h"
+#include "Schedule.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
 #include "adze/Frontend/CheckpointSource.h"
@@ -78,6 +79,7 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
   inserted = mergeInserts(places, options.insert);
   context = std::make_unique<MLIRContext>(registry);
   loadKernelDialects(*context);
+  (void)collectRemarks(*context, said); // fails only where it was done before
   context->getDiagEngine().registerHandler([this](mlir::Diagnostic &diag) {
     if (diag.getSeverity() == DiagnosticSeverity::Remark)
       return;
@@ -395,6 +397,20 @@ llvm::Error ModelCompiler::readEntries(ModuleOp scheduled) {
   return llvm::Error::success();
 }
 
+/// The index of this plan in `plans`, where each is once.
+size_t ModelCompiler::addPlan(llvm::json::Object plan) {
+  auto known = llvm::find_if(plans, [&](const llvm::json::Value &value) {
+    llvm::json::Object other(*value.getAsObject());
+    other.erase("variants");
+    return other == plan;
+  });
+  if (known != plans.end())
+    return size_t(known - plans.begin());
+  plan["variants"] = llvm::json::Array();
+  plans.push_back(std::move(plan));
+  return plans.size() - 1;
+}
+
 llvm::Error ModelCompiler::generate(EmitKind kind) {
   Stopwatch watch(numbers.codegenSeconds);
   auto resolved =
@@ -404,6 +420,7 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
   targets = *resolved;
   code.clear();
   entries.clear();
+  plans.clear();
 
   if (kind != EmitKind::Object)
     targets.resize(1);
@@ -419,6 +436,7 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
     jobs.push_back({module, target, emit});
   };
   std::array<OwningOpRef<ModuleOp>, 2> schedules; // without and with bf16 dots
+  std::array<std::optional<size_t>, 2> planOf;    // of each
   struct Called {
     ModuleOp schedule;
     KernelSymbols symbols;
@@ -430,14 +448,23 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
       return asError("cancelled");
     OwningOpRef<ModuleOp> &scheduled = schedules[usesBF16Dot(*target)];
     if (!scheduled) {
+      size_t before = said.size();
       auto made = scheduleFor(*target);
       if (!made)
         return made.takeError();
       scheduled = std::move(*made);
+      if (func::FuncOp entry = mainEntry(*scheduled))
+        planOf[usesBF16Dot(*target)] = addPlan(describeSchedule(entry, said));
+      said.resize(before); // the other schedule has remarks of its own
     }
     if (entries.empty())
       if (llvm::Error error = readEntries(*scheduled))
         return error;
+    if (auto plan = planOf[usesBF16Dot(*target)])
+      plans[*plan]
+          .getAsObject()
+          ->getArray("variants")
+          ->push_back(target->name.str());
     Called called{*scheduled, {}};
     for (auto kernel : scheduled->getOps<KernelOp>()) {
       auto symbol = kernels.add(kernel, *target);
@@ -597,6 +624,8 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
   llvm::raw_string_ostream(input.proof)
       << llvm::json::Value(llvm::json::Object(proofJson));
   input.proof.append(proofReserve, ' ');
+  llvm::raw_string_ostream(input.schedule) << llvm::json::Value(
+      llvm::json::Object{{"version", 1}, {"plans", llvm::json::Array(plans)}});
   addActivations(meta);
   llvm::raw_string_ostream(input.meta) << llvm::json::Value(std::move(meta));
   return input;

@@ -5,6 +5,7 @@
 #ifndef ADZE_CODEGEN_DRIVER_MODELCOMPILER_H
 #define ADZE_CODEGEN_DRIVER_MODELCOMPILER_H
 
+#include "Remarks.h"
 #include "adze/Codegen/Artefact.h"
 #include "adze/Codegen/ObjectEmitter.h"
 #include "adze/Compiler.h"
@@ -78,6 +79,8 @@ public:
   llvm::Error diagnosed(const llvm::Twine &fallback);
   const std::vector<ArtefactVariant> &variants() const { return code; }
   CompileStats &stats() { return numbers; }
+  /// What passes have said so far.
+  llvm::ArrayRef<PassRemark> remarks() const { return said; }
 
 private:
   llvm::Expected<std::vector<PipelineStep>>
@@ -86,6 +89,7 @@ private:
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
   bool usesBF16Dot(const TargetVariant &variant) const;
+  size_t addPlan(llvm::json::Object plan);
   llvm::Error readEntries(mlir::ModuleOp scheduled);
   void addActivations(llvm::json::Object &meta);
   bool report(const char *stage, uint64_t done, uint64_t total);
@@ -93,6 +97,7 @@ private:
   const CompileOptions &options;
   std::vector<std::string> pluginProblems;
   std::vector<std::string> inserted; // by plug-ins and by options
+  std::vector<PassRemark> said;      // before the context, which appends to it
   std::unique_ptr<mlir::MLIRContext> context;
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<WeightSource> source;
@@ -103,6 +108,7 @@ private:
   llvm::SmallVector<const TargetVariant *> targets;
   std::vector<ArtefactVariant> code;
   std::vector<ArtefactEntry> entries;
+  llvm::json::Array plans; // launches of the variants (Schedule.h)
   llvm::json::Object proofJson, proofExtra;
   size_t proofReserve = 0;
   std::function<void(mlir::ModuleOp)> scheduleEdit;

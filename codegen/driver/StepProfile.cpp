@@ -4,10 +4,10 @@
 // where all threads meet, and thread 0 takes the time there.
 
 #include "StepProfile.h"
-#include "LaunchNames.h"
 #include "LinkModel.h"
 #include "Measure.h"
 #include "ModelCompiler.h"
+#include "Schedule.h"
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <algorithm>

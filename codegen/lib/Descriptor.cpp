@@ -215,6 +215,8 @@ std::vector<std::pair<size_t, std::string>> fill(const ArtefactInput &input,
   builder.bytesTable(ADZE_TABLE_META, input.meta);
   if (!input.proof.empty())
     builder.bytesTable(ADZE_TABLE_PROOF, input.proof);
+  if (!input.schedule.empty())
+    builder.bytesTable(ADZE_TABLE_SCHEDULE, input.schedule);
 
   adze_model_desc head{};
   std::memcpy(head.magic, ADZE_ABI_MAGIC, sizeof head.magic);

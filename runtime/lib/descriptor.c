@@ -28,7 +28,8 @@ static const struct {
     [ADZE_TABLE_WEIGHTS] = {"WEIGHTS", sizeof(adze_weight_row)},
     [ADZE_TABLE_TEXT] = {"TEXT", 0},
     [ADZE_TABLE_META] = {"META", 0},
-    [ADZE_TABLE_PROOF] = {"PROOF", 0}};
+    [ADZE_TABLE_PROOF] = {"PROOF", 0},
+    [ADZE_TABLE_SCHEDULE] = {"SCHEDULE", 0}};
 
 adze_status adze_desc_check_head(const adze_model_desc *head, uint64_t room,
                                  const char *name) {

@@ -15,7 +15,7 @@ typedef struct adze_rows {
   bool present;
 } adze_rows;
 
-#define ADZE_TABLE_KNOWN 13 /* tags below this */
+#define ADZE_TABLE_KNOWN 14 /* tags below this */
 #define ADZE_MAX_STATES 16u
 
 typedef struct adze_desc {

@@ -71,9 +71,16 @@ adze_status adze_model_info(const adze_model *m, const char *key,
     return adze_fail(ADZE_INVALID_ARGUMENT, NULL,
                      "adze_model_info: an argument is null");
   char text[80];
-  if (!strcmp(key, "meta") || !strcmp(key, "proof")) {
-    const adze_rows *table =
-        &m->desc.table[*key == 'm' ? ADZE_TABLE_META : ADZE_TABLE_PROOF];
+  static const struct {
+    const char *key;
+    int tag;
+  } whole[] = {{"meta", ADZE_TABLE_META},
+               {"proof", ADZE_TABLE_PROOF},
+               {"schedule", ADZE_TABLE_SCHEDULE}};
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; ++i) {
+    if (strcmp(key, whole[i].key))
+      continue;
+    const adze_rows *table = &m->desc.table[whole[i].tag];
     size_t length = table->bytes;
     while (length && !table->data[length - 1])
       --length;

@@ -23,6 +23,14 @@ static void tap(adze_frame *frame, const char *name, const float *data,
     s->tap(name, data, rows, cols, s->user);
 }
 
+/* What `rt.barrier` is where somebody watches the phases. */
+static void watched_barrier(adze_frame *frame, uint32_t tid) {
+  adze_pool_barrier(frame, tid);
+  adze_session *s = ((session_frame *)(void *)frame)->session;
+  if (!tid)
+    s->barrier(s->user);
+}
+
 adze_status adze_run_entry(adze_session *s, uint64_t entry,
                            const int64_t *symbols, void *const *args,
                            bool stoppable) {
@@ -218,9 +226,10 @@ adze_status adze_session_create(adze_model *m,
   s->memory = m->memory;
   adze_model_retain(s->model = m);
   s->rt.size = sizeof s->rt;
-  s->rt.barrier = adze_pool_barrier;
+  s->rt.barrier = o.barrier ? watched_barrier : adze_pool_barrier;
   s->rt.tap = tap;
   s->tap = o.tap;
+  s->barrier = o.barrier;
   s->user = o.user;
   status = find_pool(m, &o, &s->pool);
   if (!status)

@@ -43,6 +43,7 @@ struct adze_session {
   adze_pool *pool;
   adze_rt rt;
   adze_tap_fn tap;
+  adze_barrier_fn barrier;
   void *user;
   adze_plan plan;
   adze_kv kv;

@@ -496,6 +496,23 @@ TEST(Session, EmbedLeavesTheSequencesAlone) {
   expectRow(logits, held, 49);
 }
 
+TEST(Session, BarriersAreSeen) {
+  int seen = 0;
+  adze::Model model = openFake();
+  adze_session_options o = options(100, 1, 16, 2);
+  o.user = &seen;
+  o.barrier = [](void *user) { ++*static_cast<int *>(user); };
+  Raw raw(model, o);
+  std::vector<int32_t> tokens(20, 5); // two steps of at most 16
+  uint32_t row = 19;
+  const float *logits;
+  ASSERT_EQ(adze_eval(raw.s, tokens.data(), 20, &row, 1, &logits), ADZE_OK);
+  EXPECT_EQ(seen, 2 * 3);
+  EXPECT_EQ(logits[0], referenceLogits(tokens, 19)[0]);
+  ASSERT_EQ(adze_eval(raw.s, tokens.data(), 1, nullptr, 0, &logits), ADZE_OK);
+  EXPECT_EQ(seen, 3 * 3);
+}
+
 TEST(Session, TapHandsValuesOut) {
   struct Seen {
     int calls = 0;

@@ -55,19 +55,8 @@ void addVariant(json::Object &object, const std::string &name,
                                {"experimental", isExperimental(name)}});
 }
 
-/// A model of this artefact, or only its description where it cannot run here.
-Result<Model> openAny(const std::string &path) {
-  auto model = Model::open(path);
-  if (model || model.error().code != ADZE_CPU_UNSUPPORTED)
-    return model;
-  adze_open_options options = {};
-  options.size = sizeof options;
-  options.flags = ADZE_OPEN_DESCRIBE;
-  return Model::open(path, &options);
-}
-
 Result<json::Object> inspectArtefact(const std::string &path) {
-  auto model = openAny(path);
+  auto model = openOrDescribe(path);
   if (!model)
     return model.error();
   json::Object object;

@@ -162,6 +162,16 @@ Result<void> adze::tools::checkExists(const std::string &path) {
                "(.mlir, .mlirbc) or an artefact"};
 }
 
+Result<Model> adze::tools::openOrDescribe(const std::string &artefact) {
+  auto model = Model::open(artefact);
+  if (model || model.error().code != ADZE_CPU_UNSUPPORTED)
+    return model;
+  adze_open_options options = {};
+  options.size = sizeof options;
+  options.flags = ADZE_OPEN_DESCRIBE;
+  return Model::open(artefact, &options);
+}
+
 Result<OpenedModel> adze::tools::openModel(const ModelArguments &arguments) {
   auto start = std::chrono::steady_clock::now();
   auto since = [&] {

@@ -42,6 +42,9 @@ bool isArtefact(const std::string &path);
 /// An error that says what a model can be, where there is nothing at `path`.
 Result<void> checkExists(const std::string &path);
 
+/// A model of this artefact, or only its description where it cannot run here.
+Result<Model> openOrDescribe(const std::string &artefact);
+
 /// Opens or compiles, with a progress bar, and prints the warnings.
 Result<OpenedModel> openModel(const ModelArguments &arguments);
 

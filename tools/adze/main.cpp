@@ -30,7 +30,7 @@ examples
 `adze COMMAND --help` says more about each.)");
   int status = ExitOk;
   for (auto add : {addRun, addChat, addCompile, addCalibrate, addEval, addBench,
-                   addInspect, addExplain, addVerify, addCache})
+                   addInspect, addExplain, addVerify, addReport, addCache})
     add(app, status);
   try {
     app.parse(argc, argv);

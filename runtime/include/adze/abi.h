@@ -91,7 +91,8 @@ enum adze_table_tag {
   ADZE_TABLE_WEIGHTS = 9,  /* adze_weight_row[] */
   ADZE_TABLE_TEXT = 10,    /* tokenizer, see adze/text_table.h */
   ADZE_TABLE_META = 11,    /* UTF-8 JSON: architecture, sizes, compiler ... */
-  ADZE_TABLE_PROOF = 12    /* UTF-8 JSON: what compression cost */
+  ADZE_TABLE_PROOF = 12,   /* UTF-8 JSON: what compression cost */
+  ADZE_TABLE_SCHEDULE = 13 /* UTF-8 JSON: the launches of a step, and why */
 };
 #define ADZE_TABLE_MUST_UNDERSTAND 1u
 /* flags >> 16: bytes per row of a table of structs, so that rows can grow at

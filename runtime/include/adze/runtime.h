@@ -160,9 +160,9 @@ ADZE_API adze_status adze_model_link(const adze_model_desc *desc,
 ADZE_API void adze_model_retain(adze_model *);
 ADZE_API void adze_model_release(adze_model *);
 
-/* Keys: "meta" (the whole JSON), "proof", "id", "variant", "variants",
- * "weights_bytes", "file", and every top-level key of the JSON such as
- * "architecture", "context", "vocab", "hidden", "layers". */
+/* Keys: "meta" (the whole JSON), "proof", "schedule", "id", "variant",
+ * "variants", "weights_bytes", "file", and every top-level key of the JSON such
+ * as "architecture", "context", "vocab", "hidden", "layers". */
 ADZE_API adze_status adze_model_info(const adze_model *, const char *key,
                                      adze_buf *value);
 /* The top-level integer `key` of the metadata. */
@@ -238,6 +238,10 @@ ADZE_API uint32_t adze_pool_threads(const adze_pool *);
 typedef void (*adze_tap_fn)(const char *name, const float *data, int64_t rows,
                             int64_t cols, void *user);
 
+/* Where the thread that made the call has left a barrier of a step: all threads
+ * have done their parts of the launches before. It must not block. */
+typedef void (*adze_barrier_fn)(void *user);
+
 typedef struct adze_session_options {
   uint32_t size;
   uint32_t context;       /* positions per sequence; 0: min(model, 4096) */
@@ -249,6 +253,7 @@ typedef struct adze_session_options {
   adze_pool *pool;        /* retained */
   adze_tap_fn tap;        /* values that `adze.tap` sends out */
   void *user;
+  adze_barrier_fn barrier; /* to measure the phases of a step with */
 } adze_session_options;
 
 /* Bytes, before anything is allocated. `kv` is the reserve; it is taken from

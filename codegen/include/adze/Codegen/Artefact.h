@@ -43,6 +43,7 @@ struct ArtefactInput {
   std::string meta;     // JSON
   std::string text;     // tokenizer table, may be empty
   std::string proof;    // JSON, may be empty
+  std::string schedule; // JSON, may be empty
   unsigned threads = 0; // 0: as many as the machine has
   /// Called now and then with bytes packed so far; true stops.
   std::function<bool(uint64_t done, uint64_t total)> progress;

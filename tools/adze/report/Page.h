@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A report as one page of HTML: no script, nothing from elsewhere.
+#ifndef ADZE_TOOLS_ADZE_REPORT_PAGE_H
+#define ADZE_TOOLS_ADZE_REPORT_PAGE_H
+
+#include "llvm/Support/JSON.h"
+
+namespace adze::tools {
+
+/// The facts (Facts.h) as a page. It is well-formed XML too.
+std::string reportPage(const llvm::json::Object &facts);
+
+} // namespace adze::tools
+
+#endif // ADZE_TOOLS_ADZE_REPORT_PAGE_H

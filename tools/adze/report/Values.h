@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Facts as text, the same in the table and on the page.
+#ifndef ADZE_TOOLS_ADZE_REPORT_VALUES_H
+#define ADZE_TOOLS_ADZE_REPORT_VALUES_H
+
+#include "llvm/Support/JSON.h"
+#include <string>
+
+namespace adze::tools {
+
+/// The string or number under `key`, or nothing.
+std::string textOf(const llvm::json::Object &object, const char *key);
+double numberOf(const llvm::json::Object &object, const char *key);
+
+/// "12.34" with so many digits behind the point.
+std::string fixedText(double value, int digits);
+/// "3.14 %" of a share.
+std::string percentText(double share, int digits = 1);
+/// The unit that seconds up to `most` are best read in.
+struct TimeUnit {
+  const char *name;
+  double seconds;
+};
+TimeUnit timeUnit(double most);
+/// "12.3 µs".
+std::string timeText(double seconds);
+
+/// "before", "12" or "after".
+std::string placeText(const llvm::json::Object &layer);
+/// "before", "0-21", "7" or "11 of 0-21": the layers of a phase.
+std::string layersText(const llvm::json::Object &phase);
+/// The strings of an array, with commas between.
+std::string listText(const llvm::json::Array *list);
+/// Options of a recipe that are not the default: "weights int4:g32, kv bf16".
+std::string recipeText(const llvm::json::Object *recipe);
+/// "linear model.layers.{}.mlp.down_proj", and other launches behind.
+std::string phaseText(const llvm::json::Object &phase);
+
+} // namespace adze::tools
+
+#endif // ADZE_TOOLS_ADZE_REPORT_VALUES_H
