@@ -152,6 +152,8 @@ def train(name, sources, tokenizer, copies, a):
     cpu = time.process_time() - cpu
 
     shipped = export.read(out)
+    if masks:
+        masks.verify(shipped)
     scores = {s.name: training.evaluate(shipped, tokenizer, s)
               for s in sources}
     scores["all"] = total(scores)

@@ -37,11 +37,15 @@ class Pattern:
         units = units.square().sum(dim=(1, 3))
         return units.view(-1, self.group or units.shape[1])
 
+    def kept(self, sizes):
+        """Units that stay in each group."""
+        return max(1, round(sizes.shape[1] * self.keep))
+
     def mask(self, weight, progress):
         """1 for what stays. The share `progress` of all that go in the end is
         gone, the smallest first."""
         sizes = self.sizes(weight)
-        drop = sizes.shape[1] - round(sizes.shape[1] * self.keep)
+        drop = sizes.shape[1] - self.kept(sizes)
         order = sizes.argsort(dim=1, stable=True)[:, :drop]
         going = sizes.gather(1, order).flatten()
         now = going.argsort(stable=True)[:round(progress * len(going))]
@@ -107,6 +111,16 @@ class Masks:
     def apply_to_gradients(self, model):
         for name, weight in self.weights(model):
             weight.grad.mul_(self.masks[name])
+
+    def verify(self, model):
+        """What is written must have the pattern, whatever came before."""
+        for name, weight in self.weights(model):
+            sizes = self.pattern.sizes(weight)
+            most = (sizes > 0).sum(dim=1).max().item()
+            if most > self.pattern.kept(sizes):
+                raise RuntimeError(
+                    f"{name}: a group has {most} units that are not zero, "
+                    f"expected at most {self.pattern.kept(sizes)}")
 
     def state(self):
         return (self.stage, self.masks)

@@ -89,13 +89,13 @@ class Windows:
 
 
 @torch.no_grad()
-def evaluate(model, tokenizer, source, precision=contextlib.nullcontext):
-    """Held-out nats per token and bits per byte: windows that do not overlap,
+def score(model, tokenizer, text, precision=contextlib.nullcontext,
+          context=CONTEXT):
+    """Nats per token and bits per byte of a text: windows that do not overlap,
     BOS before each, BOS itself not scored (as `adze eval` does)."""
     bos = tokenizer.token_to_id(corpus.BOS)
-    text = corpus.join(source, source.held_out)
     ids = tokenizer.encode(text, add_special_tokens=False).ids
-    size = CONTEXT - 1
+    size = context - 1
     windows = [[bos] + ids[i:i + size]
                for i in range(0, len(ids), size)]
     nats = 0.0
@@ -110,6 +110,12 @@ def evaluate(model, tokenizer, source, precision=contextlib.nullcontext):
     return {"tokens": len(ids), "nats_per_token": nats / len(ids),
             "perplexity": math.exp(nats / len(ids)),
             "bits_per_byte": nats / math.log(2) / len(text.encode())}
+
+
+def evaluate(model, tokenizer, source, precision=contextlib.nullcontext):
+    """The score of a source's held-out text."""
+    return score(model, tokenizer, corpus.join(source, source.held_out),
+                 precision)
 
 
 class Muon32(torch.optim.Optimizer):
