@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The text that `bard` learns from: reading, cleaning, splitting, tokenizing.
+"""The text that the models learn from: reading, cleaning, splitting,
+tokenizing.
 
-The corpus is a list of documents, each of them one TinyStories story or one
-passage of Shakespeare (a run of whole speeches). Every tenth document, chosen
-by a seeded shuffle within each source, is held out and never trained on; the
-tokenizer is trained on the training documents only. The text itself is not
-part of the repository: whoever has the data folder rebuilds the same split.
+The corpus is a list of documents, each of them one TinyStories story, one
+passage of Shakespeare (a run of whole speeches) or one article of WikiText.
+Every tenth document, chosen by a seeded shuffle within each source, is held
+out and never trained on; the tokenizer is trained on the training documents
+only. The text itself is not part of the repository: whoever has the data
+folder rebuilds the same split.
 """
 
 import json
 import random
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +62,14 @@ def read_passages(path: Path) -> list[str]:
             for i in range(0, len(speeches), SPEECHES_PER_PASSAGE)]
 
 
+def read_articles(path: Path) -> list[str]:
+    """WikiText, cut before each title of the first level (` = Title = `), with
+    the marks that its tokenization put inside words and numbers undone."""
+    text = re.sub(r" @([-,.])@ ", r"\1", path.read_text(encoding="utf-8"))
+    articles = re.split(r"(?m)^(?= = [^=\n]+ = $)", text)
+    return [article.strip() for article in articles if article.strip()]
+
+
 def split(source: Source, documents: list[str], seed: int) -> Source:
     """Hold out one document in ten."""
     order = list(range(len(documents)))
@@ -71,13 +82,20 @@ def split(source: Source, documents: list[str], seed: int) -> Source:
     return source
 
 
-def load(data: Path, seed: int) -> list[Source]:
-    return [
-        split(Source("shakespeare", complete=False),
-              read_passages(data / "text" / "tinyshakespeare.txt"), seed),
-        split(Source("stories", complete=True),
-              read_stories(data / "text" / "tinystories_100.json"), seed),
-    ]
+READERS = {  # source: file, whether its documents are complete, reader
+    "shakespeare": ("tinyshakespeare.txt", False, read_passages),
+    "stories": ("tinystories_100.json", True, read_stories),
+    "wikitext": ("wikitext2-valid.txt", True, read_articles),
+}
+
+
+def load(data: Path, seed: int, names: list[str]) -> list[Source]:
+    sources = []
+    for name in names:
+        file, complete, read = READERS[name]
+        sources.append(split(Source(name, complete),
+                             read(data / "text" / file), seed))
+    return sources
 
 
 def describe_split(sources: list[Source], seed: int) -> dict:
@@ -87,13 +105,16 @@ def describe_split(sources: list[Source], seed: int) -> dict:
                                    for s in sources}}
 
 
+def join(source: Source, documents: list[str]) -> str:
+    return ("\n\n" if source.complete else "").join(documents)
+
+
 def write_held_out(sources: list[Source], folder: Path) -> None:
     """The held-out text itself, one file per source, for `adze eval --text`."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
-        separator = "\n\n" if source.complete else ""
         (folder / f"held-out-{source.name}.txt").write_text(
-            separator.join(source.held_out), encoding="utf-8")
+            join(source, source.held_out), encoding="utf-8")
 
 
 def train_tokenizer(sources: list[Source], vocabulary: int,

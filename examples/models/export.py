@@ -27,12 +27,12 @@ def _place(folder: Path, name: str, save) -> None:
     os.replace(beside, folder / name)
 
 
-def _place_text(folder: Path, name: str, text: str) -> None:
+def place_text(folder: Path, name: str, text: str) -> None:
     _place(folder, name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _place_json(folder: Path, name: str, value) -> None:
-    _place_text(folder, name, json.dumps(value, indent=2) + "\n")
+def place_json(folder: Path, name: str, value) -> None:
+    place_text(folder, name, json.dumps(value, indent=2) + "\n")
 
 
 def write(folder: Path, model: Llama, tokenizer) -> None:
@@ -44,14 +44,14 @@ def write(folder: Path, model: Llama, tokenizer) -> None:
     _place(folder, "model.safetensors", lambda path: save_file(
         tensors, path, metadata={"format": "pt"}))
     _place(folder, "tokenizer.json", lambda path: tokenizer.save(str(path)))
-    _place_json(folder, "config.json",
+    place_json(folder, "config.json",
                 model.config.to_hugging_face(bos, eos))
     # A passage of Shakespeare has no end in the training data: what says that
     # it is over is that another document begins, so that stops a text too.
-    _place_json(folder, "generation_config.json", {
+    place_json(folder, "generation_config.json", {
         "bos_token_id": bos, "eos_token_id": [eos, bos], "do_sample": True,
         **SAMPLING})
-    _place_json(folder, "tokenizer_config.json", {
+    place_json(folder, "tokenizer_config.json", {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": corpus.BOS, "eos_token": corpus.EOS,
         "clean_up_tokenization_spaces": False,
@@ -72,7 +72,7 @@ def write_card(folder, model, tokenizer, sources, scores, state, arguments):
     """README.md for people, training.json for scripts."""
     recipe = {name: value for name, value in vars(arguments).items()
               if name not in ("data", "out", "work", "threads")}
-    _place_json(folder, "training.json", {
+    place_json(folder, "training.json", {
         "script": "examples/models/train.py", "arguments": recipe,
         "best_step": state["best_step"],
         "split": corpus.describe_split(sources, arguments.seed),
@@ -89,7 +89,7 @@ def write_card(folder, model, tokenizer, sources, scores, state, arguments):
         f"| {name} | {s['tokens']:,} | {s['perplexity']:.2f} | "
         f"{s['bits_per_byte']:.3f} |\n" for name, s in scores.items())
     c = model.config
-    _place_text(folder, "README.md", CARD.format(
+    place_text(folder, "README.md", CARD.format(
         parameters=sum(p.numel() for p in model.parameters()), c=c,
         rows=rows, samples=samples.rstrip(), step=state["best_step"],
         steps=arguments.steps, minutes=state["seconds"] / 60,
