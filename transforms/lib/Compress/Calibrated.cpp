@@ -46,7 +46,7 @@ FailureOr<CalibratedModule>
 CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
   CalibratedModule made;
   StringRef pass = options.pass;
-  if (options.store.empty() ||
+  if ((options.needsStore && options.store.empty()) ||
       (options.needsStatistics && options.statistics.empty()))
     return module.emitError()
            << pass
@@ -77,6 +77,8 @@ CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
   if (!evaluator)
     return fail(module, pass, evaluator.takeError());
   made.evaluator = std::move(*evaluator);
+  if (!options.needsStore)
+    return made;
   auto folder = WeightStore::open(options.store);
   if (!folder)
     return fail(module, pass, folder.takeError());

@@ -20,7 +20,7 @@ struct CalibratedOptions {
   std::string statistics; ///< folder of a calibration
   std::string store;      ///< folder of a weight store
   std::string table;      ///< the weight table; empty: the module's
-  bool needsStatistics = true;
+  bool needsStatistics = true, needsStore = true;
 };
 
 struct CalibratedModule {
@@ -41,7 +41,7 @@ struct CalibratedModule {
   std::unique_ptr<Statistics> statistics; ///< null where none were given
   /// Of the module as it was opened.
   std::unique_ptr<WeightEvaluator> evaluator;
-  std::optional<WeightStore> store;
+  std::optional<WeightStore> store; ///< if one is needed
 };
 
 /// Opens the weight table at `path`, or where that is empty the module's.

@@ -370,6 +370,46 @@ def SmoothQuant : Pass<"adze-smooth-quant", "::mlir::ModuleOp"> {
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
+def ChooseFormats : Pass<"adze-choose-formats", "::mlir::ModuleOp"> {
+  let summary = "Choose a format for each matrix under a budget of bits";
+  let description = [{
+    Gives every matrix of floats that linears and embeddings read, in each layer,
+    one of `formats` (names joined by `+`), so that all together take at most
+    `budget` bits per weight and lose least; then runs `adze-split-layers` and
+    `adze-convert-weights` with the rules that say so. The rules are in the remark
+    and in the module attribute `adze.formats`, for `--weights` of another run.
+
+    What a format costs is measured on at most 64 rows of the weight, rounded to
+    the nearest codes: with `statistics` (a folder of `adze calibrate`) as
+    tr(E H E^T) / tr(W H W^T), what the change E does to what the weight W computes
+    for the inputs whose Gram matrix is H; without, or where they have not seen the
+    weight, as |E|^2 / |W|^2. Those ratios are summed up, as if all weights were of
+    equal weight for what comes out. Every matrix begins with the smallest format;
+    then the change that gains most for a byte is made, as long as bytes are left.
+    Weights of one layer that read the same value get the same format, so that they
+    still fuse.
+
+    A budget that the smallest formats do not meet is an error that says what they
+    take.
+
+    Of four bits with a scale for each 128 and eight bits,
+    `adze-choose-formats{budget=6 formats=int4:g128+int8}` may leave
+    ```
+    adze.formats = "l.0.q.weight=int8,l.1.q.weight=int4:g128,l.*.o.weight=int4:g128"
+    ```
+  }];
+  let options = [
+    Option<"budget", "budget", "double", "4.5",
+           "bits per weight, scales included">,
+    Option<"formats", "formats", "std::string", "\"int4:g128+int4:g32+int8\"",
+           "what can be chosen, joined by +">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 //===-- model level -------------------------------------------------------===//
 
 def SplitLayers : Pass<"adze-split-layers", "::mlir::ModuleOp"> {

@@ -18,6 +18,9 @@ inline constexpr llvm::StringLiteral kPruningAttrName = "adze.pruning";
 /// adze-smooth-quant.
 inline constexpr llvm::StringLiteral kScalingAttrName = "adze.scaling";
 
+/// The rules that adze-choose-formats found, as `--weights` takes them.
+inline constexpr llvm::StringLiteral kFormatsAttrName = "adze.formats";
+
 } // namespace adze
 
 #endif // ADZE_TRANSFORMS_ROUNDING_H

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze-choose-formats: a format for each matrix of each layer, so that all
+// together lose least within a budget of bits. What a format costs a weight is
+// measured on some of its rows; bits go where they buy most (a walk along the
+// convex hulls of loss over bytes, the best step first).
+
+#include "Calibrated.h"
+#include "CompressReport.h"
+#include "adze/Dialect/Adze/FormatName.h"
+#include "adze/Transforms/Parts.h"
+#include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Remark.h"
+#include "adze/Transforms/Rounding.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+#include <cmath>
+#include <queue>
+
+namespace adze {
+#define GEN_PASS_DEF_CHOOSEFORMATS
+#include "adze/Transforms/Passes.h.inc"
+} // namespace adze
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+
+namespace {
+
+constexpr llvm::StringLiteral kPass = "adze-choose-formats";
+constexpr int64_t kRows = 64; // of a weight that are looked at
+
+/// A weight in one layer and what each format would make of it.
+struct Member {
+  WeightOp weight;
+  int64_t layer;
+  std::string source, tensor; // its name with {} for the layer, and without
+  std::vector<double> loss;   // by format
+  std::vector<int64_t> bytes;
+  std::string error;
+};
+
+/// Weights of one layer that read one value have one format: fusion asks for
+/// it.
+struct Group {
+  std::vector<Member *> members;
+  size_t chosen = 0;
+
+  double loss(size_t format) const {
+    double sum = 0;
+    for (const Member *member : members)
+      sum += member->loss[format];
+    return sum;
+  }
+  int64_t bytes(size_t format) const {
+    int64_t sum = 0;
+    for (const Member *member : members)
+      sum += member->bytes[format];
+    return sum;
+  }
+};
+
+/// A step of a group to a larger format, and what it gains for a byte.
+struct Step {
+  double gain;
+  size_t group, format;
+  /// Ties go to the first group: the result depends on nothing else.
+  bool operator<(const Step &other) const {
+    return gain != other.gain ? gain < other.gain : group > other.group;
+  }
+};
+
+class Chooser {
+public:
+  Chooser(ModuleOp module, std::vector<FormatAttrInterface> formats,
+          const CalibratedOptions &options)
+      : module(module), formats(std::move(formats)), options(options) {}
+
+  LogicalResult measure();
+  LogicalResult choose(double budgetBits);
+  /// For adze-convert-weights.
+  std::string rules() const;
+  int64_t elements() const;
+  int64_t bytes() const;
+
+private:
+  void collect();
+  llvm::Error measureMember(Member &member);
+  std::optional<Step> bestStep(size_t group) const;
+
+  ModuleOp module;
+  std::vector<FormatAttrInterface> formats;
+  const CalibratedOptions &options;
+  CalibratedModule with;
+  std::vector<std::unique_ptr<Member>> members;
+  std::vector<Group> groups;
+};
+
+} // namespace
+
+//===-- what there is to choose -------------------------------------------===//
+
+void Chooser::collect() {
+  // Linears that read one value, by the first weight of each.
+  llvm::MapVector<Value, SmallVector<WeightOp>> readers;
+  llvm::DenseSet<Operation *> seen;
+  auto add = [&](Value x, FlatSymbolRefAttr name, Operation *op) {
+    WeightOp weight = lookupWeight(op, name);
+    if (isa<FloatFormatAttr>(Attribute(weight.getWeightType().getFormat())) &&
+        weight.getWeightType().getLayout() == LayoutKind::Rows &&
+        !sourcesOf(weight).empty() && seen.insert(weight).second)
+      readers[x].push_back(weight);
+  };
+  module.walk([&](LinearOp op) { add(op.getX(), op.getWeightAttr(), op); });
+  module.walk([&](EmbedOp op) { add(op.getResult(), op.getTableAttr(), op); });
+  for (auto &[x, weights] : readers) {
+    llvm::MapVector<int64_t, Group> byLayer;
+    for (WeightOp weight : weights) {
+      std::string source = sourcesOf(weight).front();
+      for (int64_t layer : weight.getLayerIndices()) {
+        auto member = std::make_unique<Member>();
+        member->weight = weight;
+        member->layer = layer;
+        member->source = source;
+        member->tensor =
+            weight.isPerLayer() ? nameOfLayer(source, layer) : source;
+        byLayer[layer].members.push_back(member.get());
+        members.push_back(std::move(member));
+      }
+    }
+    for (auto &[layer, group] : byLayer)
+      groups.push_back(std::move(group));
+  }
+}
+
+llvm::Error Chooser::measureMember(Member &member) {
+  WeightType type = member.weight.getWeightType();
+  int64_t k = type.getCols(), stride = llvm::divideCeil(type.getRows(), kRows);
+  InputStatistics input;
+  // An embedding that no linear reads was not seen: its values stand for it.
+  if (with.statistics)
+    if (auto read = with.statisticsOf(member.tensor, /*needsGram=*/false);
+        read && read->columns == k)
+      input = *read;
+    else if (!read)
+      llvm::consumeError(read.takeError());
+  std::vector<float> w;
+  for (int64_t row = 0; row < type.getRows(); row += stride) {
+    w.resize(w.size() + size_t(k));
+    if (llvm::Error error = with.evaluator->readRows(
+            member.weight, member.layer, row, 1, w.data() + w.size() - k))
+      return error;
+  }
+  for (float value : w)
+    if (!std::isfinite(value))
+      return llvm::createStringError("tensor \"" + member.tensor +
+                                     "\" has values that are not finite");
+  auto inTurn = [](int64_t count, function_ref<void(int64_t)> task) {
+    for (int64_t i = 0; i < count; ++i)
+      task(i);
+  };
+  auto size = [&](ArrayRef<float> x) {
+    if (input.columns)
+      return outputOf(x, input, inTurn);
+    double sum = 0;
+    for (float value : x)
+      sum += double(value) * double(value);
+    return sum;
+  };
+  double whole = size(w);
+  for (FormatAttrInterface format : formats) {
+    std::vector<float> change(w.size());
+    std::vector<uint8_t> row(size_t(format.getRowBytes(k)));
+    for (size_t at = 0; at < w.size(); at += size_t(k)) {
+      llvm::MutableArrayRef<float> out(change.data() + at, size_t(k));
+      format.encodeRow(ArrayRef(w).slice(at, size_t(k)), row);
+      format.decodeRow(row, out);
+      for (int64_t i = 0; i < k; ++i)
+        out[i] = w[at + i] - out[i];
+    }
+    member.loss.push_back(whole > 0 ? std::max(0.0, size(change)) / whole : 0);
+    member.bytes.push_back(llvm::divideCeil(type.getRows(), kPanelRows) *
+                           format.getPanelBytes(k));
+  }
+  return llvm::Error::success();
+}
+
+LogicalResult Chooser::measure() {
+  collect();
+  if (members.empty())
+    return success();
+  auto opened = CalibratedModule::open(module, options);
+  if (failed(opened))
+    return failure();
+  with = std::move(*opened);
+  runParallel(module.getContext(), int64_t(members.size()), [&](int64_t i) {
+    members[i]->error = llvm::toString(measureMember(*members[i]));
+  });
+  for (auto &member : members)
+    if (!member->error.empty())
+      return member->weight.emitError() << kPass << ": " << member->error;
+  return success();
+}
+
+//===-- choosing ----------------------------------------------------------===//
+
+int64_t Chooser::elements() const {
+  int64_t sum = 0;
+  for (auto &member : members) {
+    WeightType type = member->weight.getWeightType();
+    sum += type.getRows() * type.getCols();
+  }
+  return sum;
+}
+
+int64_t Chooser::bytes() const {
+  int64_t sum = 0;
+  for (const Group &group : groups)
+    sum += group.bytes(group.chosen);
+  return sum;
+}
+
+/// The step from what is chosen that gains most for a byte.
+std::optional<Step> Chooser::bestStep(size_t index) const {
+  const Group &group = groups[index];
+  std::optional<Step> best;
+  for (size_t f = 0; f < formats.size(); ++f) {
+    double gain = group.loss(group.chosen) - group.loss(f);
+    int64_t bytes = group.bytes(f) - group.bytes(group.chosen);
+    if (gain <= 0 || bytes <= 0)
+      continue;
+    Step step{gain / double(bytes), index, f};
+    if (!best || best->gain < step.gain)
+      best = step;
+  }
+  return best;
+}
+
+LogicalResult Chooser::choose(double budgetBits) {
+  for (Group &group : groups)
+    for (size_t f = 1; f < formats.size(); ++f) {
+      int64_t less = group.bytes(group.chosen) - group.bytes(f);
+      if (less > 0 ||
+          (less == 0 && group.loss(f) < group.loss(group.chosen)))
+        group.chosen = f;
+    }
+  double limit = budgetBits * double(elements()) / 8;
+  int64_t used = bytes();
+  if (double(used) > limit) {
+    std::string least;
+    llvm::raw_string_ostream(least)
+        << llvm::format("%.2f", 8 * double(used) / double(elements()));
+    return module.emitError()
+           << kPass << ": the budget of " << budgetBits
+           << " bits per weight cannot be met: the smallest of the formats "
+              "take "
+           << least << "; raise it, or add a smaller format";
+  }
+  std::priority_queue<Step> steps;
+  for (size_t i = 0; i < groups.size(); ++i)
+    if (auto step = bestStep(i))
+      steps.push(*step);
+  while (!steps.empty()) {
+    Step step = steps.top();
+    steps.pop();
+    Group &group = groups[step.group];
+    int64_t more = group.bytes(step.format) - group.bytes(group.chosen);
+    if (double(used + more) > limit)
+      continue; // a smaller one may still fit
+    group.chosen = step.format;
+    used += more;
+    if (auto next = bestStep(step.group))
+      steps.push(*next);
+  }
+  return success();
+}
+
+std::string Chooser::rules() const {
+  // One rule for a tensor that has one format in all layers.
+  llvm::MapVector<StringRef, llvm::SmallSetVector<size_t, 4>> bySource;
+  llvm::MapVector<size_t, int64_t> weighed;
+  for (const Group &group : groups)
+    for (const Member *member : group.members)
+      bySource[member->source].insert(group.chosen);
+  std::vector<std::string> list;
+  auto add = [&](StringRef pattern, size_t format) {
+    list.push_back(
+        (pattern + "=" + formats[format].getFormatName()).str());
+  };
+  for (const Group &group : groups)
+    for (const Member *member : group.members)
+      if (bySource.find(member->source)->second.size() > 1)
+        add(member->tensor, group.chosen);
+  for (auto &[source, chosen] : bySource)
+    if (chosen.size() == 1) {
+      auto [before, after] = source.split("{}");
+      add(before.size() == source.size() ? source.str()
+                                         : (before + "*" + after).str(),
+          chosen.front());
+    }
+  return llvm::join(list, ",");
+}
+
+//===-- the pass ----------------------------------------------------------===//
+
+namespace {
+
+struct ChooseFormats : adze::impl::ChooseFormatsBase<ChooseFormats> {
+  using ChooseFormatsBase::ChooseFormatsBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    std::vector<FormatAttrInterface> list;
+    SmallVector<StringRef> names;
+    StringRef(formats).split(names, '+');
+    for (StringRef name : names) {
+      auto format = parseFormatName(name, &getContext());
+      if (!format) {
+        module.emitError() << kPass << ": "
+                           << llvm::toString(format.takeError());
+        return signalPassFailure();
+      }
+      list.push_back(*format);
+    }
+    if (!std::isfinite(budget) || budget <= 0) {
+      module.emitError() << kPass
+                         << ": expects budget, the bits per weight, to be a "
+                            "positive number, got "
+                         << double(budget);
+      return signalPassFailure();
+    }
+    CalibratedOptions with{kPass, statistics, "", table,
+                           /*needsStatistics=*/false, /*needsStore=*/false};
+    Chooser chooser(module, std::move(list), with);
+    if (failed(chooser.measure()))
+      return signalPassFailure();
+    if (!chooser.elements()) {
+      reportMissed(module, kPass, "there is no matrix of floats to choose for");
+      return;
+    }
+    if (failed(chooser.choose(budget)))
+      return signalPassFailure();
+    std::string rules = chooser.rules();
+    std::string text;
+    llvm::raw_string_ostream(text)
+        << llvm::format("%.2f bits per weight of %.2f: ",
+                        8 * double(chooser.bytes()) /
+                            double(chooser.elements()),
+                        double(budget))
+        << rules;
+    reportFired(module, kPass, text);
+    module->setAttr(kFormatsAttrName,
+                    StringAttr::get(&getContext(), rules));
+    OpPassManager passes(ModuleOp::getOperationName());
+    passes.addPass(createSplitLayers({rules}));
+    passes.addPass(createConvertWeights({rules}));
+    if (failed(runPipeline(passes, module)))
+      signalPassFailure();
+  }
+};
+
+} // namespace
