@@ -9,6 +9,7 @@
 #include "TextTokens.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Activations.h"
+#include "adze/Transforms/PruneRules.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -30,6 +31,13 @@ Result<void> adze::checkWeights(const std::string &weights) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<AdzeDialect>();
   auto rules = parseFormatRules(weights, &context);
+  if (!rules)
+    return toError(rules.takeError());
+  return {};
+}
+
+Result<void> adze::checkPrune(const std::string &prune) {
+  auto rules = parsePruneRules(prune);
   if (!rules)
     return toError(rules.takeError());
   return {};
@@ -219,7 +227,12 @@ Result<Model> adze::compile(const std::string &model,
 Result<void> adze::emitModule(const std::string &model,
                               const std::string &point,
                               const std::string &output,
-                              const CompileOptions &options) {
+                              const CompileOptions &given) {
+  // What the module names must outlive the compiler.
+  CompileOptions options = given;
+  if (!options.prune.empty() && options.calibration.empty() &&
+      options.store.empty())
+    options.store = output + ".store";
   if (point == "scheduled")
     return adze::Error{ADZE_INVALID_ARGUMENT,
                        "a scheduled module cannot be read again as a model",

@@ -4,6 +4,7 @@
 
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Transforms/Activations.h"
+#include "adze/Transforms/PruneRules.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -15,7 +16,62 @@ static constexpr llvm::StringLiteral kPoints[] = {
 
 llvm::ArrayRef<llvm::StringLiteral> adze::extensionPoints() { return kPoints; }
 
-/// The pass that rounds by a calibration. Paths may have blanks.
+/// "pass{a="b" ...}" of the options that are not empty. Paths may have blanks.
+static std::string
+passWith(StringRef name, llvm::ArrayRef<std::pair<StringRef, StringRef>> list) {
+  std::string text = name.str() + "{";
+  for (auto [option, value] : list)
+    if (!value.empty())
+      text += (option + "=\"" + value + "\" ").str();
+  text.back() = '}';
+  return text;
+}
+
+/// Whether masks are chosen with the codes, in one sweep of adze-gptq.
+static bool prunesInSweep(const PipelineOptions &options) {
+  auto isDefault = [](StringRef value, StringRef name) {
+    return value.empty() || value == name;
+  };
+  return !options.prune.empty() && !options.calibration.empty() &&
+         !options.weights.empty() && isDefault(options.method, "gptq") &&
+         isDefault(options.pruneMethod, "sparsegpt") &&
+         isDefault(options.pruneAllocate, "uniform");
+}
+
+/// The pass that prunes.
+static bool pruningPass(const PipelineOptions &options, std::string &text,
+                        std::string &error) {
+  StringRef method = options.pruneMethod, allocate = options.pruneAllocate;
+  auto wrong = [&](const llvm::Twine &message) {
+    error = message.str();
+    return false;
+  };
+  if (options.prune.empty())
+    return wrong("a method of pruning is given, and nothing to prune: say what "
+                 "becomes zero, such as 0.5 or 2:4");
+  if (!method.empty())
+    if (auto parsed = parsePruneMethod(method); !parsed)
+      return wrong(llvm::toString(parsed.takeError()));
+  if (!allocate.empty() &&
+      !llvm::is_contained({"uniform", "global", "sensitivity"}, allocate))
+    return wrong("unknown allocation \"" + allocate +
+                 "\": expected uniform, global or sensitivity");
+  bool needs =
+      allocate == "sensitivity" || (!method.empty() && method != "magnitude");
+  if (options.calibration.empty() && needs)
+    return wrong((allocate == "sensitivity" ? "the allocation sensitivity"
+                                            : "the method " + method) +
+                 llvm::Twine(" needs a calibration"));
+  text = passWith("adze-prune", {{"rules", options.prune},
+                                 {"method", method},
+                                 {"allocate", allocate},
+                                 {"statistics", options.calibration},
+                                 {"store", options.store},
+                                 {"table", options.table}});
+  return true;
+}
+
+/// The pass that rounds by a calibration.
 static bool roundingPass(const PipelineOptions &options, std::string &text,
                          std::string &error) {
   StringRef method = options.method;
@@ -36,15 +92,12 @@ static bool roundingPass(const PipelineOptions &options, std::string &text,
         "format, such as int4:g128, for them";
     return false;
   }
-  text = method == "gptq" ? "adze-gptq{" : "adze-search-scales{";
-  auto add = [&](StringRef name, StringRef value) {
-    if (!value.empty())
-      text += (name + "=\"" + value + "\" ").str();
-  };
-  add("statistics", options.calibration);
-  add("store", options.store);
-  add("table", options.table);
-  text.back() = '}';
+  text = passWith(method == "gptq" ? "adze-gptq" : "adze-search-scales",
+                  {{"prune", prunesInSweep(options) ? StringRef(options.prune)
+                                                    : StringRef()},
+                   {"statistics", options.calibration},
+                   {"store", options.store},
+                   {"table", options.table}});
   return true;
 }
 
@@ -104,14 +157,26 @@ bool adze::buildPipeline(const PipelineOptions &options,
   }
 
   point("after-import");
+  bool prunes = !options.prune.empty() || !options.pruneMethod.empty() ||
+                !options.pruneAllocate.empty();
+  std::string prune;
+  if (prunes && !pruningPass(options, prune, error))
+    return false;
+  bool inSweep = prunesInSweep(options);
+  if (prunes && !inSweep)
+    pass(prune);
   if (!options.weights.empty())
     pass("adze-convert-weights{format=" + options.weights + "}");
-  if (!options.calibration.empty() || !options.method.empty()) {
+  // A calibration may be for pruning only.
+  if (!options.method.empty() ||
+      (!options.calibration.empty() && !(prunes && options.weights.empty()))) {
     std::string text;
     if (!roundingPass(options, text, error))
       return false;
     pass(text);
   }
+  if (inSweep)
+    pass(prune); // what is left in floating point
   point("after-compress");
   pass("adze-hoist-take-rows");
   pass("adze-normalize-rotary");

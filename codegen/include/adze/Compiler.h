@@ -39,6 +39,16 @@ struct CompileOptions {
   /// (also where it is empty) or search. The codes go to the weight store
   /// `store` (empty: `weights` in the calibration's folder).
   std::string calibration, method, store;
+  /// What becomes zero, by tensor name ("*down_proj=0,*=2:4", first match) or
+  /// for all matrices of layers: an amount of the elements ("0.5"), N of M
+  /// neighbours that are kept ("2:4"), or an amount of blocks ("0.5:16x32").
+  /// checkPrune says what is wrong with one. `pruneMethod` says how it is
+  /// chosen: magnitude, wanda or sparsegpt (where there is a calibration, which
+  /// the latter two need, and it is empty). With `pruneAllocate` amounts are of
+  /// all weights of a rule together: global (one threshold) or sensitivity (the
+  /// least loss of what weights compute). Weights go to `store`; where that and
+  /// `calibration` are empty, to a folder that is removed with the compiler.
+  std::string prune, pruneMethod, pruneAllocate;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;
@@ -82,6 +92,9 @@ struct CompileOptions {
 /// says what is expected. Names of tensors are checked when a model is
 /// compiled.
 Result<void> checkWeights(const std::string &weights);
+
+/// Whether `prune` is something that CompileOptions::prune takes.
+Result<void> checkPrune(const std::string &prune);
 
 /// Whether `activations` is something that CompileOptions::activations takes.
 Result<void> checkActivations(const std::string &activations);

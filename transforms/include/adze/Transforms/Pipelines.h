@@ -28,6 +28,11 @@ struct PipelineOptions {
   /// search. Codes go to the weight store `store`; `table` is the module's
   /// weight table, if it does not name one.
   std::string calibration, method, store, table;
+  /// What becomes zero, rules as in adze-prune; empty: nothing. `pruneMethod`:
+  /// magnitude (where it is empty and there is no calibration), wanda or
+  /// sparsegpt; `pruneAllocate`: uniform (also where it is empty), global or
+  /// sensitivity. Weights go to `store` too.
+  std::string prune, pruneMethod, pruneAllocate;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
