@@ -10,6 +10,8 @@
 #include "TextTokens.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Activations.h"
+#include "adze/Transforms/Pipelines.h"
+#include "adze/Transforms/PruneRules.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -28,9 +30,24 @@ std::string adze::compilerVersion() {
 }
 
 Result<void> adze::checkWeights(const std::string &weights) {
+  if (llvm::StringRef(weights).starts_with("mixed:")) {
+    if (mixedBudget(weights))
+      return {};
+    return Error{ADZE_INVALID_ARGUMENT,
+                 "expects bits per weight, such as mixed:4.5bpw, got \"" +
+                     weights + "\"",
+                 ""};
+  }
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<AdzeDialect>();
   auto rules = parseFormatRules(weights, &context);
+  if (!rules)
+    return toError(rules.takeError());
+  return {};
+}
+
+Result<void> adze::checkPrune(const std::string &prune) {
+  auto rules = parsePruneRules(prune);
   if (!rules)
     return toError(rules.takeError());
   return {};
@@ -231,7 +248,12 @@ Result<Model> adze::compile(const std::string &model,
 Result<void> adze::emitModule(const std::string &model,
                               const std::string &point,
                               const std::string &output,
-                              const CompileOptions &options) {
+                              const CompileOptions &given) {
+  // What the module names must outlive the compiler.
+  CompileOptions options = given;
+  if (!options.prune.empty() && options.calibration.empty() &&
+      options.store.empty())
+    options.store = output + ".store";
   if (point == "scheduled")
     return adze::Error{ADZE_INVALID_ARGUMENT,
                        "a scheduled module cannot be read again as a model",

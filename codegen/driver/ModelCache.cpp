@@ -208,6 +208,9 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
       return fileError(statistics, code);
   }
   key.field(options.method);
+  key.field(options.prune);
+  key.field(options.pruneMethod);
+  key.field(options.pruneAllocate);
   key.field(options.kv);
   key.field(options.activations);
   key.field(options.target);

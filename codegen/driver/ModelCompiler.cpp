@@ -104,6 +104,8 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
 ModelCompiler::~ModelCompiler() {
   // The module and the evaluator's inputs go before the context.
   moduleRef = nullptr;
+  if (!ownStore.empty())
+    llvm::sys::fs::remove_directories(ownStore);
 }
 
 llvm::Error ModelCompiler::diagnosed(const llvm::Twine &fallback) {
@@ -227,7 +229,10 @@ ModelCompiler::pipelineSteps(StringRef table) {
   pipeline.weights = options.weights;
   pipeline.calibration = options.calibration;
   pipeline.method = options.method;
-  pipeline.store = options.store;
+  pipeline.prune = options.prune;
+  pipeline.pruneMethod = options.pruneMethod;
+  pipeline.pruneAllocate = options.pruneAllocate;
+  pipeline.store = options.store.empty() ? ownStore : options.store;
   if (pipeline.store.empty() && !options.calibration.empty())
     pipeline.store = options.calibration + "/weights";
   pipeline.table = table;
@@ -271,13 +276,20 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   // written for them, and goes when they are done.
   llvm::SmallString<256> table;
   llvm::FileRemover remover;
-  if (!options.calibration.empty() && source) {
+  if ((makesWeights() || mixedBudget(options.weights)) && source) {
     if (std::error_code code =
             llvm::sys::fs::createTemporaryFile("adze-weights", "json", table))
       return asError("cannot make a temporary file: " + code.message());
     remover.setFile(table);
     if (llvm::Error error = writeTable(table))
       return error;
+  }
+  if (makesWeights() && options.calibration.empty() && options.store.empty()) {
+    llvm::SmallString<256> folder;
+    if (std::error_code code =
+            llvm::sys::fs::createUniqueDirectory("adze-weights", folder))
+      return asError("cannot make a temporary folder: " + code.message());
+    ownStore = folder.str().str();
   }
   auto steps = pipelineSteps(table);
   if (!steps)
@@ -310,9 +322,9 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     return asError("cancelled");
   if (passes.empty())
     return llvm::Error::success();
-  if (llvm::Error error = options.calibration.empty()
-                              ? runPasses(*moduleRef, llvm::join(passes, ","))
-                              : runRounding(passes))
+  if (llvm::Error error = makesWeights()
+                              ? runRounding(passes)
+                              : runPasses(*moduleRef, llvm::join(passes, ",")))
     return error;
   bool rounds =
       moduleRef->walk([](QuantizeOp) { return WalkResult::interrupt(); })
@@ -599,7 +611,8 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
     proofJson[key] = value;
   for (auto [key, name] :
        {std::pair<StringRef, StringRef>("scaling", kScalingAttrName),
-        std::pair<StringRef, StringRef>("rounding", kRoundingAttrName)}) {
+        std::pair<StringRef, StringRef>("rounding", kRoundingAttrName),
+        std::pair<StringRef, StringRef>("pruning", kPruningAttrName)}) {
     auto report = (*moduleRef)->getAttrOfType<StringAttr>(name);
     if (!report)
       continue;

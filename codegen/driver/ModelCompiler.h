@@ -92,6 +92,10 @@ private:
   size_t addPlan(llvm::json::Object plan);
   llvm::Error readEntries(mlir::ModuleOp scheduled);
   void addActivations(llvm::json::Object &meta);
+  /// Whether passes compute weights that no expression can.
+  bool makesWeights() const {
+    return !options.calibration.empty() || !options.prune.empty();
+  }
   bool report(const char *stage, uint64_t done, uint64_t total);
 
   const CompileOptions &options;
@@ -102,6 +106,7 @@ private:
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<WeightSource> source;
   WeightTable *tableSource = nullptr; // `source`, where it is a table
+  std::string ownStore;               // a folder that goes with the compiler
   mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
   std::string text; // tokenizer table
   std::vector<std::string> messages;

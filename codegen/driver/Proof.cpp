@@ -18,6 +18,9 @@ json::Object adze::recipeJson(const CompileOptions &options) {
                       {"activations", options.activations},
                       {"kv", options.kv},
                       {"method", options.method},
+                      {"prune", options.prune},
+                      {"prune_method", options.pruneMethod},
+                      {"prune_allocate", options.pruneAllocate},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

@@ -34,8 +34,8 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
   auto *calibration =
       command
           .add_option("--calibration", options.calibration,
-                      "round integer weights by what they read: the\n"
-                      "folder of adze calibrate")
+                      "round integer weights, and prune, by what weights\n"
+                      "read: the folder of adze calibrate")
           ->type_name("FOLDER")
           ->group(group);
   command
@@ -54,10 +54,40 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->group(group);
   command
       .add_option("--store", options.store,
-                  "folder that codes and factors go to\n"
+                  "folder for codes, factors and pruned weights\n"
                   "(default: weights in the calibration's folder)")
       ->type_name("FOLDER")
-      ->needs(calibration)
+      ->group(group);
+  auto *prune =
+      command
+          .add_option("--prune", options.prune,
+                      "set weights of layers to zero: an amount (0.5), N\n"
+                      "of M that are kept (2:4), or blocks (0.5:16x32);\n"
+                      "or by tensor name '*down_proj=0,*=2:4', first match")
+          ->check(CLI::Validator(
+              [](const std::string &text) {
+                auto result = checkPrune(text);
+                return result ? std::string() : result.error().message;
+              },
+              ""))
+          ->type_name("ZEROS")
+          ->group(group);
+  command
+      .add_option("--prune-method", options.pruneMethod,
+                  "which ones: magnitude, or with --calibration wanda\n"
+                  "or sparsegpt (the default there)")
+      ->check(CLI::IsMember({"magnitude", "wanda", "sparsegpt"}))
+      ->type_name("METHOD")
+      ->needs(prune)
+      ->group(group);
+  command
+      .add_option("--prune-allocate", options.pruneAllocate,
+                  "amounts of each weight (uniform), or of all of a\n"
+                  "rule together: global, or by sensitivity\n"
+                  "(default: uniform)")
+      ->check(CLI::IsMember({"uniform", "global", "sensitivity"}))
+      ->type_name("HOW")
+      ->needs(prune)
       ->group(group);
   command
       .add_option("--kv", options.kv,
@@ -131,10 +161,10 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.calibration.empty() ||
-         !options.kv.empty() || !options.activations.empty() ||
-         !options.target.empty() || !options.disable.empty() ||
-         !options.generic.empty() || !options.plugins.empty() ||
-         !options.insert.empty();
+         !options.prune.empty() || !options.kv.empty() ||
+         !options.activations.empty() || !options.target.empty() ||
+         !options.disable.empty() || !options.generic.empty() ||
+         !options.plugins.empty() || !options.insert.empty();
 }
 
 bool adze::tools::isArtefact(const std::string &path) {

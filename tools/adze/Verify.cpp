@@ -195,12 +195,30 @@ void printRounding(const json::Object &rounding) {
               percent(output).c_str(), percent(plain).c_str());
 }
 
+void printPruning(const json::Object &pruning) {
+  const json::Array *weights = pruning.getArray("weights");
+  double output = 0, zeros = 0;
+  size_t count = weights ? weights->size() : 0, measured = 0;
+  for (size_t i = 0; i < count; ++i)
+    if (const json::Object *row = (*weights)[i].getAsObject()) {
+      zeros += row->getNumber("zeros").value_or(0) / double(count);
+      measured += row->getNumber("output").has_value();
+      output += row->getNumber("output").value_or(0);
+    }
+  std::printf("proof: %zu weights were pruned: %s zeros in the mean", count,
+              percent(zeros).c_str());
+  if (measured)
+    std::printf(", error of what they compute %s",
+                percent(output / double(measured)).c_str());
+  std::printf("\n");
+}
+
 void printProof(const json::Object &proof) {
   if (proof.empty())
     return;
   std::string recipe;
   if (const json::Object *options = proof.getObject("recipe"))
-    for (const char *key : {"weights", "activations", "kv"})
+    for (const char *key : {"weights", "prune", "activations", "kv"})
       if (auto value = options->getString(key); value && !value->empty())
         recipe +=
             std::string(recipe.empty() ? "" : ", ") + key + " " + value->str();
@@ -213,6 +231,8 @@ void printProof(const json::Object &proof) {
     printErrors(*errors);
   if (const json::Object *rounding = proof.getObject("rounding"))
     printRounding(*rounding);
+  if (const json::Object *pruning = proof.getObject("pruning"))
+    printPruning(*pruning);
   if (const json::Object *packing = proof.getObject("packing"))
     std::printf("proof: panels of %lld packed weights equal the rows they are "
                 "made of\n",

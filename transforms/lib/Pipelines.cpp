@@ -4,6 +4,7 @@
 
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Transforms/Activations.h"
+#include "adze/Transforms/PruneRules.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -36,10 +37,75 @@ static std::vector<StringRef> passesOf(StringRef method) {
   return {scaling.empty() ? rounding : scaling};
 }
 
+std::optional<double> adze::mixedBudget(StringRef weights) {
+  double bits = 0;
+  if (!weights.consume_front("mixed:"))
+    return std::nullopt;
+  weights.consume_back("bpw");
+  if (weights.getAsDouble(bits) || !(bits > 0) || bits > 64)
+    return std::nullopt;
+  return bits;
+}
+
 bool adze::isMethodName(StringRef method) { return !passesOf(method).empty(); }
 
-/// The passes that go by a calibration. Paths may have blanks.
-static bool roundingPasses(const PipelineOptions &options,
+/// "pass{a="b" ...}" of the options that are not empty. Paths may have blanks.
+static std::string
+passWith(StringRef name, llvm::ArrayRef<std::pair<StringRef, StringRef>> list) {
+  std::string text = name.str() + "{";
+  for (auto [option, value] : list)
+    if (!value.empty())
+      text += (option + "=\"" + value + "\" ").str();
+  text.back() = '}';
+  return text;
+}
+
+/// Whether masks are chosen with the codes, in one sweep of adze-gptq.
+static bool prunesInSweep(const PipelineOptions &options) {
+  auto isDefault = [](StringRef value, StringRef name) {
+    return value.empty() || value == name;
+  };
+  return !options.prune.empty() && !options.calibration.empty() &&
+         !options.weights.empty() && isDefault(options.method, "gptq") &&
+         isDefault(options.pruneMethod, "sparsegpt") &&
+         isDefault(options.pruneAllocate, "uniform");
+}
+
+/// The pass that prunes.
+static bool pruningPass(const PipelineOptions &options, std::string &text,
+                        std::string &error) {
+  StringRef method = options.pruneMethod, allocate = options.pruneAllocate;
+  auto wrong = [&](const llvm::Twine &message) {
+    error = message.str();
+    return false;
+  };
+  if (options.prune.empty())
+    return wrong("a method of pruning is given, and nothing to prune: say what "
+                 "becomes zero, such as 0.5 or 2:4");
+  if (!method.empty())
+    if (auto parsed = parsePruneMethod(method); !parsed)
+      return wrong(llvm::toString(parsed.takeError()));
+  if (!allocate.empty() &&
+      !llvm::is_contained({"uniform", "global", "sensitivity"}, allocate))
+    return wrong("unknown allocation \"" + allocate +
+                 "\": expected uniform, global or sensitivity");
+  bool needs =
+      allocate == "sensitivity" || (!method.empty() && method != "magnitude");
+  if (options.calibration.empty() && needs)
+    return wrong((allocate == "sensitivity" ? "the allocation sensitivity"
+                                            : "the method " + method) +
+                 llvm::Twine(" needs a calibration"));
+  text = passWith("adze-prune", {{"rules", options.prune},
+                                 {"method", method},
+                                 {"allocate", allocate},
+                                 {"statistics", options.calibration},
+                                 {"store", options.store},
+                                 {"table", options.table}});
+  return true;
+}
+
+/// The passes that go by a calibration; `table` is for the first of them.
+static bool roundingPasses(const PipelineOptions &options, StringRef table,
                            std::vector<std::string> &texts,
                            std::string &error) {
   StringRef method = options.method;
@@ -61,19 +127,15 @@ static bool roundingPasses(const PipelineOptions &options,
         "format, such as int4:g128, for them";
     return false;
   }
-  for (StringRef pass : passes) {
-    std::string &text = texts.emplace_back((pass + "{").str());
-    auto add = [&](StringRef name, StringRef value) {
-      if (!value.empty())
-        text += (name + "=\"" + value + "\" ").str();
-    };
-    add("statistics", options.calibration);
-    add("store", options.store);
-    // After the first the module names one.
-    if (pass == passes.front())
-      add("table", options.table);
-    text.back() = '}';
-  }
+  bool inSweep = prunesInSweep(options);
+  for (StringRef pass : passes)
+    texts.push_back(passWith(
+        pass, {{"prune", inSweep && pass == "adze-gptq"
+                             ? StringRef(options.prune)
+                             : StringRef()},
+               {"statistics", options.calibration},
+               {"store", options.store},
+               {"table", pass == passes.front() ? table : StringRef()}}));
   return true;
 }
 
@@ -133,16 +195,41 @@ bool adze::buildPipeline(const PipelineOptions &options,
   }
 
   point("after-import");
-  if (StringRef(options.weights).contains('='))
-    pass("adze-split-layers{format=" + options.weights + "}");
-  if (!options.weights.empty())
+  bool prunes = !options.prune.empty() || !options.pruneMethod.empty() ||
+                !options.pruneAllocate.empty();
+  // Once a pass has made weights the module names a table that has them.
+  StringRef table = options.table;
+  std::string prune;
+  if (prunes && !pruningPass(options, table, prune, error))
+    return false;
+  bool inSweep = prunesInSweep(options);
+  if (prunes && !inSweep) {
+    pass(prune);
+    table = "";
+  }
+  if (auto budget = mixedBudget(options.weights)) {
+    pass(passWith("adze-choose-formats",
+                  {{"budget", std::to_string(*budget)},
+                   {"statistics", options.calibration},
+                   {"table", table}}));
+  } else if (!options.weights.empty()) {
+    if (StringRef(options.weights).contains('='))
+      pass("adze-split-layers{format=" + options.weights + "}");
     pass("adze-convert-weights{format=" + options.weights + "}");
-  if (!options.calibration.empty() || !options.method.empty()) {
+  }
+  // A calibration may be for pruning only.
+  if (!options.method.empty() ||
+      (!options.calibration.empty() && !(prunes && options.weights.empty()))) {
     std::vector<std::string> texts;
-    if (!roundingPasses(options, texts, error))
+    if (!roundingPasses(options, table, texts, error))
       return false;
     for (StringRef text : texts)
       pass(text);
+  }
+  if (inSweep) { // what is left in floating point
+    if (!pruningPass(options, "", prune, error))
+      return false;
+    pass(prune);
   }
   point("after-compress");
   pass("adze-hoist-take-rows");

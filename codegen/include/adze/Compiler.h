@@ -33,6 +33,9 @@ struct CompileOptions {
   /// One format (f32, bf16, f16, int8, int4, int4:g32, ...) or rules by tensor
   /// name ("lm_head=int8,*=int4:g128", first match); empty: as the checkpoint
   /// has them. checkWeights says what is wrong with one.
+  /// "mixed:4.5bpw" chooses among int4:g128, int4:g32 and int8 for each matrix
+  /// of each layer, within so many bits per weight, by what each loses (on a
+  /// calibration's inputs, where there is one).
   std::string weights;
   /// Folder that adze::calibrate wrote for this model: integer weights that
   /// only linears read are scaled and rounded by what they read. `method` says
@@ -41,6 +44,16 @@ struct CompileOptions {
   /// to the weight store `store` (empty: `weights` in the calibration's
   /// folder).
   std::string calibration, method, store;
+  /// What becomes zero, by tensor name ("*down_proj=0,*=2:4", first match) or
+  /// for all matrices of layers: an amount of the elements ("0.5"), N of M
+  /// neighbours that are kept ("2:4"), or an amount of blocks ("0.5:16x32").
+  /// checkPrune says what is wrong with one. `pruneMethod` says how it is
+  /// chosen: magnitude, wanda or sparsegpt (where there is a calibration, which
+  /// the latter two need, and it is empty). With `pruneAllocate` amounts are of
+  /// all weights of a rule together: global (one threshold) or sensitivity (the
+  /// least loss of what weights compute). Weights go to `store`; where that and
+  /// `calibration` are empty, to a folder that is removed with the compiler.
+  std::string prune, pruneMethod, pruneAllocate;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;
@@ -84,6 +97,9 @@ struct CompileOptions {
 /// says what is expected. Names of tensors are checked when a model is
 /// compiled.
 Result<void> checkWeights(const std::string &weights);
+
+/// Whether `prune` is something that CompileOptions::prune takes.
+Result<void> checkPrune(const std::string &prune);
 
 /// Whether `activations` is something that CompileOptions::activations takes.
 Result<void> checkActivations(const std::string &activations);

@@ -41,6 +41,7 @@ public:
   CompressReport(const Statistics *statistics, llvm::StringRef pass);
   void add(llvm::json::Object weight) { weights.push_back(std::move(weight)); }
   size_t size() const { return weights.size(); }
+  llvm::json::Value whole() const;
   /// On one line.
   std::string text() const;
   llvm::Error write(llvm::StringRef path) const;
@@ -48,8 +49,6 @@ public:
 private:
   llvm::json::Object root; // but the weights
   llvm::json::Array weights;
-
-  llvm::json::Value whole() const;
 };
 
 } // namespace adze::detail

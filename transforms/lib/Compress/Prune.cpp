@@ -109,6 +109,12 @@ bool Pruning::onlyLinearsRead(WeightOp weight) {
 }
 
 LogicalResult Pruning::findCandidates() {
+  llvm::StringSet<> before = prunedBefore(module);
+  auto isPruned = [&](WeightOp weight) {
+    std::string name =
+        nameOfLayer(sourcesOf(weight).front(), weight.getLayerIndices()[0]);
+    return before.contains(name);
+  };
   for (auto weight : module.getOps<WeightOp>()) {
     WeightType type = weight.getWeightType();
     bool isMade = !weight.isSource() && !getUnpack(weight);
@@ -120,7 +126,9 @@ LogicalResult Pruning::findCandidates() {
     if (!*zeros)
       continue;
     StringRef why;
-    if (!isa<FloatFormatAttr>(Attribute(type.getFormat())))
+    if (isPruned(weight))
+      why = "it is pruned already";
+    else if (!isa<FloatFormatAttr>(Attribute(type.getFormat())))
       why = "it is stored as codes, not as floating point numbers";
     else if (!onlyLinearsRead(weight))
       why = "more than linears read it";

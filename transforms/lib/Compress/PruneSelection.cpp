@@ -86,29 +86,38 @@ FailureOr<const ZerosPattern *> PruneSelection::choose(WeightOp weight) {
   return &zeros;
 }
 
-void adze::detail::addPruning(ModuleOp module, const CompressReport &report) {
-  auto text = [](const llvm::json::Value &value) {
-    std::string out;
-    llvm::raw_string_ostream(out) << value;
-    return out;
-  };
-  std::string all = report.text();
-  // What is there was written by these passes; anything else is replaced.
-  if (auto before = module->getAttrOfType<StringAttr>(kPruningAttrName)) {
-    auto old = llvm::json::parse(before.getValue());
-    auto now = llvm::json::parse(all);
-    llvm::json::Array *first = nullptr, *second = nullptr;
-    if (old && now && old->getAsObject() && now->getAsObject()) {
-      first = old->getAsObject()->getArray("weights");
-      second = now->getAsObject()->getArray("weights");
-    }
-    if (first && second) {
-      for (llvm::json::Value &weight : *first)
-        second->insert(second->end(), std::move(weight));
-      all = text(*now);
-    }
-    llvm::consumeError(old.takeError());
-    llvm::consumeError(now.takeError());
+//===-- the module's report -----------------------------------------------===//
+
+/// The report that is there; null if it is none of these passes'.
+static llvm::json::Value reportOf(ModuleOp module) {
+  auto text = module->getAttrOfType<StringAttr>(kPruningAttrName);
+  auto parsed = llvm::json::parse(text ? text.getValue() : StringRef("null"));
+  if (!parsed) {
+    llvm::consumeError(parsed.takeError());
+    return nullptr;
   }
-  module->setAttr(kPruningAttrName, StringAttr::get(module.getContext(), all));
+  llvm::json::Object *object = parsed->getAsObject();
+  return object && object->getArray("weights") ? std::move(*parsed) : nullptr;
+}
+
+llvm::StringSet<> adze::detail::prunedBefore(ModuleOp module) {
+  llvm::StringSet<> names;
+  llvm::json::Value report = reportOf(module);
+  if (const llvm::json::Object *object = report.getAsObject())
+    for (const llvm::json::Value &weight : *object->getArray("weights"))
+      if (const llvm::json::Object *entry = weight.getAsObject())
+        names.insert(entry->getString("tensor").value_or(""));
+  return names;
+}
+
+void adze::detail::addPruning(ModuleOp module, const CompressReport &report) {
+  llvm::json::Value before = reportOf(module), now = report.whole();
+  if (llvm::json::Object *object = before.getAsObject()) {
+    llvm::json::Array &all = *now.getAsObject()->getArray("weights");
+    for (llvm::json::Value &weight : *object->getArray("weights"))
+      all.push_back(std::move(weight));
+  }
+  std::string text;
+  llvm::raw_string_ostream(text) << now;
+  module->setAttr(kPruningAttrName, StringAttr::get(module.getContext(), text));
 }

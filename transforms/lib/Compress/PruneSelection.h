@@ -8,6 +8,7 @@
 #include "CompressReport.h"
 #include "adze/Transforms/PruneRules.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace adze::detail {
 
@@ -31,6 +32,9 @@ private:
   llvm::StringRef pass;
   std::vector<PruneRule> rules;
 };
+
+/// Tensors that an earlier pass has pruned.
+llvm::StringSet<> prunedBefore(mlir::ModuleOp module);
 
 /// The report as the module's, after what an earlier pass has put there.
 void addPruning(mlir::ModuleOp module, const CompressReport &report);

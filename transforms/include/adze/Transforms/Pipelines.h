@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ inline constexpr llvm::StringLiteral kMethodNames =
     "as awq+gptq";
 bool isMethodName(llvm::StringRef method);
 
+/// The bits per weight of "mixed:4.5" or "mixed:4.5bpw", which formats are
+/// chosen for by adze-choose-formats; nothing for other weights.
+std::optional<double> mixedBudget(llvm::StringRef weights);
+
 struct PipelineOptions {
   /// A format or rules, see adze-convert-weights; empty: as the checkpoint has
   /// them.
@@ -35,6 +40,11 @@ struct PipelineOptions {
   /// gptq. Codes and factors go to the weight store `store`; `table` is the
   /// module's weight table, if it does not name one.
   std::string calibration, method, store, table;
+  /// What becomes zero, rules as in adze-prune; empty: nothing. `pruneMethod`:
+  /// magnitude (where it is empty and there is no calibration), wanda or
+  /// sparsegpt; `pruneAllocate`: uniform (also where it is empty), global or
+  /// sensitivity. Weights go to `store` too.
+  std::string prune, pruneMethod, pruneAllocate;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
