@@ -7,6 +7,8 @@
 #include "ModelCompiler.h"
 #include "Proof.h"
 #include "StepProfile.h"
+#include "adze/Transforms/Pipelines.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringRef.h"
 
@@ -16,10 +18,22 @@ namespace json = llvm::json;
 
 //===-- recipes -----------------------------------------------------------===//
 
+namespace {
+/// The named fields of a recipe but the weights, in the order of its text.
+struct Field {
+  StringRef name;
+  std::string Recipe::*value;
+};
+constexpr Field kFields[] = {{"method", &Recipe::method},
+                             {"prune", &Recipe::prune},
+                             {"prune-method", &Recipe::pruneMethod}};
+} // namespace
+
 std::string Recipe::text() const {
   std::string text = weights;
-  if (!method.empty())
-    text += (text.empty() ? "method=" : " method=") + method;
+  for (auto [name, value] : kFields)
+    if (!(this->*value).empty())
+      text += (text.empty() ? "" : " ") + name.str() + "=" + this->*value;
   return text.empty() ? "as it is" : text;
 }
 
@@ -35,19 +49,29 @@ Result<Recipe> adze::parseRecipe(const std::string &text) {
   llvm::SplitString(rest, words);
   for (StringRef word : words) {
     // Rules by tensor name have an "=" of their own.
-    if (word.consume_front("method=")) {
-      recipe.method = word.str();
+    const Field *field = llvm::find_if(kFields, [&](const Field &f) {
+      return word.split('=').first == f.name && word.contains('=');
+    });
+    if (field != std::end(kFields)) {
+      recipe.*field->value = word.split('=').second.str();
     } else if (word.consume_front("weights=") || recipe.weights.empty()) {
-      if (auto known = checkWeights(word.str()); !known)
-        return known.error();
       recipe.weights = word.str();
     } else {
       return Error{ADZE_INVALID_ARGUMENT,
-                   "a recipe is weights=FORMAT method=NAME, got \"" +
+                   "a recipe is weights=FORMAT with method=, prune= and "
+                   "prune-method= where they are wanted, got \"" +
                        word.str() + "\" in \"" + text + "\"",
                    ""};
     }
   }
+  if (!recipe.weights.empty())
+    if (auto known = checkWeights(recipe.weights); !known)
+      return known.error();
+  if (auto known = checkMethod(recipe.method); !known)
+    return known.error();
+  if (!recipe.prune.empty())
+    if (auto known = checkPrune(recipe.prune); !known)
+      return known.error();
   return recipe;
 }
 
@@ -61,13 +85,27 @@ struct Priced {
   StepProfile profile;
 };
 
+/// Formats chosen for each matrix within so many bits per weight.
+std::string mixedName(double bits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "mixed:%.3gbpw", bits);
+  return text;
+}
+
 CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   CompileOptions options = base;
   options.weights = recipe.weights;
   options.method = recipe.method;
+  options.prune = recipe.prune;
+  options.pruneMethod = recipe.pruneMethod;
+  if (recipe.prune.empty())
+    options.pruneAllocate.clear();
   options.proofText.clear();
-  if (recipe.method.empty() && !StringRef(recipe.weights).contains("int"))
-    options.calibration.clear(); // nothing is rounded by it
+  StringRef weights = recipe.weights;
+  bool rounds = weights.contains("int") || mixedBudget(weights);
+  bool prunesByIt = !recipe.prune.empty() && recipe.pruneMethod != "magnitude";
+  if (recipe.method.empty() && !rounds && !prunesByIt)
+    options.calibration.clear(); // nothing goes by it
   return options;
 }
 
@@ -83,6 +121,7 @@ public:
     Priced priced;
     Candidate &c = priced.candidate;
     c.recipe = recipe;
+    c.isSparse = !recipe.prune.empty();
     if (auto timed = time(options, priced); !timed)
       return timed.error();
     if (how.text.empty())
@@ -139,19 +178,69 @@ std::vector<Recipe> recipesOf(const CompileOptions &options,
   if (!how.recipes.empty())
     return how.recipes;
   std::vector<Recipe> recipes;
-  auto add = [&](const std::string &weights, const std::string &method) {
-    for (const Recipe &known : recipes)
-      if (known.weights == weights && known.method == method)
-        return;
-    recipes.push_back({weights, method});
-  };
-  add("", "");
-  if (!options.weights.empty())
-    add(options.weights, options.method);
-  bool calibrated = !options.calibration.empty();
-  for (const char *weights : {"int8", "int4:g128", "int4:g32"})
-    add(weights, calibrated ? options.method : "");
+  std::vector<std::string> formats = {"", "int8", "int4:g128", "int4:g32"};
+  if (!options.weights.empty() && !llvm::is_contained(formats, options.weights))
+    formats.insert(formats.begin() + 1, options.weights);
+  for (const std::string &weights : formats)
+    recipes.push_back({weights, weights.empty() ? "" : options.method, "", ""});
+  if (!options.prune.empty())
+    for (size_t i = 0, n = recipes.size(); i < n; ++i) {
+      Recipe pruned = recipes[i];
+      pruned.prune = options.prune;
+      pruned.pruneMethod = options.pruneMethod;
+      recipes.push_back(std::move(pruned));
+    }
   return recipes;
+}
+
+/// Under a budget that the smallest candidate meets: formats for each matrix.
+Result<void> addBudgeted(const std::vector<Candidate> &candidates,
+                         const CompileOptions &options,
+                         const OptimizeOptions &how,
+                         llvm::function_ref<Result<void>(const Recipe &)> add) {
+  const Candidate &plain = candidates.front();
+  double bits = how.budgetBits;
+  if (how.budgetBytes) {
+    double whole = double(how.budgetBytes) / double(plain.weightBytes) *
+                   plain.bitsPerWeight;
+    bits = bits > 0 ? std::min(bits, whole) : whole;
+  }
+  // Norms, which are no matrices, have their part of the bytes.
+  bits -= 0.02;
+  bool fits = llvm::any_of(candidates, [&](const Candidate &c) {
+    return c.recipe.prune.empty() && c.bitsPerWeight < bits;
+  });
+  return fits && bits < plain.bitsPerWeight
+             ? add({mixedName(bits), options.method, "", ""})
+             : Result<void>();
+}
+
+/// Where eight bits are within the limits and four are not, looks between them:
+/// formats chosen for each matrix, under a budget that is halved or doubled
+/// towards the limit.
+Result<void> addMixed(std::vector<Candidate> &candidates,
+                      const CompileOptions &options, const OptimizeOptions &how,
+                      llvm::function_ref<Result<void>(const Recipe &)> add) {
+  constexpr int kLooks = 3;
+  auto find = [&](StringRef weights) -> const Candidate * {
+    for (const Candidate &c : candidates)
+      if (c.recipe.weights == weights && c.recipe.prune.empty())
+        return &c;
+    return nullptr;
+  };
+  const Candidate *small = find("int4:g128"), *large = find("int8");
+  if (how.text.empty() || !small || !large || small->isWithin ||
+      !large->isWithin)
+    return {};
+  double low = small->bitsPerWeight, high = large->bitsPerWeight;
+  for (int i = 0; i < kLooks; ++i) {
+    double bits = (low + high) / 2;
+    if (auto added = add({mixedName(bits), options.method, "", ""}); !added)
+      return added;
+    judge(candidates, how);
+    (candidates.back().isWithin ? high : low) = bits;
+  }
+  return {};
 }
 
 json::Object candidateJson(const Candidate &c) {
@@ -202,7 +291,7 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
   OptimizeResult result;
   std::vector<StepProfile> profiles;
   Pricer pricer(model, options, how);
-  for (const Recipe &recipe : recipesOf(options, how)) {
+  auto add = [&](const Recipe &recipe) -> Result<void> {
     auto priced = pricer.price(recipe);
     if (!priced)
       return Error{priced.error().code,
@@ -213,8 +302,18 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
       how.priced(priced->candidate);
     result.candidates.push_back(std::move(priced->candidate));
     profiles.push_back(std::move(priced->profile));
-  }
+    return {};
+  };
+  for (const Recipe &recipe : recipesOf(options, how))
+    if (auto added = add(recipe); !added)
+      return added.error();
+  if (how.recipes.empty() && (how.budgetBits > 0 || how.budgetBytes))
+    if (auto added = addBudgeted(result.candidates, options, how, add); !added)
+      return added.error();
   judge(result.candidates, how);
+  if (how.recipes.empty())
+    if (auto added = addMixed(result.candidates, options, how, add); !added)
+      return added.error();
   auto best = choose(result.candidates, how);
   if (!best && !how.force)
     return best.error();

@@ -173,8 +173,8 @@ void OptimizeArguments::addTo(CLI::App &command) {
       .add_option("--candidate", candidates,
                   "a way to store them in place of the usual ones\n"
                   "(as it is, int8, int4:g128, int4:g32), such as\n"
-                  "'int4:g64' or 'int4:g128 method=search'; may be\n"
-                  "repeated")
+                  "'int4:g64' or 'int4:g128 method=search\n"
+                  "prune=0.5:16x32'; may be repeated")
       ->type_name("RECIPE")
       ->allow_extra_args(false)
       ->needs(optimize);

@@ -27,14 +27,14 @@ enum class Goal {
 /// What makes a candidate of a model: fields as in CompileOptions. One that
 /// changes nothing is the model as its checkpoint has it.
 struct Recipe {
-  std::string weights, method;
+  std::string weights, method, prune, pruneMethod;
 
-  /// "int4:g128 method=gptq"; "as it is".
+  /// "int4:g128 method=gptq prune=0.5:16x32 prune-method=wanda"; "as it is".
   std::string text() const;
 };
 
 /// Reads what Recipe::text() writes: weights=FORMAT (the name may be left out)
-/// and method=NAME, with blanks between them.
+/// and the others by name, with blanks between them.
 Result<Recipe> parseRecipe(const std::string &text);
 
 struct Candidate {
@@ -60,8 +60,10 @@ struct Candidate {
 
 struct OptimizeOptions {
   Goal goal = Goal::Speed;
-  /// Empty: as it is, int8, int4:g128, int4:g32 (with CompileOptions::weights,
-  /// that too). Where there is a calibration they are rounded by it.
+  /// Empty: as it is, int8, int4:g128, int4:g32, with CompileOptions::weights
+  /// that too, and under a budget or where none of them is good enough, formats
+  /// chosen for each matrix (mixed:...); with CompileOptions::prune each of them
+  /// pruned as well. Where there is a calibration it is used.
   std::vector<Recipe> recipes;
   /// Most bytes of packed weights, and of bits for a number of them; 0: any.
   uint64_t budgetBytes = 0;
