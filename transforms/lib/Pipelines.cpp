@@ -72,8 +72,8 @@ static bool prunesInSweep(const PipelineOptions &options) {
 }
 
 /// The pass that prunes.
-static bool pruningPass(const PipelineOptions &options, std::string &text,
-                        std::string &error) {
+static bool pruningPass(const PipelineOptions &options, StringRef table,
+                        std::string &text, std::string &error) {
   StringRef method = options.pruneMethod, allocate = options.pruneAllocate;
   auto wrong = [&](const llvm::Twine &message) {
     error = message.str();

@@ -47,8 +47,8 @@ func.func private @layer(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
 // CHECK: %[[C:.*]] = adze.repeat 1 from 2 @layer.0(%[[B]])
 // CHECK: %[[D:.*]] = adze.repeat 1 from 3 @layer.1(%[[C]])
 // CHECK: return %[[D]]
-// CONVERTED-DAG: adze.cast {{.*}} -> !adze.weight<64x64, #adze.int<8, scale = f32>>
-// CONVERTED-DAG: adze.cast {{.*}} -> !adze.weight<64x64, #adze.int<4, group = 32, scale = bf16>>
+// CONVERTED-DAG: adze.cast {{.*}} -> <64x64, #adze.int<8, scale = f32>>
+// CONVERTED-DAG: adze.cast {{.*}} -> <64x64, #adze.int<4, group = 32, scale = bf16>>
 func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {adze.entry} {
   %y = adze.repeat 4 @layer(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>

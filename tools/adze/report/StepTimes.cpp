@@ -3,7 +3,7 @@
 // See the header.
 
 #include "StepTimes.h"
-#include "../Measure.h"
+#include "Measure.h"
 #include <algorithm>
 #include <chrono>
 

@@ -251,14 +251,13 @@ LogicalResult Chooser::choose(double budgetBits) {
   double limit = budgetBits * double(elements()) / 8;
   int64_t used = bytes();
   if (double(used) > limit) {
-    std::string least;
-    llvm::raw_string_ostream(least)
-        << llvm::format("%.2f", 8 * double(used) / double(elements()));
-    return module.emitError()
-           << kPass << ": the budget of " << budgetBits
-           << " bits per weight cannot be met: the smallest of the formats "
-              "take "
-           << least << "; raise it, or add a smaller format";
+    std::string text;
+    llvm::raw_string_ostream(text)
+        << llvm::format("the budget of %.4g bits per weight cannot be met: the "
+                        "smallest of the formats take %.4g",
+                        budgetBits, 8 * double(used) / double(elements()));
+    return module.emitError() << kPass << ": " << text
+                              << "; raise it, or add a smaller format";
   }
   std::priority_queue<Step> steps;
   for (size_t i = 0; i < groups.size(); ++i)
@@ -282,7 +281,6 @@ LogicalResult Chooser::choose(double budgetBits) {
 std::string Chooser::rules() const {
   // One rule for a tensor that has one format in all layers.
   llvm::MapVector<StringRef, llvm::SmallSetVector<size_t, 4>> bySource;
-  llvm::MapVector<size_t, int64_t> weighed;
   for (const Group &group : groups)
     for (const Member *member : group.members)
       bySource[member->source].insert(group.chosen);
