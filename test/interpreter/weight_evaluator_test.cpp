@@ -271,6 +271,54 @@ TEST(WeightEvaluator, OffsetAddsAfterTheCastBeforeIt) {
   expectStorageIsRows(w, "rounded");
 }
 
+TEST(WeightEvaluator, FactorsAreOfRowsAndColumnsWhereTheyStand) {
+  // Rows 1 and 2 of the source, in the other order: their factors are those of
+  // the place where they are scaled. Division and product follow each other.
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<4x3, #adze.float<f32>>
+    adze.weight @c from "c" : !adze.weight<3, #adze.float<f32>>
+    adze.weight @r from "r" : !adze.weight<2, #adze.float<f32>>
+    adze.weight @whole from "whole" : !adze.weight<4, #adze.float<f32>>
+    adze.weight @e : !adze.weight<2x3, #adze.float<f32>> {
+      %0 = adze.ref @a : !adze.weight<4x3, #adze.float<f32>>
+      %2 = adze.scale_rows %0 by @whole : !adze.weight<4x3, #adze.float<f32>>
+      %3 = adze.scale_columns %2 by @c : !adze.weight<4x3, #adze.float<f32>>
+      %4 = adze.slice %3 from 1 : !adze.weight<4x3, #adze.float<f32>>
+        -> !adze.weight<2x3, #adze.float<f32>>
+      %5 = adze.scale_rows %4 by @r inverse : !adze.weight<2x3, #adze.float<f32>>
+      adze.yield %5 : !adze.weight<2x3, #adze.float<f32>>
+    }
+    adze.weight @rounded : !adze.weight<2x3, #adze.float<bf16>> {
+      %0 = adze.ref @e : !adze.weight<2x3, #adze.float<f32>>
+      %1 = adze.cast %0 : !adze.weight<2x3, #adze.float<f32>>
+        -> !adze.weight<2x3, #adze.float<bf16>>
+      adze.yield %1 : !adze.weight<2x3, #adze.float<bf16>>
+    }
+    adze.weight @v from "v" : !adze.weight<4, #adze.float<f32>>
+    adze.weight @vector : !adze.weight<2, #adze.float<f32>> {
+      %0 = adze.ref @v : !adze.weight<4, #adze.float<f32>>
+      %1 = adze.scale_rows %0 by @whole : !adze.weight<4, #adze.float<f32>>
+      %2 = adze.slice %1 from 2 : !adze.weight<4, #adze.float<f32>>
+        -> !adze.weight<2, #adze.float<f32>>
+      %3 = adze.scale_rows %2 by @r inverse : !adze.weight<2, #adze.float<f32>>
+      %4 = adze.offset %3 by 1.0 : !adze.weight<2, #adze.float<f32>>
+      adze.yield %4 : !adze.weight<2, #adze.float<f32>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("a", {4, 3}, {9, 9, 9, 1, 2, 3, 4, 5, 6, 9, 9, 9});
+  w.m.add("c", {3}, {2, 0.25f, -1});
+  w.m.add("r", {2}, {4, 3});
+  w.m.add("whole", {4}, {100, 10, 20, 1000});
+  w.m.add("v", {4}, {9, 9, 7, 8});
+  auto third = [](float x) { return x / 3.0f; };
+  Matrix expected{{5, 1.25f, -7.5f}, {third(160), third(25), third(-120)}};
+  EXPECT_EQ(w.rows("e"), expected);
+  EXPECT_EQ(w.rows("vector"), (Matrix{{36}, {third(8000) + 1}}));
+  expectStorageIsRows(w, "e");
+  expectStorageIsRows(w, "rounded");
+  expectStorageIsRows(w, "vector");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, WeightExpressions,
     testing::Values(Shape{"f32", 6, 3, false}, Shape{"f32", 18, 5, true},

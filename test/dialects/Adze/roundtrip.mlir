@@ -85,6 +85,18 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
     adze.yield %o : !adze.weight<8, #adze.float<f32>>
   }
 
+  adze.weight @l.qn.scales from "l.{}.qn.scales" x 22 : !adze.weight<8, #adze.float<f32>>
+  // CHECK-LABEL: adze.weight @l.scaled x 22
+  adze.weight @l.scaled x 22 : !adze.weight<8x8, #adze.float<f32>> {
+    %w = adze.ref @l.square : !adze.weight<8x8, #adze.float<f32>>
+    // CHECK: adze.scale_columns {{.*}} by @l.qn.scales : <8x8, #adze.float<f32>>
+    %c = adze.scale_columns %w by @l.qn.scales : !adze.weight<8x8, #adze.float<f32>>
+    // CHECK: adze.scale_rows {{.*}} by @l.qn.scales inverse : <8x8, #adze.float<f32>>
+    %r = adze.scale_rows %c by @l.qn.scales inverse : !adze.weight<8x8, #adze.float<f32>>
+    adze.yield %r : !adze.weight<8x8, #adze.float<f32>>
+  }
+  adze.weight @l.square from "l.{}.square" x 22 : !adze.weight<8x8, #adze.float<f32>>
+
   // CHECK-LABEL: adze.weight @l.q4 x 22
   adze.weight @l.q4 x 22 : !adze.weight<64x64, #adze.int<4, group = 16, scale = f16>> {
     // CHECK: adze.unpack "gptq" "l.{}.q" ordered : <64x64, #adze.int<4, group = 16, scale = f16>>

@@ -300,6 +300,102 @@ adze.weight @offset_format : !adze.weight<6x3, #adze.float<bf16>> {
 
 // -----
 
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<bf16>>
+adze.weight @s from "s" : !adze.weight<3, #adze.float<f32>>
+adze.weight @columns_format : !adze.weight<6x3, #adze.float<bf16>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<bf16>>
+  // expected-error @below {{expects a weight in f32, got '!adze.weight<6x3, #adze.float<bf16>>' (C1)}}
+  %2 = adze.scale_columns %0 by @s : !adze.weight<6x3, #adze.float<bf16>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<bf16>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<3, #adze.float<f32>>
+adze.weight @s from "s" : !adze.weight<3, #adze.float<f32>>
+adze.weight @columns_vector : !adze.weight<3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<3, #adze.float<f32>>
+  // expected-error @below {{expects a matrix, got '!adze.weight<3, #adze.float<f32>>' (C1)}}
+  %2 = adze.scale_columns %0 by @s : !adze.weight<3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+
+adze.weight @columns_none : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{refers to @s, which is no weight of the module (C2)}}
+  %2 = adze.scale_columns %0 by @s : !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+// expected-note @below {{declared here}}
+adze.weight @s from "s" : !adze.weight<6, #adze.float<f32>>
+adze.weight @columns_size : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a source of f32 with 3 elements, of the same layers or of the whole model, got '!adze.weight<6, #adze.float<f32>>' (C2)}}
+  %2 = adze.scale_columns %0 by @s : !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f16>>
+adze.weight @s from "s" : !adze.weight<6, #adze.float<f32>>
+adze.weight @rows_format : !adze.weight<6x3, #adze.float<f16>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f16>>
+  // expected-error @below {{expects a weight in f32, got '!adze.weight<6x3, #adze.float<f16>>' (C1)}}
+  %2 = adze.scale_rows %0 by @s : !adze.weight<6x3, #adze.float<f16>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f16>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+// expected-note @below {{declared here}}
+adze.weight @s from "s" : !adze.weight<3, #adze.float<f32>>
+adze.weight @rows_size : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a source of f32 with 6 elements, of the same layers or of the whole model, got '!adze.weight<3, #adze.float<f32>>' (C2)}}
+  %2 = adze.scale_rows %0 by @s : !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+// expected-note @below {{declared here}}
+adze.weight @s from "s.{}" x 4 : !adze.weight<6, #adze.float<f32>>
+adze.weight @rows_layers x 3 : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a source of f32 with 6 elements, of the same layers}}
+  %2 = adze.scale_rows %0 by @s inverse : !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
+adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
+// expected-note @below {{declared here}}
+adze.weight @s : !adze.weight<6, #adze.float<f32>> {
+  %0 = adze.ref @t : !adze.weight<6, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<6, #adze.float<f32>>
+}
+adze.weight @t from "t" : !adze.weight<6, #adze.float<f32>>
+adze.weight @rows_source : !adze.weight<6x3, #adze.float<f32>> {
+  %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>
+  // expected-error @below {{expects a source of f32 with 6 elements}}
+  %2 = adze.scale_rows %0 by @s : !adze.weight<6x3, #adze.float<f32>>
+  adze.yield %2 : !adze.weight<6x3, #adze.float<f32>>
+}
+
+// -----
+
 adze.weight @a from "a" : !adze.weight<6x3, #adze.float<f32>>
 adze.weight @cast_c1 : !adze.weight<5x3, #adze.float<bf16>> {
   %0 = adze.ref @a : !adze.weight<6x3, #adze.float<f32>>

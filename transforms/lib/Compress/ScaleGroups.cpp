@@ -33,7 +33,9 @@ public:
     std::vector<ScaleGroup> groups;
     for (SmallVector<LinearOp> &members : split()) {
       // Where nothing is rounded there is nothing to gain.
-      if (llvm::none_of(members, [&](LinearOp op) { return isRounded(op); }))
+      if (llvm::none_of(members, [](LinearOp op) {
+            return bool(getRoundedFloats(weightOf(op)));
+          }))
         continue;
       ScaleGroup group;
       std::string why = fill(group, members);
