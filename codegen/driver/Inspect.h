@@ -12,9 +12,11 @@ namespace adze {
 
 /// Imports `model` and describes it: the metadata, and `tensors`, one object
 /// (name, format, shape, bytes, and layer where it has one) per tensor that the
-/// model reads, in the order in which it is declared.
+/// model reads, in the order in which it is declared. With `zeros`, of each
+/// matrix which zeros it has (`zeros`).
 llvm::Expected<llvm::json::Object> inspectModel(const std::string &model,
-                                                const CompileOptions &options);
+                                                const CompileOptions &options,
+                                                bool zeros = false);
 
 struct KnownVariant {
   std::string name;

@@ -24,12 +24,13 @@ Expected<TensorView> CheckpointSource::lookup(StringRef name) {
 }
 
 /// A weight is a vector of floats or a matrix, with something in it, or is
-/// unpacked from integers or small floats.
+/// unpacked from integers, small floats or masks.
 static bool canBeWeight(const CheckpointTensor &tensor) {
   if (tensor.bytes == 0 || tensor.shape.empty())
     return false;
   if (tensor.type == DType::I32 || tensor.type == DType::I8 ||
-      tensor.type == DType::F8E4M3)
+      tensor.type == DType::F8E4M3 || tensor.type == DType::U8 ||
+      tensor.type == DType::Bool)
     return true;
   return tensor.shape.size() == 1   ? isFloatWeight(tensor.type)
          : tensor.shape.size() == 2 ? isMatrixWeight(tensor.type)

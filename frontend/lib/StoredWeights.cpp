@@ -81,6 +81,12 @@ StoredWeights::StoredWeights(const Checkpoint &checkpoint,
         stored = std::move(*found);
         continue;
       }
+      if (spec.shape.size() > 1)
+        if (std::optional<StoredWeight> found =
+                findMasked(checkpoint, spec, layer, expected, diags)) {
+          stored = std::move(*found);
+          continue;
+        }
       std::string name = spec.name(layer);
       expected.insert(name);
       const CheckpointTensor *tensor = checkpoint.find(name);

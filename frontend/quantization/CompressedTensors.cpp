@@ -6,6 +6,8 @@
 // weight), with weight_scale and, where weights are not symmetric,
 // weight_zero_point. Which scheme a module has
 // is said by targets and an ignore list, both names or, after `re:`, patterns.
+// `sparse-24-bitmask` stores floats of which 2 of 4 are kept: the values
+// (compressed) and a bit for each element (bitmask).
 //
 //===----------------------------------------------------------------------===//
 
@@ -92,10 +94,10 @@ public:
           group->finish();
         }
     }
-    if (schemes.empty())
+    readSparsity(reader);
+    if (schemes.empty() && !isSparse)
       reader.error("config_groups", "expected at least one group, found none");
     reader.require("kv_cache_scheme", nullptr);
-    reader.require("sparsity_config", json::Object());
     reader.require("transform_config", json::Object());
     // Weights of both are stored as the format says.
     reader.choose("quantization_status",
@@ -110,10 +112,14 @@ public:
 
 private:
   void addScheme(ConfigReader &reader, StringRef format);
+  void readSparsity(ConfigReader &reader);
   const Scheme *schemeOf(StringRef name) const;
+  StoredWeight findSparse(QuantizedTensors &tensors,
+                          const Checkpoint &checkpoint) const;
 
   Names ignored;
   std::vector<Scheme> schemes;
+  bool isSparse = false; // some modules are; which, their tensors say
 };
 
 void CompressedTensors::addScheme(ConfigReader &reader, StringRef format) {
@@ -176,6 +182,19 @@ void CompressedTensors::addScheme(ConfigReader &reader, StringRef format) {
   schemes.push_back(std::move(scheme));
 }
 
+void CompressedTensors::readSparsity(ConfigReader &reader) {
+  std::optional<ConfigReader> sparsity = reader.nested("sparsity_config");
+  if (!sparsity || sparsity->keys().empty())
+    return;
+  isSparse = sparsity->choose(
+      "format", {{"sparse-24-bitmask", true}, {"dense", false}}, false);
+  if (isSparse)
+    sparsity->require("sparsity_structure", "2:4");
+  sparsity->ignore({"global_sparsity", "ignore", "registry_requires_subclass",
+                    "targets", "sparsity_structure"});
+  sparsity->finish();
+}
+
 /// A module's own name goes before its class.
 const Scheme *CompressedTensors::schemeOf(StringRef name) const {
   if (ignored.match(name))
@@ -189,9 +208,13 @@ const Scheme *CompressedTensors::schemeOf(StringRef name) const {
   return nullptr;
 }
 
-/// The two numbers of weight_shape are those of the matrix.
+/// The two numbers of `suffix` are those of the matrix.
 static void checkShape(QuantizedTensors &tensors, const Checkpoint &checkpoint,
-                       const CheckpointTensor &shape) {
+                       StringRef suffix) {
+  const CheckpointTensor *there = tensors.optional(suffix);
+  if (!there)
+    return;
+  const CheckpointTensor &shape = *there;
   ArrayRef<uint8_t> data = checkpoint.data(shape);
   bool isWide = shape.type == DType::I64;
   SmallVector<int64_t> found;
@@ -208,9 +231,50 @@ static void checkShape(QuantizedTensors &tensors, const Checkpoint &checkpoint,
         break;
     }
   if (ArrayRef<int64_t>(found) != ArrayRef<int64_t>(tensors.spec.shape))
-    tensors.error(".weight_shape", "expected the numbers " +
-                                       formatShape(tensors.spec.shape) +
-                                       ", found " + formatShape(found));
+    tensors.error(suffix, "expected the numbers " +
+                              formatShape(tensors.spec.shape) + ", found " +
+                              formatShape(found));
+}
+
+/// Floats of which 2 of 4 are kept.
+StoredWeight CompressedTensors::findSparse(QuantizedTensors &tensors,
+                                           const Checkpoint &checkpoint) const {
+  ArrayRef<int64_t> shape = tensors.spec.shape;
+  StoredWeight stored;
+  stored.packing = "sparse24";
+  if (!isSparse)
+    tensors.error(".bitmask",
+                  "expected no bitmask in a checkpoint whose sparsity_config "
+                  "has no sparse-24-bitmask, found one",
+                  "correct quantization_config");
+  if (tensors.has(".weight_scale"))
+    tensors.error(".weight_scale",
+                  "expected floating point values under a bitmask, found "
+                  "scales of codes",
+                  "compile the model that it was made from with --prune=2:4 "
+                  "--weights=int4:g32");
+  if (shape[1] % 4)
+    tensors.error(".bitmask", "expected groups of 4 columns, found " +
+                                  Twine(shape[1]) + " columns");
+  tensors.require(".bitmask", DType::U8,
+                  {shape[0], int64_t(divideCeil(shape[1], 8))});
+  checkShape(tensors, checkpoint, ".shape");
+  const CheckpointTensor *values = tensors.optional(".compressed");
+  QuantizedTensors::Shape kept = {shape[0], shape[1] / 2};
+  if (!values)
+    tensors.error(".compressed", "expected the values that are kept, " +
+                                     formatShape(kept) +
+                                     ", found no such tensor");
+  else if (!isFloatWeight(values->type) ||
+           ArrayRef<int64_t>(values->shape) != ArrayRef<int64_t>(kept))
+    tensors.error(".compressed", "expected f32, f16 or bf16 " +
+                                     formatShape(kept) + " for the " +
+                                     tensorRoleName(tensors.spec.role) +
+                                     ", found " + dtypeName(values->type) +
+                                     " " + formatShape(values->shape));
+  else
+    stored.format = dtypeName(values->type).str();
+  return stored;
 }
 
 std::optional<StoredWeight>
@@ -218,6 +282,8 @@ CompressedTensors::find(const Checkpoint &checkpoint, const TensorSpec &spec,
                         int64_t layer, StringSet<> &parts,
                         Diagnostics &diags) const {
   QuantizedTensors tensors(checkpoint, spec, layer, parts, diags);
+  if (tensors.has(".bitmask") || tensors.has(".compressed"))
+    return findSparse(tensors, checkpoint);
   bool isQuantized =
       tensors.has(".weight_packed") || tensors.has(".weight_scale");
   const Scheme *scheme = schemeOf(tensors.name());
@@ -247,8 +313,7 @@ CompressedTensors::find(const Checkpoint &checkpoint, const TensorSpec &spec,
   if (isPacked) {
     tensors.require(".weight_packed", DType::I32,
                     {rows, int64_t(divideCeil(columns, perWord))});
-    if (const CheckpointTensor *shape = tensors.optional(".weight_shape"))
-      checkShape(tensors, checkpoint, *shape);
+    checkShape(tensors, checkpoint, ".weight_shape");
   } else {
     tensors.require(".weight", isFloat ? DType::F8E4M3 : DType::I8,
                     {rows, columns});

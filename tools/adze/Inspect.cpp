@@ -18,7 +18,7 @@ namespace {
 struct InspectArguments {
   std::string model;
   std::vector<std::string> plugins;
-  bool json = false;
+  bool json = false, zeros = false;
 };
 
 json::Array featureNames(uint64_t bits) {
@@ -111,7 +111,7 @@ Result<json::Object> inspectSource(const InspectArguments &a) {
     return there.error();
   CompileOptions options;
   options.plugins = a.plugins;
-  auto object = inspectModel(a.model, options);
+  auto object = inspectModel(a.model, options, a.zeros);
   if (!object)
     return toError(object.takeError());
   for (const KnownVariant &known : knownVariants()) {
@@ -152,7 +152,53 @@ std::string shapeText(const json::Array &shape) {
   return text;
 }
 
-void print(const std::string &path, const json::Object &o) {
+/// "50.00 %, 2:4, 3 rows": of one matrix.
+std::string zerosText(const json::Object &zeros) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f %%",
+                100 * zeros.getNumber("share").value_or(0));
+  std::string out = text;
+  if (auto pattern = zeros.getString("pattern"))
+    out += ", " + pattern->str();
+  double blocks = zeros.getNumber("zero_blocks_16x32").value_or(0);
+  if (blocks > 0) {
+    std::snprintf(text, sizeof text, ", %.2f %% of blocks", 100 * blocks);
+    out += text;
+  }
+  for (auto [key, name] :
+       {std::pair("zero_rows", " rows"), std::pair("zero_columns", " columns")})
+    if (int64_t count = zeros.getInteger(key).value_or(0))
+      out += ", " + std::to_string(count) + name;
+  return out;
+}
+
+/// The matrices that have zeros.
+void printZeros(const json::Object &o) {
+  std::printf("\nzeros (and whole blocks of 16x32, rows, columns)\n");
+  int64_t matrices = 0, without = 0, zeros = 0, elements = 0;
+  for (const json::Value &value : *o.getArray("tensors")) {
+    const json::Object &tensor = *value.getAsObject();
+    const json::Object *found = tensor.getObject("zeros");
+    if (!found)
+      continue;
+    ++matrices;
+    int64_t size = 1, count = found->getInteger("count").value_or(0);
+    for (const json::Value &dim : *tensor.getArray("shape"))
+      size *= *dim.getAsInteger();
+    elements += size;
+    zeros += count;
+    if (count)
+      std::printf("  %-52s %s\n", tensor.getString("name")->str().c_str(),
+                  zerosText(*found).c_str());
+    else
+      ++without;
+  }
+  std::printf("  %lld of %lld matrices have none; in all %.2f %%\n",
+              (long long)without, (long long)matrices,
+              elements ? 100 * double(zeros) / double(elements) : 0.0);
+}
+
+void print(const std::string &path, const json::Object &o, bool zeros) {
   auto number = [&](const char *key) {
     return (long long)o.getInteger(key).value_or(0);
   };
@@ -187,7 +233,10 @@ void print(const std::string &path, const json::Object &o) {
     std::printf(
         " %s %s", name.str().c_str(),
         bytesText(uint64_t(*total.getAsObject()->getInteger("bytes"))).c_str());
-  std::printf("\n\nvariants\n");
+  std::printf("\n");
+  if (zeros)
+    printZeros(o);
+  std::printf("\nvariants\n");
   auto chosen = o.getString("variant");
   for (const json::Value &value : *o.getArray("variants")) {
     const json::Object &variant = *value.getAsObject();
@@ -208,6 +257,11 @@ void print(const std::string &path, const json::Object &o) {
 
 int run(const InspectArguments &a) {
   bool artefact = isArtefact(a.model);
+  if (artefact && a.zeros)
+    return fail({ADZE_INVALID_ARGUMENT,
+                 a.model + " is an artefact, whose weights are packed",
+                 "give the model it was made from; adze verify shows what was "
+                 "pruned"});
   auto object = artefact ? inspectArtefact(a.model) : inspectSource(a);
   if (!object)
     return fail(object.error());
@@ -217,7 +271,7 @@ int run(const InspectArguments &a) {
   if (const json::Array *warnings = object->getArray("warnings"))
     for (const json::Value &warning : *warnings)
       warn(warning.getAsString()->str());
-  print(a.model, *object);
+  print(a.model, *object, a.zeros);
   return ExitOk;
 }
 } // namespace
@@ -235,6 +289,9 @@ void adze::tools::addInspect(CLI::App &app, int &status) {
       ->type_name("F.so")
       ->expected(1)
       ->take_all();
+  command.add_flag("--zeros", a->zeros,
+                   "which zeros the matrices have: 2:4 and 4:8,\n"
+                   "blocks of 16x32, whole rows and columns");
   command.add_flag("--json", a->json, "print one JSON object and nothing else");
   command.footer(R"(
 Of a model, the tensors are the checkpoint's; of an artefact, the packed weights
@@ -242,6 +299,7 @@ with the tensors that they were made from.
 
 examples
   adze inspect model/
+  adze inspect model/ --zeros
   adze inspect model.adze.so --json)");
   command.callback([a, &status] { status = run(*a); });
 }

@@ -162,11 +162,26 @@ static bool hasOrder(StringRef packing) {
 LogicalResult UnpackOp::verify() {
   StringRef packing = getPacking();
   bool isFloat = packing == "fp8";
-  if (!hasOrder(packing) && packing != "awq" && packing != "bytes" && !isFloat)
+  bool isSparse = packing == "masked" || packing == "sparse24";
+  if (!hasOrder(packing) && packing != "awq" && packing != "bytes" &&
+      !isFloat && !isSparse)
     return emitOpError() << "expects one of the packings gptq, gptq_v2, awq, "
-                            "packed, bytes and fp8, got \""
+                            "packed, bytes, fp8, masked and sparse24, got \""
                          << packing << "\" (C1)";
   Attribute held = getType().getFormat();
+  if (isSparse) {
+    bool isFloats = isa<FloatFormatAttr>(held) && !getType().isVector() &&
+                    getType().getLayout() == LayoutKind::Rows;
+    if (!isFloats || (packing == "sparse24" && getType().getCols() % 4))
+      return emitOpError()
+             << "expects a matrix of #adze.float in the layout rows"
+             << (packing == "sparse24" ? ", its columns in groups of 4" : "")
+             << ", got " << getType() << " (C1)";
+    if (getOrdered())
+      return emitOpError() << "expects no order of columns in " << packing
+                           << " (C2)";
+    return success();
+  }
   auto format = dyn_cast<IntFormatAttr>(held);
   if ((isFloat ? !isa<Fp8FormatAttr>(held) : !format) || getType().isVector() ||
       getType().getLayout() != LayoutKind::Rows)

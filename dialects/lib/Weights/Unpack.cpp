@@ -132,8 +132,12 @@ const PartNames &partNames(StringRef packing) {
 } // namespace
 
 SmallVector<std::string> adze::detail::tensorNames(UnpackOp op, int64_t layer) {
-  const PartNames &names = partNames(op.getPacking());
   SmallVector<std::string> tensors;
+  for (StringRef part : SparseRows::parts(op.getPacking()))
+    tensors.push_back((op.getSourceName(layer) + part).str());
+  if (!tensors.empty())
+    return tensors;
+  const PartNames &names = partNames(op.getPacking());
   for (StringRef part : {names.codes, names.scales, names.zeros, names.groups})
     if (!part.empty())
       tensors.push_back((op.getSourceName(layer) + part).str());
@@ -176,6 +180,12 @@ UnpackedWeight::UnpackedWeight(UnpackOp op)
 
 Expected<UnpackedWeight> UnpackedWeight::bind(UnpackOp op, int64_t layer,
                                               WeightSource &source) {
+  if (!SparseRows::parts(op.getPacking()).empty()) {
+    Expected<SparseRows> sparse = SparseRows::bind(op, layer, source);
+    if (!sparse)
+      return sparse.takeError();
+    return UnpackedWeight(std::move(*sparse));
+  }
   UnpackedWeight result(op);
   std::string prefix = op.getSourceName(layer);
   if (Error error = result.find(source, prefix))
@@ -386,6 +396,8 @@ const uint8_t *UnpackedWeight::scaleOf(int64_t row, int64_t group) const {
 }
 
 Error UnpackedWeight::read(int64_t first, int64_t count, uint8_t *out) const {
+  if (sparse)
+    return sparse->read(first, count, out);
   std::vector<uint8_t> found(count * cols), sorted;
   readCodes(first, count, found.data());
   if (ordered) {

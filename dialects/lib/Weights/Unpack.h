@@ -6,6 +6,7 @@
 #ifndef ADZE_LIB_WEIGHTS_UNPACK_H
 #define ADZE_LIB_WEIGHTS_UNPACK_H
 
+#include "UnpackSparse.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Weights/WeightSource.h"
 
@@ -23,7 +24,9 @@ public:
   /// The tensor whose numbers may be NaN, for messages: that of scales, or of
   /// small floats.
   const std::string &floatsName() const {
-    return packing == Packing::Fp8 ? codes.name : scales.name;
+    return sparse                    ? sparse->valuesName()
+           : packing == Packing::Fp8 ? codes.name
+                                     : scales.name;
   }
 
 private:
@@ -34,6 +37,7 @@ private:
   };
 
   explicit UnpackedWeight(UnpackOp op);
+  explicit UnpackedWeight(SparseRows sparse) : sparse(std::move(sparse)) {}
   llvm::Error find(WeightSource &source, llvm::StringRef prefix);
   llvm::Error findZeros(WeightSource &source, llvm::StringRef prefix);
   llvm::Error findOrder(WeightSource &source, llvm::StringRef prefix);
@@ -44,15 +48,18 @@ private:
   enum class Packing : uint8_t { Gptq, GptqV2, Awq, Packed, Bytes, Fp8 };
   bool isChannelsLast() const { return packing <= Packing::Awq; }
 
+  /// Of floats with zeros in them; the rest is of codes.
+  std::optional<SparseRows> sparse;
+
   /// Where the parts of a row lie.
-  int64_t scaleBytes, scalesAt, zerosAt, rowBytes;
+  int64_t scaleBytes = 0, scalesAt = 0, zerosAt = 0, rowBytes = 0;
   bool hasZeros = false;
   mlir::Type scaleType;
-  Packing packing;
-  bool ordered;
-  int64_t rows, cols, bits = 8, group = 0, groups = 1;
-  int64_t perWord; ///< codes in an i32
-  int middle;      ///< the code for zero of a symmetric weight
+  Packing packing = Packing::Bytes;
+  bool ordered = false;
+  int64_t rows = 0, cols = 0, bits = 8, group = 0, groups = 1;
+  int64_t perWord = 0; ///< codes in an i32
+  int middle = 0;      ///< the code for zero of a symmetric weight
   Tensor codes, scales, zeros;
   bool oneScale = false; ///< for all rows
   std::vector<int32_t> order;

@@ -41,6 +41,13 @@ std::unique_ptr<Quantization> readGptq(ConfigReader &reader);
 std::unique_ptr<Quantization> readAwq(ConfigReader &reader);
 std::unique_ptr<Quantization> readCompressedTensors(ConfigReader &reader);
 
+/// The same of a weight that torch.nn.utils.prune has masked, which no
+/// configuration tells.
+std::optional<StoredWeight> findMasked(const Checkpoint &checkpoint,
+                                       const TensorSpec &spec, int64_t layer,
+                                       llvm::StringSet<> &parts,
+                                       Diagnostics &diags);
+
 //===----------------------------------------------------------------------===//
 // What the methods share
 //===----------------------------------------------------------------------===//

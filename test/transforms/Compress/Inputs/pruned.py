@@ -49,7 +49,7 @@ for weight in report["weights"]:
         output = energy(w - after) / energy(w)
         assert abs(weight["output"] - output) < 1e-4 * output + 1e-7, (weight, output)
         masked = energy(np.where(gone, w, 0)) / energy(w)
-        assert (output < 0.9 * masked) == (method == "sparsegpt"), (output, masked)
+        assert (output < 0.95 * masked) == (method == "sparsegpt"), (output, masked)
     if method != "sparsegpt":
         assert (after[~gone] == w[~gone]).all(), name
     n, k = w.shape

@@ -123,8 +123,8 @@ def Adze_UnpackOp : Adze_ExprOp<"unpack"> {
   let summary = "a weight of codes from the tensors of another quantizer";
   let description = [{
     Codes, scales and zero points of a checkpoint as a weight in rows of
-    #adze.int or #adze.fp8: the same numbers in another place, nothing is
-    rounded. `source` is the name that the tensors begin with, `{}` stands for the layer. Packings:
+    #adze.int or #adze.fp8, or floats with zeros among them: the same numbers in
+    another place, nothing is rounded. `source` is the name that the tensors begin with, `{}` stands for the layer. Packings:
 
     * `gptq`, `gptq_v2`: `.qweight` i32 [K * bits / 32][N], words along K;
       `.scales` [groups][N]; `.qzeros` i32 [groups][N * bits / 32], less one in
@@ -136,6 +136,10 @@ def Adze_UnpackOp : Adze_ExprOp<"unpack"> {
       points are stored plus 8 or 128. `.weight_g_idx` as in gptq.
     * `bytes`: `.weight` i8 [N][K], the rest as in `packed`.
     * `fp8`: `.weight` f8e4m3 [N][K], `.weight_scale` [N][1], [N] or one number.
+    * `masked`: `.weight_orig` floats [N][K] times `.weight_mask` [N][K], of floats
+      or bytes, as torch.nn.utils.prune has them; where that is 0, 0.
+    * `sparse24`: `.compressed` floats [N][K / 2], of 4 neighbours 2, and `.bitmask`
+      u8 [N][K / 8], bit k % 8 of byte k / 8 for those that are there.
 
     `ordered` sorts the columns by their groups (which need not be consecutive
     in `gptq` and `packed`), and by k within one; `adze.unpack_order` says where
@@ -143,7 +147,8 @@ def Adze_UnpackOp : Adze_ExprOp<"unpack"> {
     if there is one, must hold the middle code everywhere.
 
     (C1) the packing is one of those; the result is a matrix in the layout rows,
-    of #adze.fp8 in `fp8`, else of #adze.int, 4 bits in `awq` and 8 in `bytes`.
+    of #adze.fp8 in `fp8`, of #adze.float in `masked` and `sparse24` (with columns
+    in groups of 4), else of #adze.int, 4 bits in `awq` and 8 in `bytes`.
     (C2) `ordered` needs groups, in `gptq`, `gptq_v2` or `packed`.
 
     ```mlir
