@@ -107,8 +107,9 @@ std::string adze::tools::phaseText(const json::Object &phase) {
       // Where items of one attention are merged.
       if (i && textOf(*launch, "op") == "attention_merge")
         continue;
-      text += (text.empty() ? "" : "; ") + textOf(*launch, "op") + " " +
-              textOf(*launch, "source");
+      std::string source = textOf(*launch, "source");
+      text += (text.empty() ? "" : "; ") + textOf(*launch, "op") +
+              (source.empty() ? "" : " ") + source;
     }
   return text;
 }
