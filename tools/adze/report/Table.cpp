@@ -132,7 +132,7 @@ std::string candidates(const json::Array &list) {
     table.add({row->getBoolean("chosen").value_or(false)    ? ">"
                : row->getBoolean("refused").value_or(false) ? "x"
                                                             : " ",
-               textOf(*row, "recipe"),
+               candidateText(*row),
                row->getNumber("bytes_per_token")
                    ? bytesText(uint64_t(numberOf(*row, "bytes_per_token")))
                    : "",

@@ -99,6 +99,12 @@ std::string adze::tools::recipeText(const json::Object *recipe) {
   return text;
 }
 
+std::string adze::tools::candidateText(const json::Object &candidate) {
+  if (const json::Object *options = candidate.getObject("recipe"))
+    return recipeText(options);
+  return textOf(candidate, "recipe");
+}
+
 std::string adze::tools::phaseText(const json::Object &phase) {
   std::string text;
   const json::Array *launches = phase.getArray("launches");
