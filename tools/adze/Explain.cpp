@@ -128,9 +128,11 @@ llvm::Expected<StepProfile> timeModel(const ExplainArguments &a) {
 
 int run(const ExplainArguments &a) {
   if (isArtefact(a.model))
-    return fail({ADZE_INVALID_ARGUMENT,
-                 a.model + " is an artefact: the compiler is done with it",
-                 "give the model it was made from"});
+    return fail(
+        {ADZE_INVALID_ARGUMENT,
+         a.model + " is an artefact: the compiler is done with it",
+         "give the model it was made from, or ask adze report about the "
+         "artefact"});
   if (auto there = checkExists(a.model); !there)
     return fail(there.error());
   auto explained = explainModel(a.model, a.options, a.layer);

@@ -8,6 +8,7 @@
 #include "ModelCompiler.h"
 #include "Subcommands.h"
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 
 using namespace adze;
@@ -198,6 +199,87 @@ void printZeros(const json::Object &o) {
               elements ? 100 * double(zeros) / double(elements) : 0.0);
 }
 
+/// Layers that hold tensors of the same formats and shapes are a kind: where
+/// precision is mixed or neurons are gone, a model has several.
+void addKinds(json::Object &object) {
+  struct Layer {
+    std::vector<std::string> tensors; // what they are, in any order
+    std::map<std::string, int64_t> formats;
+    int64_t bytes = 0;
+  };
+  std::map<int64_t, Layer> layers;
+  for (const json::Value &value : *object.getArray("tensors")) {
+    const json::Object &tensor = *value.getAsObject();
+    auto number = tensor.getInteger("layer");
+    if (!number)
+      continue;
+    Layer &layer = layers[*number];
+    std::string format = tensor.getString("format")->str();
+    int64_t bytes = *tensor.getInteger("bytes");
+    layer.tensors.push_back(format + " " +
+                            shapeText(*tensor.getArray("shape")));
+    layer.formats[format] += bytes;
+    layer.bytes += bytes;
+  }
+  std::map<std::vector<std::string>, size_t> known;
+  std::vector<std::pair<Layer, json::Array>> kinds;
+  for (auto &[number, layer] : layers) {
+    std::sort(layer.tensors.begin(), layer.tensors.end());
+    auto [it, isNew] = known.emplace(layer.tensors, kinds.size());
+    if (isNew)
+      kinds.push_back({layer, {}});
+    kinds[it->second].second.push_back(number);
+  }
+  json::Array list;
+  for (auto &[layer, numbers] : kinds) {
+    json::Object formats;
+    for (const auto &[name, bytes] : layer.formats)
+      formats[name] = bytes;
+    list.push_back(json::Object{{"layers", std::move(numbers)},
+                                {"tensors", int64_t(layer.tensors.size())},
+                                {"bytes", layer.bytes},
+                                {"formats", std::move(formats)}});
+  }
+  object["kinds"] = std::move(list);
+}
+
+/// "0-3, 5".
+std::string rangesText(const json::Array &numbers) {
+  std::string text;
+  for (size_t i = 0; i < numbers.size();) {
+    int64_t first = *numbers[i].getAsInteger(), last = first;
+    while (++i < numbers.size() && *numbers[i].getAsInteger() == last + 1)
+      ++last;
+    text += (text.empty() ? "" : ", ") + std::to_string(first);
+    if (last > first)
+      text += "-" + std::to_string(last);
+  }
+  return text;
+}
+
+void printKinds(const json::Array &kinds) {
+  if (kinds.empty())
+    return;
+  std::printf("\nlayers\n");
+  for (const json::Value &value : kinds) {
+    const json::Object &kind = *value.getAsObject();
+    std::printf("  %-14s %lld tensors, %s each:",
+                rangesText(*kind.getArray("layers")).c_str(),
+                (long long)*kind.getInteger("tensors"),
+                bytesText(uint64_t(*kind.getInteger("bytes"))).c_str());
+    const char *comma = " ";
+    std::map<std::string, int64_t> formats; // by name
+    for (const auto &[name, bytes] : *kind.getObject("formats"))
+      formats[name.str()] = *bytes.getAsInteger();
+    for (const auto &[name, bytes] : formats) {
+      std::printf("%s%s %s", comma, name.c_str(),
+                  bytesText(uint64_t(bytes)).c_str());
+      comma = ", ";
+    }
+    std::printf("\n");
+  }
+}
+
 void print(const std::string &path, const json::Object &o, bool zeros) {
   auto number = [&](const char *key) {
     return (long long)o.getInteger(key).value_or(0);
@@ -234,6 +316,7 @@ void print(const std::string &path, const json::Object &o, bool zeros) {
         " %s %s", name.str().c_str(),
         bytesText(uint64_t(*total.getAsObject()->getInteger("bytes"))).c_str());
   std::printf("\n");
+  printKinds(*o.getArray("kinds"));
   if (zeros)
     printZeros(o);
   std::printf("\nvariants\n");
@@ -266,6 +349,7 @@ int run(const InspectArguments &a) {
   if (!object)
     return fail(object.error());
   addTotals(*object);
+  addKinds(*object);
   if (a.json)
     return printJson(std::move(*object));
   if (const json::Array *warnings = object->getArray("warnings"))

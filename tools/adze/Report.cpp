@@ -21,6 +21,10 @@ struct ReportArguments : FactsOptions {
 
 int run(ReportArguments &a) {
   a.measure = !a.noMeasure;
+  if (a.json && a.output == "-")
+    return fail({ADZE_INVALID_ARGUMENT,
+                 "--json and -o - both write to the standard output",
+                 "name a file for the page"});
   auto facts = [&] {
     Progress progress(a.json);
     return reportFacts(a, progress);
@@ -31,7 +35,7 @@ int run(ReportArguments &a) {
     if (auto written = writeText(a.output, reportPage(*facts)); !written)
       return fail(written.error());
   if (a.json)
-    return a.output == "-" ? int(ExitOk) : printJson(std::move(*facts));
+    return printJson(std::move(*facts));
   auto written = writeText("-", a.output.empty()  ? reportTable(*facts)
                                 : a.output == "-" ? ""
                                                   : "wrote " + a.output + "\n");

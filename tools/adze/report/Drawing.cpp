@@ -71,17 +71,18 @@ void Drawing::scaleY(const Axis &axis, double left, double right,
 std::string Drawing::markup(StringRef title, StringRef description) const {
   std::string w = coordinate(width), h = coordinate(height);
   // Grows with the page, up to a point; on a narrow one it scrolls.
+  std::string size = "min-width: " + coordinate(0.95 * width) +
+                     "px; max-width: " + coordinate(1.32 * width) + "px";
+  Attributes attributes{{"viewBox", "0 0 " + w + " " + h},
+                        {"style", size},
+                        {"role", "img"},
+                        {"aria-label", description.str()}};
   return element("div",
                  {{"class", "scroll"},
                   {"role", "region"},
                   {"tabindex", "0"},
                   {"aria-label", title.str()}},
-                 element("svg",
-                         {{"viewBox", "0 0 " + w + " " + h},
-                          {"width", w},
-                          {"height", h},
-                          {"role", "img"},
-                          {"aria-label", description.str()}},
+                 element("svg", attributes,
                          textElement("title", title) +
                              textElement("desc", description) + body)) +
          "\n";

@@ -313,9 +313,14 @@ private:
     };
     std::vector<Sum> sums; // in the order of the first of each
     std::map<std::string, size_t> known;
+    int64_t ordinal = 0; // in its layer
     for (size_t i = 0; i < phases.size(); ++i) {
+      bool isNext = i && phases[i].part == phases[i - 1].part &&
+                    phases[i].layer == phases[i - 1].layer;
+      ordinal = isNext ? ordinal + 1 : 0;
       json::Object described = describe(phases[i]);
-      std::string key = textOf(described, "part") + phaseText(described);
+      std::string key = std::to_string(ordinal) + textOf(described, "part") +
+                        phaseText(described);
       auto [it, isNew] = known.emplace(key, sums.size());
       if (isNew) {
         sums.emplace_back();

@@ -135,7 +135,7 @@ std::string candidates(const json::Object &facts) {
       return row->getNumber(key) ? escape(text(numberOf(*row, key))) : "";
     };
     table.add(
-        {std::to_string(number), code(textOf(*row, "recipe")),
+        {std::to_string(number), code(candidateText(*row)),
          cell("bytes_per_token",
               [](double v) { return bytesText(uint64_t(std::max(0.0, v))); }),
          cell("predicted_seconds_per_token", timeText),

@@ -84,7 +84,7 @@ std::string adze::tools::paretoPlot(const json::Array &candidates) {
                       numberOf(*row, "perplexity"),
                       row->getBoolean("chosen").value_or(false),
                       row->getBoolean("refused").value_or(false),
-                      std::to_string(number) + ": " + textOf(*row, "recipe")});
+                      std::to_string(number) + ": " + candidateText(*row)});
   }
   if (points.size() < 2)
     return "";

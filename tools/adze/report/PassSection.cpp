@@ -111,10 +111,13 @@ std::string partTable(const Alike &alike) {
     if (least < most)
       bytes = bytesText(uint64_t(std::max(0.0, least))) + " – " + bytes;
     for (const std::string &one : formats)
-      format += (format.empty() ? "" : "; ") + one;
+      format += (format.empty() ? "" : std::string("<br/>")) + escape(one);
     const json::Object &launch = *launches[l].getAsObject();
-    table.add({escape(textOf(launch, "op")), namesOf(textOf(launch, "source")),
-               bytes, escape(format), remarkList(launch)});
+    std::string of = textOf(launch, "source");
+    if (of.empty()) // a module without the names of a checkpoint
+      of = listText(launch.getArray("weights"));
+    table.add({escape(textOf(launch, "op")), namesOf(of), bytes, format,
+               remarkList(launch)});
   }
   return table.markup();
 }

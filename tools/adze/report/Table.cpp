@@ -132,7 +132,7 @@ std::string candidates(const json::Array &list) {
     table.add({row->getBoolean("chosen").value_or(false)    ? ">"
                : row->getBoolean("refused").value_or(false) ? "x"
                                                             : " ",
-               textOf(*row, "recipe"),
+               candidateText(*row),
                row->getNumber("bytes_per_token")
                    ? bytesText(uint64_t(numberOf(*row, "bytes_per_token")))
                    : "",
@@ -175,7 +175,8 @@ std::string layers(const json::Object &facts) {
     row.push_back(listText(layer.getArray("formats")));
     table.add(std::move(row));
   }
-  return "\nlayer by layer: bytes a token, keys and values included" +
+  return "\nlayer by layer: bytes a token" +
+         std::string(facts.get("step") ? ", keys and values included" : "") +
          std::string(erred ? "; the mean error of the weights" : "") + "\n" +
          table.text();
 }

@@ -99,6 +99,12 @@ std::string adze::tools::recipeText(const json::Object *recipe) {
   return text;
 }
 
+std::string adze::tools::candidateText(const json::Object &candidate) {
+  if (const json::Object *options = candidate.getObject("recipe"))
+    return recipeText(options);
+  return textOf(candidate, "recipe");
+}
+
 std::string adze::tools::phaseText(const json::Object &phase) {
   std::string text;
   const json::Array *launches = phase.getArray("launches");
@@ -107,8 +113,9 @@ std::string adze::tools::phaseText(const json::Object &phase) {
       // Where items of one attention are merged.
       if (i && textOf(*launch, "op") == "attention_merge")
         continue;
-      text += (text.empty() ? "" : "; ") + textOf(*launch, "op") + " " +
-              textOf(*launch, "source");
+      std::string source = textOf(*launch, "source");
+      text += (text.empty() ? "" : "; ") + textOf(*launch, "op") +
+              (source.empty() ? "" : " ") + source;
     }
   return text;
 }

@@ -34,6 +34,8 @@ std::string layersText(const llvm::json::Object &phase);
 std::string listText(const llvm::json::Array *list);
 /// Options of a recipe that are not the default: "weights int4:g32, kv bf16".
 std::string recipeText(const llvm::json::Object *recipe);
+/// What a candidate is called: its recipe, as text or as options.
+std::string candidateText(const llvm::json::Object &candidate);
 /// "linear model.layers.{}.mlp.down_proj", and other launches behind.
 std::string phaseText(const llvm::json::Object &phase);
 
