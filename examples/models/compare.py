@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SPARSE = ["sparse24", "blocks50", "blocks75"]
+RETRAINED = ["longer", "sparse24", "blocks50", "blocks75"]
 CALIBRATIONS = [1, 2, 3]
 # The embedding is the head too: methods do not touch it, so it is int8 in all.
 INT4 = {"int4:g128": "*embed_tokens=int8,*=int4:g128",
@@ -31,11 +31,12 @@ def make_rows():
             ("dense", "int8", ["--weights", "int8"], False)]
     for name, weights in INT4.items():
         rows.append(("dense", name, ["--weights", weights], False))
-        for method in ("search", "gptq", "awq"):
+        for method in ("search", "gptq", "awq", "awq+gptq"):
             rows.append(("dense", f"{name}, {method}",
                          ["--weights", weights, "--method", method], True))
     for amount, title in (("0.5", "50 %"), ("2:4", "2:4"),
-                          ("0.5:16x32", "50 % of blocks")):
+                          ("0.5:16x32", "50 % of blocks"),
+                      ("0.75:16x32", "75 % of blocks")):
         rows.append(("dense", f"bf16, {title}, magnitude",
                      ["--weights", "bf16", "--prune", amount,
                       "--prune-method", "magnitude"], False))
@@ -43,7 +44,7 @@ def make_rows():
             rows.append(("dense", f"bf16, {title}, {method}",
                          ["--weights", "bf16", "--prune", amount,
                           "--prune-method", method], True))
-    for model in SPARSE:
+    for model in RETRAINED:
         rows.append((model, "bf16", ["--weights", "bf16"], False))
         rows.append((model, "int8", ["--weights", "int8"], False))
         for name, weights in INT4.items():
@@ -106,7 +107,8 @@ class Comparison:
 
     def supported(self, arguments):
         return ((self.can_prune or "--prune" not in arguments)
-                and (self.can_scale or "awq" not in arguments))
+                and (self.can_scale or not any(
+                    "awq" in argument for argument in arguments)))
 
     def measure(self):
         for model, name, arguments, calibrated in make_rows():

@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Train the models that methods of compression are compared on: one dense
-Llama and its sparse versions, retrained from it.
+Llama, its sparse versions, retrained from it, and as what they are to be
+compared with, the dense one trained for as many steps more.
 
     pip install -r examples/models/requirements.txt
     nice python3 examples/models/experiment.py --data ../shared/data
 
-writes four Hugging Face directories (build/experiment/{dense,sparse24,
+writes five Hugging Face directories (build/experiment/{dense,longer,sparse24,
 blocks50,blocks75}) and the texts to compare them on (build/experiment/text).
 They are not part of the repository. A run that was interrupted continues where
 it stopped; what is finished is left alone.
 
-The sparse versions start from the best dense weights and take a quarter of the
-steps: zeros are set by size on a schedule in the first half (sparsity.py),
-then the masks are fixed.
+All others start from the best dense weights and take a quarter of the steps.
+In sparse ones zeros are set by size on a schedule in the first half
+(sparsity.py), then the masks are fixed.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from llama import Config, Llama
 from sparsity import PATTERNS, Masks
 
 HERE = Path(__file__).resolve().parent
-NAMES = ["dense", *PATTERNS]
+NAMES = ["dense", "longer", *PATTERNS]
 SOURCES = ["shakespeare", "stories", "wikitext"]
 CALIBRATION_TEXTS = 3
 
@@ -45,7 +46,7 @@ def parse_arguments():
     data = os.environ.get("ADZE_TEST_DATA",
                           HERE.parents[1] / ".." / "shared" / "data")
     p.add_argument("models", nargs="*", default=NAMES, metavar="MODEL",
-                   help=f"of {', '.join(NAMES)}; the sparse ones need dense")
+                   help=f"of {', '.join(NAMES)}; all others need dense")
     p.add_argument("--data", type=Path, default=data,
                    help="folder with text/tinyshakespeare.txt, "
                    "text/tinystories_100.json and text/wikitext2-valid.txt")
@@ -134,9 +135,10 @@ def train(name, sources, tokenizer, copies, a):
     model, masks = Llama(config, a.dropout), None
     if name != "dense":
         model.load_state_dict(torch.load(a.out / "work/dense/best.pt"))
-        masks = Masks(PATTERNS[name], model)
+        if name in PATTERNS:
+            masks = Masks(PATTERNS[name], model)
         a.steps, a.rate = a.steps // 4, a.sparse_rate
-        a.eval_every = min(a.eval_every, max(1, a.steps // 10))
+        a.eval_every = min(a.eval_every, max(1, a.steps // 6))
     print(f"{name}: ", end="")
     training.describe(config, model, a)
 
@@ -175,6 +177,8 @@ def card(name, model, scores, state, a):
     c = model.config
     what = {
         "dense": "The dense model.",
+        "longer": "The dense model, trained as much longer as the sparse "
+        "ones were.",
         "sparse24": "2:4: of 4 consecutive inputs of an output, 2 have "
         "weights; embeddings are dense.",
         "blocks50": "Of the blocks of 16 outputs x 32 inputs of each linear, "

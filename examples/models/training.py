@@ -208,8 +208,8 @@ def run(model, optimizers, windows, sources, tokenizer, arguments, work,
     `on_best(average)` is called with the averaged weights whenever `criterion`
     of their held-out scores is the least so far. A run that was interrupted
     continues from `work`/checkpoint.pt with the same random numbers. `masks`,
-    where there are, hold weights at zero; no weights count as best before the
-    masks are final.
+    where there are, hold weights at zero; nothing is evaluated before they are
+    final.
     """
     a = arguments
     average = copy.deepcopy(model).requires_grad_(False)
@@ -260,13 +260,13 @@ def run(model, optimizers, windows, sources, tokenizer, arguments, work,
         state["recent"].append(loss.item())
         state["step"] = step = step + 1
 
-        evaluated = step % a.eval_every == 0 or step == a.steps
+        evaluated = ((step % a.eval_every == 0 or step == a.steps)
+                     and (masks is None or masks.final))
         if evaluated:
             scores = {s.name: evaluate(average, tokenizer, s, precision)
                       for s in sources}
             value = criterion(scores)
-            better = (value < state["best"]
-                      and (masks is None or masks.final))
+            better = value < state["best"]
             if better:
                 state["best"], state["best_step"] = value, step
                 on_best(average)
