@@ -4,6 +4,7 @@
 // result does not depend on how many are.
 
 #include "RoundByStatistics.h"
+#include "../Weights/ModuleTable.h"
 #include "RoundReport.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
@@ -102,7 +103,6 @@ private:
   }
   void findCandidates();
   LogicalResult open();
-  LogicalResult openTable();
   LogicalResult findInputs();
   LogicalResult roundAll();
   llvm::Error roundInput(Input &input);
@@ -174,36 +174,14 @@ void Rounding::findCandidates() {
   }
 }
 
-/// A module on disk names its table beside itself.
-LogicalResult Rounding::openTable() {
-  SmallString<256> path(options.table);
-  if (path.empty()) {
-    auto name = module->getAttrOfType<StringAttr>(kTableAttrName);
-    if (!name)
-      return error(module)
-             << "expects a weight table: the option table, or the "
-                "module attribute \""
-             << kTableAttrName << "\"";
-    path = name.getValue();
-    auto file = dyn_cast<FileLineColLoc>(module.getLoc());
-    if (!llvm::sys::path::is_absolute(path) && file) {
-      path = llvm::sys::path::parent_path(file.getFilename().getValue());
-      llvm::sys::path::append(path, name.getValue());
-    }
-  }
-  auto opened = WeightTable::open(path);
-  if (!opened)
-    return fail(module, opened.takeError());
-  table = std::move(*opened);
-  return success();
-}
-
 LogicalResult Rounding::open() {
   if (options.statistics.empty() || options.store.empty())
     return error(module) << "expects the options statistics=FOLDER (see `adze "
                             "calibrate`) and store=FOLDER";
-  if (failed(openTable()))
-    return failure();
+  auto opened = openModuleTable(module, options.table);
+  if (!opened)
+    return fail(module, opened.takeError());
+  table = std::move(*opened);
   // A pass before this one may have changed what the module's weights are.
   auto identity = module->getAttrOfType<StringAttr>(kModelAttrName);
   if (!identity) {
