@@ -57,6 +57,36 @@ std::string percent(double share) {
   return llvm::formatv("{0:f1} %", 100 * share).str();
 }
 
+struct Panel {
+  int64_t layer, index;
+};
+
+/// The choice for the weights of a module.
+class Chooser {
+public:
+  Chooser(ModuleOp module, double threshold, bool force)
+      : module(module), threshold(threshold), force(force) {
+    findReaders();
+  }
+
+  SmallVector<WeightOp> candidates();
+  void choose(WeightOp weight, const WeightEvaluator &values);
+
+private:
+  void findReaders();
+  bool isCandidate(WeightOp weight);
+  llvm::Expected<Count> count(WeightOp weight, ArrayRef<Panel> panels,
+                              const WeightEvaluator &values);
+  std::string reasonAgainst(WeightOp weight);
+  void makeSparse(WeightOp weight, const Count &all);
+
+  ModuleOp module;
+  double threshold;
+  bool force;
+  llvm::StringMap<SmallVector<LinearOp, 1>> linears;
+  llvm::StringSet<> others;
+};
+
 struct ChooseSparse : adze::impl::ChooseSparseBase<ChooseSparse> {
   using ChooseSparseBase::ChooseSparseBase;
 
@@ -64,33 +94,14 @@ struct ChooseSparse : adze::impl::ChooseSparseBase<ChooseSparse> {
 
   WeightSource *lent = nullptr;
   Attribute lentTable; // what the module said when it was
-
-private:
-  struct Panel {
-    int64_t layer, index;
-  };
-
-  void findReaders();
-  bool isCandidate(WeightOp weight);
-  llvm::Expected<Count> count(WeightOp weight, Panel panel);
-  llvm::Expected<Count> count(WeightOp weight, ArrayRef<Panel> panels);
-  SmallVector<Panel> samplesOf(WeightOp weight);
-  SmallVector<Panel> panelsOf(WeightOp weight);
-  std::string reasonAgainst(WeightOp weight);
-  void choose(WeightOp weight);
-  void makeSparse(WeightOp weight, const Count &all);
-
-  std::unique_ptr<WeightEvaluator> evaluator;
-  llvm::StringMap<SmallVector<LinearOp, 1>> linears;
-  llvm::StringSet<> others;
 };
 
 } // namespace
 
 //===-- which weights -----------------------------------------------------===//
 
-void ChooseSparse::findReaders() {
-  getOperation().walk([&](Operation *op) {
+void Chooser::findReaders() {
+  module.walk([&](Operation *op) {
     auto linear = dyn_cast<LinearOp>(op);
     if (linear)
       linears[linear.getWeight()].push_back(linear);
@@ -102,7 +113,7 @@ void ChooseSparse::findReaders() {
 }
 
 /// Packed here, and read by linears alone.
-bool ChooseSparse::isCandidate(WeightOp weight) {
+bool Chooser::isCandidate(WeightOp weight) {
   WeightType type = weight.getWeightType();
   return type.getLayout() == LayoutKind::Panels && !weight.isSource() &&
          BlocksFormatAttr::takes(type.getFormat()) &&
@@ -115,8 +126,16 @@ bool ChooseSparse::isCandidate(WeightOp weight) {
                          .getDefiningOp());
 }
 
+SmallVector<WeightOp> Chooser::candidates() {
+  SmallVector<WeightOp> found;
+  for (auto weight : module.getOps<WeightOp>())
+    if (isCandidate(weight))
+      found.push_back(weight);
+  return found;
+}
+
 /// Why kernels cannot read it in blocks, or nothing.
-std::string ChooseSparse::reasonAgainst(WeightOp weight) {
+std::string Chooser::reasonAgainst(WeightOp weight) {
   for (LinearOp linear : linears[weight.getSymName()])
     if (auto rounded = linear.getX().getDefiningOp<QuantizeOp>();
         rounded && rounded.getGroup() % BlocksFormatAttr::kBlockColumns)
@@ -129,14 +148,15 @@ std::string ChooseSparse::reasonAgainst(WeightOp weight) {
 
 //===-- what is zero ------------------------------------------------------===//
 
-llvm::Expected<Count> ChooseSparse::count(WeightOp weight, Panel panel) {
+static llvm::Expected<Count> count(WeightOp weight, Panel panel,
+                                   const WeightEvaluator &evaluator) {
   constexpr int64_t kColumns = BlocksFormatAttr::kBlockColumns;
   WeightType type = weight.getWeightType();
   int64_t cols = type.getCols(), first = panel.index * kPanelRows;
   int64_t rows = std::min(kPanelRows, type.getRows() - first);
   std::vector<float> values(size_t(rows * cols));
-  if (llvm::Error error = evaluator->readUnrounded(weight, panel.layer, first,
-                                                   rows, values.data()))
+  if (llvm::Error error = evaluator.readUnrounded(weight, panel.layer, first,
+                                                  rows, values.data()))
     return error;
   Count found;
   found.panels = 1;
@@ -154,13 +174,13 @@ llvm::Expected<Count> ChooseSparse::count(WeightOp weight, Panel panel) {
   return found;
 }
 
-llvm::Expected<Count> ChooseSparse::count(WeightOp weight,
-                                          ArrayRef<Panel> panels) {
+llvm::Expected<Count> Chooser::count(WeightOp weight, ArrayRef<Panel> panels,
+                                     const WeightEvaluator &values) {
   Count all;
   llvm::Error problem = llvm::Error::success();
   std::mutex mutex;
-  parallelFor(&getContext(), 0, panels.size(), [&](size_t i) {
-    auto found = count(weight, panels[i]);
+  parallelFor(module.getContext(), 0, panels.size(), [&](size_t i) {
+    auto found = ::count(weight, panels[i], values);
     std::lock_guard lock(mutex);
     if (found)
       all.add(*found);
@@ -175,7 +195,7 @@ llvm::Expected<Count> ChooseSparse::count(WeightOp weight,
 }
 
 /// A few, from all over the layers and the rows.
-SmallVector<ChooseSparse::Panel> ChooseSparse::samplesOf(WeightOp weight) {
+static SmallVector<Panel> samplesOf(WeightOp weight) {
   SmallVector<int64_t> layers = llvm::to_vector(weight.getLayerIndices());
   int64_t panels = numWeightUnits(weight.getWeightType());
   int64_t total = panels * int64_t(layers.size());
@@ -187,7 +207,7 @@ SmallVector<ChooseSparse::Panel> ChooseSparse::samplesOf(WeightOp weight) {
   return samples;
 }
 
-SmallVector<ChooseSparse::Panel> ChooseSparse::panelsOf(WeightOp weight) {
+static SmallVector<Panel> panelsOf(WeightOp weight) {
   int64_t panels = numWeightUnits(weight.getWeightType());
   SmallVector<Panel> all;
   for (int64_t layer : weight.getLayerIndices())
@@ -198,9 +218,9 @@ SmallVector<ChooseSparse::Panel> ChooseSparse::panelsOf(WeightOp weight) {
 
 //===-- the choice --------------------------------------------------------===//
 
-void ChooseSparse::choose(WeightOp weight) {
+void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
   // What cannot be read is said by who has to write it.
-  auto sample = count(weight, samplesOf(weight));
+  auto sample = count(weight, samplesOf(weight), values);
   if (!sample)
     return llvm::consumeError(sample.takeError());
   auto missed = [&](const Count &count, const Twine &why) {
@@ -222,7 +242,7 @@ void ChooseSparse::choose(WeightOp weight) {
   }
   if (!force && sample->zeroBlocks() < threshold / 2)
     return missed(*sample, "too few blocks are zero");
-  auto all = count(weight, panelsOf(weight));
+  auto all = count(weight, panelsOf(weight), values);
   if (!all)
     return llvm::consumeError(all.takeError());
   if (!force && all->zeroBlocks() < threshold)
@@ -234,11 +254,11 @@ void ChooseSparse::choose(WeightOp weight) {
   makeSparse(weight, *all);
 }
 
-void ChooseSparse::makeSparse(WeightOp weight, const Count &all) {
+void Chooser::makeSparse(WeightOp weight, const Count &all) {
   WeightType type = weight.getWeightType();
-  auto format = BlocksFormatAttr::get(&getContext(), type.getFormat(),
+  auto format = BlocksFormatAttr::get(module.getContext(), type.getFormat(),
                                       std::max<int64_t>(1, all.mostKept));
-  auto sparse = WeightType::get(&getContext(), type.getShape(),
+  auto sparse = WeightType::get(module.getContext(), type.getShape(),
                                 cast<FormatAttrInterface>(Attribute(format)),
                                 type.getLayout());
   Operation *yield = weight.getBody().front().getTerminator();
@@ -267,11 +287,8 @@ void ChooseSparse::runOnOperation() {
                        << threshold;
     return signalPassFailure();
   }
-  findReaders();
-  SmallVector<WeightOp> candidates;
-  for (auto weight : module.getOps<WeightOp>())
-    if (isCandidate(weight))
-      candidates.push_back(weight);
+  Chooser chooser(module, threshold, force);
+  SmallVector<WeightOp> candidates = chooser.candidates();
   if (candidates.empty())
     return;
 
@@ -293,10 +310,8 @@ void ChooseSparse::runOnOperation() {
     module.emitError() << kPass << ": " << llvm::toString(made.takeError());
     return signalPassFailure();
   }
-  evaluator = std::move(*made);
   for (WeightOp weight : candidates)
-    choose(weight);
-  evaluator.reset();
+    chooser.choose(weight, **made);
 }
 
 void adze::lendWeights(OpPassManager &manager, ModuleOp module,

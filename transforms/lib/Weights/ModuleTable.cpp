@@ -2,6 +2,7 @@
 
 #include "ModuleTable.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;

@@ -5,6 +5,7 @@
 #define ADZE_TRANSFORMS_CHOOSESPARSE_H
 
 #include "adze/Weights/WeightSource.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 
 namespace adze {
