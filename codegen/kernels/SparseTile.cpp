@@ -8,6 +8,8 @@ using namespace mlir;
 using namespace adze;
 
 static constexpr int64_t kBlock = BlocksFormatAttr::kBlockColumns;
+/// Steps of 8 k in a block.
+static constexpr int64_t kSteps = kBlock / 8;
 
 IntegerFormatAttrInterface SparseTile::codes() const {
   return dyn_cast<IntegerFormatAttrInterface>(Attribute(format.getElement()));
@@ -77,7 +79,9 @@ private:
 
   // Rows of codes.
   void addCodes(const Block &block, Values &sums);
+  Values dots(const Block &block);
   Value sumOf(Value sums);
+  Values sumPointers(const Block &block);
   // Rows of floats.
   void addFloats(const Block &block, bool isLast, Values &sums);
   void step(const Block &block, Value first, bool isLast, Values &sums);
@@ -133,51 +137,76 @@ Value SparseTileEmitter::sumOf(Value sums) {
   for (int64_t i = 1; i < kBlock / tile.rows.sums; ++i)
     all = arith::AddIOp::create(e.b, e.loc, all,
                                 e.load(e.i32, e.at(sums, 4 * i), 4));
-  return e.broadcast(all);
+  return all;
 }
 
-void SparseTileEmitter::addCodes(const Block &block, Values &sums) {
-  Values acc(rows, e.splatI32(0));
+/// Pointers to the sums of a block of each row.
+SparseTileEmitter::Values SparseTileEmitter::sumPointers(const Block &block) {
+  Value run = e.mul(block.index, kBlock / tile.rows.sums);
+  return rowPointers(e.at(x, e.add(tile.rows.sumsOffset(e, k), e.mul(run, 4))));
+}
+
+/// The integer sums of a block, with what the zero code takes off.
+SparseTileEmitter::Values SparseTileEmitter::dots(const Block &block) {
+  Values acc;
+  for (Value sums : sumPointers(block))
+    acc.push_back(e.broadcast(arith::MulIOp::create(
+        e.b, e.loc, sumOf(sums), e.constantI32(-codes.getZeroCode()))));
   Values at = rowPointers(e.at(x, e.mul(block.index, kBlock)));
-  for (int64_t step = 0; step < kBlock / 8; ++step)
-    for (auto [quad, w] : llvm::enumerate(
-             codes.emitCodes(e.b, e.loc, block.tile, k, e.constant(step))))
+  auto step = [&](Value step, Values &sums) {
+    for (auto [quad, w] :
+         llvm::enumerate(codes.emitCodes(e.b, e.loc, block.tile, k, step)))
       for (int64_t r = 0; r < rows; ++r) {
-        Value four = e.broadcast(
-            e.load(e.i32, e.at(at[r], 8 * step + 4 * int64_t(quad)), 4));
-        acc[r] = kernel::DotCodesOp::create(
-            e.b, e.loc, acc[r].getType(), acc[r], w,
+        Value place = e.at(e.at(at[r], e.mul(step, 8)), 4 * int64_t(quad));
+        Value four = e.broadcast(e.load(e.i32, place, 4));
+        sums[r] = kernel::DotCodesOp::create(
+            e.b, e.loc, sums[r].getType(), sums[r], w,
             vector::BitCastOp::create(e.b, e.loc, w.getType(), four),
             uint64_t(codes.getMaxCode()));
       }
+  };
+  if (streams()) {
+    for (int64_t i = 0; i < kSteps; ++i)
+      step(e.constant(i), acc);
+    return acc;
+  }
+  // Not unrolled: LLVM would put the dots of a row one behind the other, which
+  // their latency forbids.
+  return e.loop(e.constant(0), e.constant(kSteps), 1, acc,
+                [&](Value i, ValueRange carried) {
+                  Values inner(carried);
+                  step(i, inner);
+                  return inner;
+                });
+}
 
+void SparseTileEmitter::addCodes(const Block &block, Values &sums) {
+  Values acc = dots(block);
   Value scale, minimum;
   if (!tile.scalesLast())
     scale = tile.format.emitScale(e.b, e.loc, e.at(here, scales), block.place,
                                   block.index);
-  if (codes.hasMinimum())
+  Values sumAt;
+  if (codes.hasMinimum()) {
     minimum =
         tile.format.emitMinimum(e.b, e.loc, e.at(here, scales),
                                 e.at(here, zeros), block.place, block.index);
+    sumAt = sumPointers(block);
+  }
   Value group = tile.rows.group ? e.div(block.index, tile.rows.group / kBlock)
                                 : e.constant(0);
-  Value run = e.mul(block.index, kBlock / tile.rows.sums);
   Values scaleAt = rowPointers(
       e.at(x, e.add(tile.rows.scalesOffset(e, k), e.mul(group, 4))));
-  Values sumAt =
-      rowPointers(e.at(x, e.add(tile.rows.sumsOffset(e, k), e.mul(run, 4))));
-  Value zero = e.splatI32(codes.getZeroCode());
   for (int64_t r = 0; r < rows; ++r) {
-    Value ofX = sumOf(sumAt[r]);
-    Value dot = arith::SubIOp::create(
-        e.b, e.loc, acc[r], arith::MulIOp::create(e.b, e.loc, ofX, zero));
-    Value xScale = e.broadcast(e.load(e.f32, scaleAt[r], 4));
+    Value xScale = e.load(e.f32, scaleAt[r], 4);
+    Value factor = e.broadcast(xScale);
     Value sum = inMemory ? e.load(e.vf32, outPlace(r), kLineBytes) : sums[r];
-    sum = e.fma(arith::SIToFPOp::create(e.b, e.loc, e.vf32, dot),
-                scale ? e.mulf(scale, xScale) : xScale, sum);
+    sum = e.fma(arith::SIToFPOp::create(e.b, e.loc, e.vf32, acc[r]),
+                scale ? e.mulf(scale, factor) : factor, sum);
     if (minimum)
       sum = e.fma(
-          e.mulf(xScale, arith::SIToFPOp::create(e.b, e.loc, e.vf32, ofX)),
+          e.broadcast(e.mulf(xScale, arith::SIToFPOp::create(e.b, e.loc, e.f32,
+                                                             sumOf(sumAt[r])))),
           minimum, sum);
     if (inMemory)
       e.store(sum, outPlace(r), kLineBytes);
@@ -301,7 +330,7 @@ void SparseTileEmitter::step(const Block &block, Value step, bool isLast,
 
 void SparseTileEmitter::addFloats(const Block &block, bool isLast,
                                   Values &sums) {
-  sums = e.loop(e.constant(0), e.constant(kBlock / 8), 1, sums,
+  sums = e.loop(e.constant(0), e.constant(kSteps), 1, sums,
                 [&](Value s, ValueRange carried) {
                   Values inner(carried);
                   step(block, s, isLast, inner);
