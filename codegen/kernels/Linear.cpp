@@ -98,9 +98,10 @@ void LinearPlan::readSparse() {
   constexpr int64_t kColumns = BlocksFormatAttr::kBlockColumns;
   codes.format = sparse.codes();
   sparse.rows = codes.rows;
-  if (!codes.format)
+  if (!codes.format) {
     params.wrong("format", "one of integers where in is i8");
-  else if (codes.rows.group % kColumns)
+    sparse.rowType = types.rowType; // nothing asks for codes
+  } else if (codes.rows.group % kColumns)
     params.wrong("group", "0 or a multiple of " + std::to_string(kColumns) +
                               ", the columns of a block");
   else if (kColumns % codes.rows.sums)

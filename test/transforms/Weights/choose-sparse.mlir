@@ -10,7 +10,7 @@
 // The most that a panel of any layer has, in the format that its elements had.
 // CHECK: adze.weight @half.packed x 2 : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels> {
 // CHECK-NEXT: adze.ref @half
-// CHECK-NEXT: adze.pack %{{.*}} : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
+// CHECK-NEXT: adze.pack %{{.*}} : <64x128, #adze.float<f32>> -> <64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
 // CHECK-NEXT: adze.yield %{{.*}} : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
 // CHECK: adze.weight @codes.packed : !adze.weight<64x128, #adze.blocks<#adze.int<4, group = 32, scale = bf16>, keep = 2>, panels>
 // Too few, none, none in blocks; what an embedding reads too; groups that cut
@@ -75,7 +75,7 @@ adze.weight @cut : !adze.weight<64x128, #adze.int<8, scale = f32>> {
   adze.yield %1 : !adze.weight<64x128, #adze.int<8, scale = f32>>
 }
 func.func @f(%l: index, %tokens: tensor<?xi32>) {
-  %x = adze.embed %tokens, @tied : (tensor<?xi32>) -> tensor<?x128xf32>
+  %x = adze.embed %tokens, @tied : tensor<?xi32> -> tensor<?x128xf32>
   %0 = adze.linear %x, @half[%l] : (tensor<?x128xf32>) -> tensor<?x64xf32>
   %1 = adze.linear %x, @codes : (tensor<?x128xf32>) -> tensor<?x64xf32>
   %2 = adze.linear %x, @few : (tensor<?x128xf32>) -> tensor<?x64xf32>
