@@ -20,6 +20,7 @@
 #include "adze/Interpreter/Interpreter.h"
 #include "adze/PluginLoader.h"
 #include "adze/Transforms/Activations.h"
+#include "adze/Transforms/ChooseSparse.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Transforms/Rounding.h"
@@ -216,6 +217,8 @@ llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   if (failed(parsePassPipeline(pipeline, manager, os)))
     return asError("cannot make the pass \"" + pipeline + "\": " + problem);
   lock.unlock();
+  if (source)
+    lendWeights(manager, module, *source);
   if (failed(manager.run(module)))
     return diagnosed("the pass pipeline \"" + pipeline + "\" failed");
   return llvm::Error::success();
@@ -564,7 +567,8 @@ void ModelCompiler::addActivations(llvm::json::Object &meta) {
   llvm::json::Object chosen;
   moduleRef->walk([&](LinearOp op) {
     WeightType type = lookupWeight(op, op.getWeightAttr()).getWeightType();
-    if (!isa<IntegerFormatAttrInterface>(Attribute(type.getFormat())))
+    if (!isa<IntegerFormatAttrInterface>(
+            Attribute(elementFormat(type.getFormat()))))
       return;
     auto quantize = op.getX().getDefiningOp<QuantizeOp>();
     chosen[op.getWeight()] =

@@ -38,6 +38,10 @@ public:
   }
   /// Element type of a #adze.float format.
   mlir::Type floatFormat(llvm::StringRef name);
+  /// Null where it is absent or of another kind.
+  template <typename AttrT> AttrT optional(llvm::StringRef name) {
+    return kernel.getParams().getAs<AttrT>(name);
+  }
   template <typename AttrT>
   AttrT attribute(llvm::StringRef name, llvm::StringRef expected) {
     auto attr = kernel.getParams().getAs<AttrT>(name);

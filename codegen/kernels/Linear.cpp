@@ -43,9 +43,7 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
-  shapes = multipliesCodes()
-               ? amxShapes(target, codes, integerTileShapes(target, codes))
-               : amxShapes(target, types, tileShapes(target, types));
+  shapes = chooseShapes(target);
   unitPanels = sink          ? llvm::divideCeil(sink.getHeadDim(), kLanes)
                : quantizes() ? streams * outRows.group / kLanes
                              : streams;
@@ -56,22 +54,35 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
   finishLoops = target.registers >= 32;
 }
 
+TileShapes LinearPlan::chooseShapes(const KernelTarget &target) const {
+  if (isSparse())
+    return sparseTileShapes(target, sparse);
+  if (multipliesCodes())
+    return amxShapes(target, codes, integerTileShapes(target, codes));
+  return amxShapes(target, types, tileShapes(target, types));
+}
+
 /// The formats of the weight and of x.
 void LinearPlan::readOperands() {
   types.panelType = types.rowType = Float32Type::get(params.context());
+  sparse.format = params.optional<BlocksFormatAttr>("format");
   if (!params.isInteger8("in")) {
-    if (params.hasDecoded("format"))
-      decoded = params.attribute<FormatAttrInterface>("format", "");
-    else
-      types.panelType = params.floatFormat("format");
     types.rowType = params.elementType("in");
     if (types.rowType.isF16())
       params.wrong("in", "f32, bf16 or i8");
+    if (isSparse())
+      sparse.rowType = types.rowType;
+    else if (params.hasDecoded("format"))
+      decoded = params.attribute<FormatAttrInterface>("format", "");
+    else
+      types.panelType = params.floatFormat("format");
     return;
   }
+  codes.rows = QuantizedRows::read(params);
+  if (isSparse())
+    return readSparse();
   codes.format = params.attribute<IntegerFormatAttrInterface>(
       "format", "an integer format, such as #adze.int");
-  codes.rows = QuantizedRows::read(params);
   if (params.failed())
     return;
   if (codes.format.getGroup() % 8)
@@ -82,12 +93,30 @@ void LinearPlan::readOperands() {
                              std::to_string(codes.block()) + ")");
 }
 
+/// Rows of codes and a sparse weight: blocks have one scale of each.
+void LinearPlan::readSparse() {
+  constexpr int64_t kColumns = BlocksFormatAttr::kBlockColumns;
+  codes.format = sparse.codes();
+  sparse.rows = codes.rows;
+  if (!codes.format) {
+    params.wrong("format", "one of integers where in is i8");
+    sparse.rowType = types.rowType; // nothing asks for codes
+  } else if (codes.rows.group % kColumns)
+    params.wrong("group", "0 or a multiple of " + std::to_string(kColumns) +
+                              ", the columns of a block");
+  else if (kColumns % codes.rows.sums)
+    params.wrong("sums", "a divisor of " + std::to_string(kColumns) +
+                             ", the columns of a block");
+}
+
 Value LinearPlan::rowBytes(KernelEmitter &e, Value k) const {
   return multipliesCodes() ? codes.rows.rowBytes(e, k)
                            : e.mul(k, KernelEmitter::bytesOf(types.rowType));
 }
 
 Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
+  if (isSparse())
+    return sparse.format.emitPanelBytes(e.b, e.loc, k);
   FormatAttrInterface format = decoded;
   if (multipliesCodes())
     format = cast<FormatAttrInterface>(Attribute(codes.format));
@@ -98,6 +127,8 @@ Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
 
 func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
                               int64_t rows, int64_t panels) const {
+  if (isSparse())
+    return getSparseTile(e, target, sparse, rows);
   if (func::FuncOp tile = multipliesCodes()
                               ? getAmxTile(e, target, codes, rows, panels)
                               : getAmxTile(e, target, types, rows, panels))

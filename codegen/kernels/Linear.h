@@ -8,6 +8,7 @@
 #include "IntegerTile.h"
 #include "KernelEmitter.h"
 #include "KernelParams.h"
+#include "SparseTile.h"
 
 namespace adze {
 
@@ -17,6 +18,7 @@ struct LinearPlan {
   KernelParams params;
   TileTypes types;
   IntegerTile codes; // without a format unless in = i8
+  SparseTile sparse; // without a format unless the weight's is sparse
   /// Format of a weight that float rows meet decoded part by part.
   FormatAttrInterface decoded;
   mlir::Type out, kv;    // out is null for quantized rows
@@ -44,6 +46,7 @@ struct LinearPlan {
   bool rotates() const;
   bool appends() const;
   bool multipliesCodes() const { return bool(codes.format); }
+  bool isSparse() const { return bool(sparse.format); }
   bool quantizes() const { return !out; }
   /// 16-column blocks of the result that a unit holds.
   int64_t unitBlocks() const { return unitPanels / streams; }
@@ -94,6 +97,8 @@ struct LinearPlan {
 
 private:
   void readOperands();
+  void readSparse();
+  TileShapes chooseShapes(const KernelTarget &target) const;
 };
 
 /// The operands of the kernel function by name.

@@ -29,8 +29,9 @@ struct LoopArguments {
   Value unitPanels, fewUnits, manyUnits; // as in LinearPlan
   Value tileRowBytes;
   Value finish;
-  Value kBlocks;             // with codes: parts of K that share scales
-  Value lines, elementBytes; // with decoded panels: where, and those of x
+  Value kBlocks;               // with codes: parts of K that share scales
+  Value header, scales, zeros; // sparse: where the parts of a panel begin
+  Value lines, elementBytes;   // with decoded panels: where, and those of x
   Value decoder;
   SmallVector<Value> tiles; // a function for each shape
 
@@ -39,7 +40,10 @@ struct LoopArguments {
                          &k, &stride, &panelBytes, &unitPanels, &fewUnits,
                          &manyUnits, &tileRowBytes, &finish})
       visit(*value);
-    if (plan.multipliesCodes())
+    if (plan.isSparse())
+      for (Value *value : {&header, &scales, &zeros})
+        visit(*value);
+    else if (plan.multipliesCodes())
       visit(kBlocks);
     if (plan.decoded)
       for (Value *value : {&lines, &elementBytes, &decoder})
@@ -61,6 +65,8 @@ private:
   void emitGroups(Value begin, Value end);
   void emitRows(Value unit, Value units, Value begin, Value end);
   void emitDecodedRows(Value unit, Value units, Value begin, Value end);
+  void sparseTile(size_t shape, Value x, Value unit, Value units, Value turn,
+                  Value turns);
   void tiles(size_t shape, Value x, Value panels, Value panelBytes, Value k,
              Value out, Value count, Value turn, Value turns);
   void callFinish(Value row, Value rows, Value unit, Value units);
@@ -108,6 +114,23 @@ void LoopEmitter::tiles(size_t shape, Value x, Value panels, Value panelBytes,
       arguments.append({e.at(next, offset), aheadBytes});
     e.callIndirect(a.tiles[shape], arguments);
   });
+}
+
+/// The same for sparse panels, all of them in one call.
+void LoopEmitter::sparseTile(size_t shape, Value x, Value unit, Value units,
+                             Value turn, Value turns) {
+  Value panels = panelsOf(unit), count = e.mul(units, a.unitPanels);
+  Value part = e.mul(
+      e.ceilDiv(e.div(e.add(a.panelBytes, e.sub(turns, 1)), turns), kLineBytes),
+      kLineBytes);
+  part = e.select(e.compare(arith::CmpIPredicate::sgt, turns, 1), part,
+                  e.constant(0));
+  Value ahead =
+      e.at(e.at(panels, e.mul(a.panelBytes, count)), e.mul(turn, part));
+  e.callIndirect(a.tiles[shape],
+                 {x, a.stride, panels, a.panelBytes, a.k, a.sums,
+                  a.tileRowBytes, count, a.header, a.scales, a.zeros,
+                  e.mul(e.sub(a.hi, unit), a.unitPanels), ahead, part});
 }
 
 /// As emitRows, with panels decoded: a part of K after the other for a block of
@@ -159,8 +182,12 @@ void LoopEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
     size_t which = i;
     int64_t height = shape.rows;
     e.loop(row, last, height, [&](Value m) {
-      tiles(which, e.at(a.x, e.mul(m, a.stride)), first, a.panelBytes, a.k,
-            a.sums, count, e.div(e.sub(m, begin), tall), turns);
+      Value x = e.at(a.x, e.mul(m, a.stride));
+      Value turn = e.div(e.sub(m, begin), tall);
+      if (plan.isSparse())
+        sparseTile(which, x, unit, units, turn, turns);
+      else
+        tiles(which, x, first, a.panelBytes, a.k, a.sums, count, turn, turns);
       callFinish(m, e.constant(height), unit, units);
     });
     row = last;
@@ -219,9 +246,10 @@ FunctionType LinearDriver::finishType(KernelEmitter &e) {
 
 /// The main loop that takes such arguments.
 func::FuncOp LinearDriver::function(ValueRange arguments) {
-  std::string name = plan.multipliesCodes() ? "adze.linear.codes"
-                     : plan.decoded         ? "adze.linear.decoded"
-                                            : "adze.linear.floats";
+  std::string name = plan.isSparse()          ? "adze.linear.sparse"
+                     : plan.multipliesCodes() ? "adze.linear.codes"
+                     : plan.decoded           ? "adze.linear.decoded"
+                                              : "adze.linear.floats";
   llvm::raw_string_ostream os(name);
   for (TileShape shape : plan.shapes)
     os << '.' << shape.rows << 'x' << shape.panels;
@@ -252,7 +280,11 @@ void LinearDriver::call(Value lo, Value hi, const LinearOperands &operands,
   a.manyUnits = e.constant(plan.manyUnits);
   a.tileRowBytes = e.constant(plan.tileRowBytes());
   a.finish = e.address(finish);
-  if (plan.multipliesCodes()) {
+  if (plan.isSparse()) {
+    a.header = e.constant(plan.sparse.format.getHeaderBytes());
+    a.scales = e.constant(plan.sparse.format.getScalesOffset());
+    a.zeros = plan.sparse.format.emitZerosOffset(e.b, e.loc, operands.k);
+  } else if (plan.multipliesCodes()) {
     int64_t block = plan.codes.block();
     a.kBlocks = block ? e.ceilDiv(operands.k, block) : e.constant(1);
   }

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <functional>
 #include <immintrin.h>
 
 using namespace adze;
@@ -220,6 +221,87 @@ struct Bench {
            before, after, 100 * rate / std::max(before, after));
   }
 
+  /// A weight of which `zeros` percent of the blocks are zero, stored without
+  /// them and dense, run in turns; rows are codes where the format has any.
+  void blocks(const char *format, int64_t zeros, int64_t m, int64_t n,
+              int64_t k) {
+    auto element = llvm::cast<FormatAttrInterface>(
+        mlir::parseAttribute(format, &lab.context));
+    bool isCodes =
+        llvm::isa<IntegerFormatAttrInterface>(mlir::Attribute(element));
+    Stored in = variant.kernel.hasBF16Dot ? Stored::BF16 : Stored::F32;
+    char name[128];
+    snprintf(name, sizeof name, "%s linear %s+blocks %ld%% M=%ld N=%ld K=%ld",
+             variant.name.data(), element.getFormatName().c_str(), zeros, m, n,
+             k);
+    if (skip(name))
+      return;
+    Matrix weight(n, k, Stored::F32);
+    std::mt19937 random(3);
+    weight.fill(random);
+    std::uniform_int_distribution<int64_t> uniform(0, 99);
+    int64_t keep = 0;
+    for (int64_t first = 0; first < n; first += 16) {
+      int64_t kept = 0;
+      for (int64_t block = 0; block < k; block += 32) {
+        if (uniform(random) >= zeros) {
+          ++kept;
+          continue;
+        }
+        for (int64_t r = first; r < first + 16; ++r)
+          std::fill_n(weight.memory.as<float>() + r * k + block, 32, 0.0f);
+      }
+      keep = std::max(keep, kept);
+    }
+    auto sparse =
+        llvm::cast<FormatAttrInterface>(mlir::Attribute(BlocksFormatAttr::get(
+            &lab.context, element, std::max<int64_t>(1, keep))));
+    double seconds[2];
+    std::function<void()> run[2];
+    std::vector<std::unique_ptr<CompiledKernel>> kernels;
+    std::vector<Memory> memory;
+    Matrix y(m, n, Stored::F32);
+    auto rows = BufferType::get(
+        &lab.context, k, mlir::IntegerType::get(&lab.context, 8), 128, 32);
+    Memory x(m * std::max<int64_t>(rows.getRowBytes(), 4 * k));
+    std::memset(x.data(), isCodes ? 3 : 0, x.size());
+    int64_t denseBytes = n / 16 * element.getPanelBytes(k);
+    int64_t layers =
+        m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / denseBytes);
+    for (bool isSparse : {false, true}) {
+      FormatAttrInterface stored = isSparse ? sparse : element;
+      std::string text;
+      llvm::raw_string_ostream(text)
+          << "adze.kernel @k linear {format = " << mlir::Attribute(stored)
+          << ", in = "
+          << (isCodes ? "i8, group = 128 : i64, sums = 32 : i64" : nameOf(in))
+          << "}";
+      kernels.push_back(lab.compile(text, variant));
+      if (!kernels.back())
+        llvm::report_fatal_error(lab.errors.c_str());
+      Memory packed = lab.pack(weight, stored);
+      size_t bytes = packed.size();
+      memory.emplace_back(layers * bytes);
+      for (int64_t l = 0; l < layers; ++l)
+        std::memcpy(memory.back().data() + l * bytes, packed.data(), bytes);
+      run[isSparse] = [&, bytes, isSparse] {
+        for (int64_t l = 0; l < layers; ++l)
+          (*kernels[isSparse])(0, n / 16, nullptr,
+                               {word(x), word(y),
+                                word(memory[isSparse]) + l * bytes, uint64_t(m),
+                                uint64_t(n), uint64_t(k)});
+      };
+    }
+    for (int turn = 0; turn < 3; ++turn)
+      for (int which : {0, 1}) {
+        double found = best(run[which], 0.2);
+        seconds[which] = turn ? std::min(seconds[which], found) : found;
+      }
+    printf("%-62s dense %9.1f us, blocks %9.1f us: %.2f x (%.1f GB/s dense)\n",
+           name, seconds[0] / layers * 1e6, seconds[1] / layers * 1e6,
+           seconds[0] / seconds[1], layers * denseBytes / seconds[0] / 1e9);
+  }
+
   void attention(Stored kv, int64_t heads, int64_t kvHeads, int64_t d,
                  int64_t past, int64_t rows) {
     bool dots = variant.kernel.hasBF16Dot && kv == Stored::BF16;
@@ -289,6 +371,15 @@ int main(int argc, char **argv) {
       for (int64_t m : {1, 2, 4, 8, 16})
         bench.codes(format, group, sums, m, 5632, 2048);
     }
+    for (const char *format : {"#adze.int<8, scale = f32>",
+                               "#adze.int<4, group = 128, scale = bf16>",
+                               "#adze.float<bf16>", "#adze.float<f32>"})
+      for (int64_t zeros : {0, 30, 50, 70}) {
+        for (int64_t m : {1, 2, 4, 8})
+          bench.blocks(format, zeros, m, 5632, 2048);
+        bench.blocks(format, zeros, 512, 2048, 2048);
+        bench.blocks(format, zeros, 512, 2048, 5632);
+      }
     for (Stored type : {Stored::BF16, Stored::F32, Stored::F16}) {
       bench.linear(type, 512, 2048, 2048);
       bench.linear(type, 512, 5632, 2048);

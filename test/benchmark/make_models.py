@@ -9,6 +9,8 @@ into a cache outside the repository and prints their paths. A model that is
 already there is left alone. Speed does not depend on the values, so all
 tensors are windows of one block of normal random numbers (standard deviation
 0.02, norms about one); the same arguments always give the same bytes.
+With --zero-blocks 0.5 that share of the blocks of 16 rows by 32 columns of the
+layers' projections is zero, drawn block by block: what adze-choose-sparse finds.
 Needs NumPy only; runs at the speed of the disk.
 """
 
@@ -113,8 +115,9 @@ def convert(values, dtype):
 class Source:
     """Hands out tensors of any size from one block of random values."""
 
-    def __init__(self, dtype, seed):
+    def __init__(self, dtype, seed, zero_blocks=0.0):
         rng = np.random.default_rng(seed)
+        self.zero_blocks, self.mask_rng = zero_blocks, rng.spawn(1)[0]
         values = rng.standard_normal(BLOCK_ELEMENTS, dtype=np.float32)
         values *= 0.02
         norms = rng.uniform(0.9, 1.1, 1 << 16).astype(np.float32)
@@ -122,7 +125,9 @@ class Source:
         self.norms = convert(norms, dtype)
         self.offset = 0
 
-    def write(self, file, shape):
+    def write(self, file, name, shape):
+        if self.zero_blocks and name.endswith("_proj.weight"):
+            return self.write_sparse(file, shape)
         count = int(np.prod(shape))
         if len(shape) == 1:
             file.write(self.norms[:count])
@@ -132,6 +137,22 @@ class Source:
             file.write(part)
             count -= len(part)
             self.offset = (self.offset + len(part)) % BLOCK_ELEMENTS
+
+
+    def write_sparse(self, file, shape):
+        rows, columns = shape
+        for first in range(0, rows, 16):
+            values = np.empty((min(16, rows - first), columns),
+                              self.block.dtype)
+            flat, done = values.reshape(-1), 0
+            while done < flat.size:
+                part = self.block[self.offset:self.offset + flat.size - done]
+                flat[done:done + len(part)] = part
+                done += len(part)
+                self.offset = (self.offset + len(part)) % BLOCK_ELEMENTS
+            blocks = self.mask_rng.random(-(-columns // 32))
+            values[:, np.repeat(blocks < self.zero_blocks, 32)[:columns]] = 0
+            file.write(values)
 
 
 def write_safetensors(path, tensors, dtype, source):
@@ -147,8 +168,8 @@ def write_safetensors(path, tensors, dtype, source):
     with open(path, "wb") as file:
         file.write(len(encoded).to_bytes(8, "little"))
         file.write(encoded)
-        for _, shape in tensors:
-            source.write(file, shape)
+        for name, shape in tensors:
+            source.write(file, name, shape)
     return offset
 
 
@@ -164,7 +185,7 @@ def split_into_shards(tensors, width, limit):
     return shards
 
 
-def make(name, folder, dtype, shard_bytes, seed):
+def make(name, folder, dtype, shard_bytes, seed, zero_blocks):
     """Write beside, then rename: an interrupted run leaves no half model."""
     beside = folder.with_name(folder.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
@@ -174,7 +195,7 @@ def make(name, folder, dtype, shard_bytes, seed):
     (beside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (beside / "generation_config.json").write_text(json.dumps(
         {k: config[k] for k in ("bos_token_id", "eos_token_id")}) + "\n")
-    source = Source(dtype, seed)
+    source = Source(dtype, seed, zero_blocks)
     shards = split_into_shards(list(tensor_shapes(config)),
                                DTYPES[dtype][2], shard_bytes)
     total, weight_map = 0, {}
@@ -204,10 +225,14 @@ def main():
     parser.add_argument("--shard-bytes", type=int, default=0, metavar="N",
                         help="shards of at most N bytes (default: one file)")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--zero-blocks", type=float, default=0, metavar="P",
+                        help="the share of blocks that are zero")
     parser.add_argument("--force", action="store_true",
                         help="replace models that are already there")
     a = parser.parse_args()
     unknown = [m for m in a.models if m not in MODELS]
+    if not 0 <= a.zero_blocks <= 1:
+        parser.error("--zero-blocks is from 0 to 1")
     if unknown:
         parser.error(f"unknown model {unknown[0]!r}; known: "
                      + ", ".join(MODELS))
@@ -215,12 +240,14 @@ def main():
     for name in a.models or MODELS:
         suffix = "" if a.seed == SEED else f"-seed{a.seed}"
         suffix += f"-shards{a.shard_bytes}" if a.shard_bytes else ""
+        suffix += f"-blocks{a.zero_blocks:g}" if a.zero_blocks else ""
         folder = a.out / f"{name}-{a.dtype}{suffix}"
         if a.force:
             shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             begin = time.monotonic()
-            total = make(name, folder, a.dtype, a.shard_bytes, a.seed)
+            total = make(name, folder, a.dtype, a.shard_bytes, a.seed,
+                         a.zero_blocks)
             seconds = time.monotonic() - begin
             print(f"{name}: {total / 1e9:.2f} GB in {seconds:.1f} s",
                   file=sys.stderr)

@@ -11,6 +11,7 @@
 // rounded each, where the kernel has one fma) agrees to 1e-3, or with codes to
 // a few that round the other way, and must be caught.
 
+#include "../common/ZeroBlocks.h"
 #include "CompiledModel.h"
 
 #include <gtest/gtest.h>
@@ -43,6 +44,8 @@ struct Setting {
   /// How far the same model may be with other sums: a code that is half way
   /// between two goes the other way.
   float near = 1e-3f;
+  /// The share of blocks that are zero.
+  double zeros = 0;
 };
 
 std::string nameOf(const testing::TestParamInfo<Setting> &info) {
@@ -51,6 +54,8 @@ std::string nameOf(const testing::TestParamInfo<Setting> &info) {
                      info.param.activations;
   if (*info.param.kv)
     name += std::string("_kv_") + info.param.kv;
+  if (info.param.zeros > 0)
+    name += "_blocks";
   for (char &c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)))
       c = '_';
@@ -61,7 +66,7 @@ std::string nameOf(const testing::TestParamInfo<Setting> &info) {
 /// copied with another context, nothing else depends on that.
 class LongContextModel {
 public:
-  explicit LongContextModel(const char *name) {
+  explicit LongContextModel(const char *name, double zeros = 0) {
     fs::path from =
         fs::path(ADZE_SOURCE_DIR) / "test/numerics/references/hf" / name;
     folder = fs::temp_directory_path() /
@@ -74,6 +79,8 @@ public:
         config, std::regex("\"max_position_embeddings\": *[0-9]+"),
         "\"max_position_embeddings\": 8192");
     std::ofstream(folder / "config.json") << config;
+    if (zeros > 0)
+      EXPECT_GT(zeroBlocks(folder, zeros), 0);
   }
   ~LongContextModel() { fs::remove_all(folder); }
   std::string path() const { return folder.string(); }
@@ -100,7 +107,9 @@ protected:
     options.weights = GetParam().weights;
     options.activations = GetParam().activations;
     options.kv = GetParam().kv;
-    LongContextModel model(GetParam().model);
+    LongContextModel model(GetParam().model, GetParam().zeros);
+    if (GetParam().zeros > 0)
+      options.insert = {"before-codegen:adze-choose-sparse{force=true}"};
     compiled = std::make_unique<CompiledModel>(model.path(), options);
     ASSERT_EQ(compiled->error(), "");
   }
@@ -217,7 +226,9 @@ TEST_P(Schedules, PlantedSumsAreCaught) {
   options.kv = GetParam().kv;
   options.target = "x86-64-v3";
   options.generic = {"adze.linear"};
-  LongContextModel source(GetParam().model);
+  LongContextModel source(GetParam().model, GetParam().zeros);
+  if (GetParam().zeros > 0)
+    options.insert = {"before-codegen:adze-choose-sparse{force=true}"};
   CompiledModel other(source.path(), options);
   ASSERT_EQ(other.error(), "");
   ModelHandle planted = openModel(other.path(), "");
@@ -249,7 +260,14 @@ INSTANTIATE_TEST_SUITE_P(
         Setting{"llama31-scaled-head80", "int8", "", "", 5e-2f},
         Setting{"llama31-scaled-head80", "int4:g32", "int8:g32", "", 5e-2f},
         Setting{"mistral-window", "int4:g32:f16:zp", "int8:token", "", 5e-2f},
-        Setting{"mistral-window", "int4:g128", "f32", "", 1e-3f}),
+        Setting{"mistral-window", "int4:g128", "f32", "", 1e-3f},
+        Setting{"llama31-scaled-head80", "", "", "", 1e-3f, 0.5},
+        Setting{"mistral-window", "bf16", "", "", 1e-3f, 0.5},
+        Setting{"llama31-scaled-head80", "int8", "", "", 5e-2f, 0.5},
+        Setting{"llama31-scaled-head80", "int4:g32", "int8:g32", "", 5e-2f,
+                0.7},
+        Setting{"mistral-window", "int4:g64:f16:zp", "int8:token", "", 5e-2f,
+                0.5}),
     nameOf);
 
 //===-- long contexts -----------------------------------------------------===//

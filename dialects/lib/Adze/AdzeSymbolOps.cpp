@@ -231,8 +231,11 @@ LogicalResult PackOp::verify() {
   auto in = cast<WeightType>(getInput().getType());
   if (failed(expectRowsLayout(*this, in)))
     return failure();
-  return expectType(*this,
-                    WeightType::get(getContext(), in.getShape(), in.getFormat(),
-                                    LayoutKind::Panels),
-                    getType());
+  FormatAttrInterface format = getType().getFormat();
+  if (elementFormat(format) != in.getFormat())
+    format = in.getFormat();
+  return expectType(
+      *this,
+      WeightType::get(getContext(), in.getShape(), format, LayoutKind::Panels),
+      getType());
 }

@@ -73,9 +73,16 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   if (!format)
     return emitError() << "expects a weight format such as #adze.float<f32>";
-  if (shape.size() == 1 && isa<IntegerFormatAttrInterface>(Attribute(format)))
+  auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format));
+  if (shape.size() == 1 &&
+      (blocks || isa<IntegerFormatAttrInterface>(Attribute(format))))
     return emitError() << "expects a matrix in the format "
                        << format.getFormatName() << ", got a vector";
+  if (blocks && blocks.getKeep() > blocks.countBlocks(shape.back()))
+    return emitError() << "expects to keep at most the "
+                       << blocks.countBlocks(shape.back())
+                       << " blocks of a panel of " << shape.back()
+                       << " columns, got " << blocks.getKeep();
   if (auto gguf = dyn_cast<GgufFormatAttr>(Attribute(format))) {
     int64_t elements = detail::infoOf(gguf.getBlock()).elements;
     if (shape.back() % elements)

@@ -155,15 +155,20 @@ public:
     return row;
   }
 
-  /// The values of a row of a matrix in the result's format.
-  Error readRow(const RowSource &at, MutableArrayRef<float> out) {
+  /// The values of a row of a matrix in the result's format, or before they are
+  /// rounded to it.
+  Error readRow(const RowSource &at, bool isRounded,
+                MutableArrayRef<float> out) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     Expected<ArrayRef<uint8_t>> raw = rawRow(at);
     if (!raw)
       return raw.takeError();
     FormatAttrInterface format = leaf.format;
     format.decodeRow(*raw, out);
-    return convert(at, leaf.steps, out);
+    ArrayRef<ExprStep> steps = leaf.steps;
+    if (!isRounded && !steps.empty() && steps.back().format)
+      steps = steps.drop_back();
+    return convert(at, steps, out);
   }
 
   /// The element of a vector in the result's format. Source vectors are read
@@ -208,7 +213,7 @@ public:
       steps = steps.drop_back();
     if (Error error = convert(at, steps, values))
       return error;
-    return roundTo(type().getFormat(), at, values, out);
+    return roundTo(elementFormat(type().getFormat()), at, values, out);
   }
 
   WeightType type() const {
@@ -216,6 +221,11 @@ public:
     return weight.getWeightType();
   }
   int64_t columns() const { return type().getCols(); }
+  /// "weight @w, layer 3"
+  std::string name() const {
+    WeightOp weight = program.weight;
+    return ("weight @" + weight.getSymName() + ", layer " + Twine(layer)).str();
+  }
 
 private:
   struct BoundLeaf {
@@ -434,6 +444,20 @@ Error evaluateRowBlock(BoundWeight &bound, int64_t first, uint8_t *out) {
   return Error::success();
 }
 
+/// A type that was chosen for other tensors may keep too little.
+Error checkKeep(BoundWeight &bound, BlocksFormatAttr format,
+                ArrayRef<const uint8_t *> rows, int64_t first) {
+  int64_t cols = bound.type().getCols();
+  int64_t found = format.findBlocks(rows, cols).size();
+  if (found <= format.getKeep())
+    return Error::success();
+  return llvm::createStringError(
+      bound.name() + ": rows " + Twine(first) + " to " +
+      Twine(first + kPanelRows - 1) + " have " + Twine(found) +
+      " blocks that are not zero, and " + format.getFormatName() + " keeps " +
+      Twine(format.getKeep()) + "; run adze-choose-sparse on these tensors");
+}
+
 Error evaluatePanel(BoundWeight &bound, int64_t first,
                     std::vector<uint8_t> &converted, uint8_t *out) {
   WeightType type = bound.type();
@@ -460,6 +484,9 @@ Error evaluatePanel(BoundWeight &bound, int64_t first,
       return error;
     rows[r] = row;
   }
+  if (auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format)))
+    if (Error error = checkKeep(bound, blocks, rows, first))
+      return error;
   format.packPanel(rows, type.getCols(),
                    {out, size_t(format.getPanelBytes(type.getCols()))});
   return Error::success();
@@ -497,6 +524,17 @@ static Expected<const WeightProgram *> findProgram(
 
 Error WeightEvaluator::readRows(WeightOp weight, int64_t layer, int64_t row,
                                 int64_t count, float *out) const {
+  return read(weight, layer, row, count, /*isRounded=*/true, out);
+}
+
+Error WeightEvaluator::readUnrounded(WeightOp weight, int64_t layer,
+                                     int64_t row, int64_t count,
+                                     float *out) const {
+  return read(weight, layer, row, count, /*isRounded=*/false, out);
+}
+
+Error WeightEvaluator::read(WeightOp weight, int64_t layer, int64_t row,
+                            int64_t count, bool isRounded, float *out) const {
   WeightType type = weight.getWeightType();
   if (Error error =
           checkRange(weight, "rows", row, row + count, type.getRows()))
@@ -513,7 +551,8 @@ Error WeightEvaluator::readRows(WeightOp weight, int64_t layer, int64_t row,
     RowSource at = bound->resolve(row + i);
     if (at.leaf == RowSource::kZero)
       std::fill_n(out, type.getCols(), 0.0f);
-    else if (Error error = bound->readRow(at, {out, size_t(type.getCols())}))
+    else if (Error error =
+                 bound->readRow(at, isRounded, {out, size_t(type.getCols())}))
       return error;
   }
   return Error::success();

@@ -39,6 +39,10 @@ std::string attention(Stored kv, Stored q) {
          nameOf(q) + ", kv = " + nameOf(kv) + "}";
 }
 
+std::string blocks(const char *element) {
+  return std::string("#adze.blocks<") + element + ", keep = 24>";
+}
+
 std::string codes(const char *format, int64_t group, int64_t sums,
                   const std::string &rest = "}") {
   return std::string("adze.kernel @k linear {in = i8, format = ") + format +
@@ -88,6 +92,13 @@ protected:
     texts.push_back("adze.kernel @k linear {format = #adze.float<f32>} {\n"
                     "^bb0(%a: f32):\n  %g = adze.gelu %a : f32\n"
                     "  adze.yield %g : f32 }");
+    for (const char *in : {"f32", "bf16"})
+      for (const char *element :
+           {"#adze.float<f32>", "#adze.float<f16>", "#adze.float<bf16>",
+            "#adze.int<4, group = 64, scale = bf16>",
+            "#adze.int<8, scale = f32, zeros>"})
+        texts.push_back("adze.kernel @k linear {format = " + blocks(element) +
+                        ", in = " + in + "}");
     for (Stored weight : kAllStored)
       for (Stored in : {Stored::F32, Stored::BF16}) {
         texts.push_back(plain(weight, in));
@@ -115,6 +126,11 @@ protected:
         codes("#adze.int<4, group = 32, scale = bf16>", 128, 32),
         codes("#adze.int<4, group = 32, scale = f16, zeros>", 32, 32),
         codes("#adze.int<4, scale = bf16>", 16, 16)};
+    for (const char *element :
+         {"#adze.int<8, scale = f32>", "#adze.int<8, scale = f16, zeros>",
+          "#adze.int<4, group = 128, scale = bf16>",
+          "#adze.int<4, group = 32, scale = f16, zeros>"})
+      texts.push_back(codes(blocks(element).c_str(), 128, 32));
     texts.push_back(codes("#adze.int<4, group = 64, scale = bf16>", 128, 64,
                           ", out = i8, out_group = 128 : i64, out_sums = 64 : "
                           "i64, streams = 2 : i64} {\n^bb0(%g: f32, %u: f32):\n"

@@ -60,8 +60,8 @@ public:
            llvm::enumerate(decoded.emitValues(b, loc, a[0], a[1], a[2])))
         store(value, a[4], 64 * i);
       storeSize(decoded.emitPanelBytes(b, loc, a[1]), 512);
-    } else {
-      auto integers = cast<IntegerFormatAttrInterface>(Attribute(format));
+    } else if (auto integers =
+                   dyn_cast<IntegerFormatAttrInterface>(Attribute(format))) {
       SmallVector<Value> codes = integers.emitCodes(b, loc, a[0], a[1], a[2]);
       store(codes[0], a[4], 0);
       store(codes[1], a[4], 64);
@@ -244,6 +244,51 @@ TEST_P(FormatEmitTest, SmallFloats) {
           }
         }
       }
+    }
+}
+
+/// Elements of panels without their blocks of zeros; the emitted size is that
+/// of packPanel wherever a kernel runs (sparse_test.cpp).
+TEST_P(FormatEmitTest, Blocks) {
+  KernelLab lab;
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal;
+  for (const char *name : {"f32", "f16", "bf16", "int8", "int8:g32:zp",
+                           "int4:g128", "int4:g32", "int4:g64:f16:zp"})
+    for (int64_t cols : {1, 32, 37, 264}) {
+      SCOPED_TRACE(testing::Message() << name << " columns " << cols);
+      FormatAttrInterface element =
+          llvm::cantFail(parseFormatName(name, &lab.context));
+      auto format = cast<FormatAttrInterface>(Attribute(BlocksFormatAttr::get(
+          &lab.context, element, BlocksFormatAttr::countBlocks(cols))));
+      Reader reader(lab, format, cols, *GetParam());
+      ASSERT_TRUE(reader.element[0] && reader.element[1]);
+      int64_t rowBytes = format.getRowBytes(cols),
+              size = format.getPanelBytes(cols);
+      Memory rows(16 * rowBytes), panel(size);
+      std::vector<const uint8_t *> pointers;
+      for (int64_t r = 0; r < 16; ++r) {
+        uint8_t *row = rows.data() + r * rowBytes;
+        std::vector<float> values(cols);
+        for (int64_t k = 0; k < cols; ++k)
+          values[k] = k / 32 % 3 == 1 ? 0 : normal(random);
+        format.encodeRow(values, {row, size_t(rowBytes)});
+        pointers.push_back(row);
+      }
+      format.packPanel(pointers, cols, {panel.data(), size_t(size)});
+      for (int64_t k = 0; k < cols; ++k)
+        for (int64_t r = 0; r < 16; ++r) {
+          float expected = format.decodePanel(
+              ArrayRef<uint8_t>(panel.data(), size), cols, r, k);
+          if (k / 32 % 3 == 1)
+            ASSERT_EQ(expected, 0) << r << " " << k;
+          for (bool panels : {false, true}) {
+            float got = NAN;
+            reader.element[panels](panels ? panel.data() : rows.data(), r, k,
+                                   &got);
+            ASSERT_EQ(got, expected) << r << " " << k;
+          }
+        }
     }
 }
 

@@ -79,6 +79,30 @@ TEST(KernelErrors, ParametersAreNamed) {
   expectProblem("adze.kernel @k attention_merge {}", "expects param '");
 }
 
+TEST(KernelErrors, BlocksFitTheirRows) {
+  auto linear = [](llvm::StringRef element, int group, int sums) {
+    return ("adze.kernel @k linear {in = i8, format = #adze.blocks<" + element +
+            ", keep = 2>, group = " + llvm::Twine(group) +
+            " : i64, sums = " + llvm::Twine(sums) + " : i64}")
+        .str();
+  };
+  const char *codes = "#adze.int<8, scale = f32>";
+  EXPECT_EQ(problemOf(linear(codes, 64, 16)), "");
+  expectProblem(
+      linear(codes, 48, 16),
+      "expects param 'group' to be 0 or a multiple of 32, the columns "
+      "of a block, found 48");
+  expectProblem(linear(codes, 64, 64),
+                "expects param 'sums' to be a divisor of 32, the columns of a "
+                "block, found 64");
+  expectProblem(linear("#adze.float<bf16>", 64, 32),
+                "expects param 'format' to be one of integers where in is i8, "
+                "found #adze.blocks<#adze.float<bf16>, keep = 2>");
+  expectProblem("adze.kernel @k linear {in = f16, format = "
+                "#adze.blocks<#adze.float<bf16>, keep = 2>}",
+                "expects param 'in' to be f32, bf16 or i8, found f16");
+}
+
 TEST(KernelErrors, GenericNeedsRows) {
   expectProblem("adze.kernel @k generic {origin = \"x\", weights = [], "
                 "whole = array<i1: false>}",

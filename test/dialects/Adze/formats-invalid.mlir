@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What #adze.int, #adze.fp8 and #adze.gguf refuse.
+// What #adze.int, #adze.fp8, #adze.gguf and #adze.blocks refuse.
 // RUN: adze-opt %s -split-input-file -verify-diagnostics
 
 // expected-error @below {{expects codes of 4 or 8 bits, got 5}}
@@ -64,3 +64,38 @@ adze.weight @w from "w" : !adze.weight<64, #adze.gguf<q8_0>>
 
 // expected-error @below {{expects scales in f32, f16 or bf16, got 'i8'}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.fp8<scale = i8>>
+
+// -----
+
+// expected-error @below {{expects elements of #adze.float, or of #adze.int with a group of 0 or a multiple of 32, got #adze.int<4, group = 48, scale = bf16>}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.blocks<#adze.int<4, group = 48, scale = bf16>, keep = 1>>
+
+// -----
+
+// expected-error @below {{with a group of 0 or a multiple of 32, got #adze.gguf<q4_0>}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.blocks<#adze.gguf<q4_0>, keep = 1>>
+
+// -----
+
+// expected-error @below {{with a group of 0 or a multiple of 32, got #adze.blocks<#adze.float<f32>, keep = 2>}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.blocks<#adze.blocks<#adze.float<f32>, keep = 2>, keep = 1>>
+
+// -----
+
+// expected-error @below {{with a group of 0 or a multiple of 32, got no format}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.blocks<#adze.level<fused>, keep = 1>>
+
+// -----
+
+// expected-error @below {{expects to keep 1 to 65535 blocks of a panel, got 0}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.blocks<#adze.float<f32>, keep = 0>>
+
+// -----
+
+// expected-error @below {{expects to keep at most the 3 blocks of a panel of 65 columns, got 4}}
+adze.weight @w from "w" : !adze.weight<64x65, #adze.blocks<#adze.float<f32>, keep = 4>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the format f32+blocks, got a vector}}
+adze.weight @w from "w" : !adze.weight<64, #adze.blocks<#adze.float<f32>, keep = 1>>

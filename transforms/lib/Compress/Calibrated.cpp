@@ -3,11 +3,11 @@
 // See the header.
 
 #include "Calibrated.h"
+#include "../Weights/ModuleTable.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/WeightExpr.h"
 #include "adze/Weights/ModelIdentity.h"
 #include "mlir/IR/Threading.h"
-#include "llvm/Support/Path.h"
 #include <cmath>
 
 using namespace mlir;
@@ -16,30 +16,6 @@ using namespace adze::detail;
 
 static LogicalResult fail(ModuleOp module, StringRef pass, llvm::Error error) {
   return module.emitError() << pass << ": " << llvm::toString(std::move(error));
-}
-
-/// A module on disk names its table beside itself.
-FailureOr<std::unique_ptr<WeightTable>>
-adze::detail::openTable(ModuleOp module, StringRef pass, StringRef given) {
-  SmallString<256> path(given);
-  if (path.empty()) {
-    auto name = module->getAttrOfType<StringAttr>(kTableAttrName);
-    if (!name)
-      return module.emitError() << pass
-                                << ": expects a weight table: the option "
-                                   "table, or the module attribute \""
-                                << kTableAttrName << "\"";
-    path = name.getValue();
-    auto file = dyn_cast<FileLineColLoc>(module.getLoc());
-    if (!llvm::sys::path::is_absolute(path) && file) {
-      path = llvm::sys::path::parent_path(file.getFilename().getValue());
-      llvm::sys::path::append(path, name.getValue());
-    }
-  }
-  auto opened = WeightTable::open(path);
-  if (!opened)
-    return fail(module, pass, opened.takeError());
-  return std::move(*opened);
 }
 
 FailureOr<CalibratedModule>
@@ -54,9 +30,9 @@ CalibratedModule::open(ModuleOp module, const CalibratedOptions &options) {
                    ? ": expects the options statistics=FOLDER (see "
                      "`adze calibrate`) and store=FOLDER"
                    : ": expects the option store=FOLDER");
-  auto table = openTable(module, pass, options.table);
-  if (failed(table))
-    return failure();
+  auto table = openModuleTable(module, options.table);
+  if (!table)
+    return fail(module, pass, table.takeError());
   made.table = std::move(*table);
   // A pass before this one may have changed what the module's weights are.
   auto identity = module->getAttrOfType<StringAttr>(kModelAttrName);

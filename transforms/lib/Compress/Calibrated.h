@@ -44,10 +44,6 @@ struct CalibratedModule {
   std::optional<WeightStore> store; ///< if one is needed
 };
 
-/// Opens the weight table at `path`, or where that is empty the module's.
-mlir::FailureOr<std::unique_ptr<WeightTable>>
-openTable(mlir::ModuleOp module, llvm::StringRef pass, llvm::StringRef path);
-
 /// Names of the weights that linears, expressions of weights, and other ops
 /// read.
 struct WeightReaders {

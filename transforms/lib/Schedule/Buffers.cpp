@@ -29,7 +29,7 @@ Value schedule::rowsTaken(Operation *op) {
 }
 static bool multipliesBF16(Operation *user, Value v, Type element) {
   auto isBF16 = [](FormatAttrInterface format) {
-    auto f = dyn_cast<FloatFormatAttr>(Attribute(format));
+    auto f = dyn_cast<FloatFormatAttr>(Attribute(elementFormat(format)));
     return f && f.getElementType().isBF16();
   };
   if (auto linear = dyn_cast<LinearOp>(user))
@@ -56,7 +56,10 @@ static BufferType quantizedType(QuantizeOp op) {
                                      .getWeightType()
                                      .getFormat();
     sums = std::gcd(
-        sums, cast<IntegerFormatAttrInterface>(Attribute(format)).getGroup());
+        sums, cast<IntegerFormatAttrInterface>(Attribute(elementFormat(format)))
+                  .getGroup());
+    if (isa<BlocksFormatAttr>(Attribute(format)))
+      sums = std::gcd(sums, BlocksFormatAttr::kBlockColumns);
   }
   if (!sums)
     sums = 128;

@@ -328,7 +328,8 @@ bool Outliner::multipliesCodes(OpOperand &use) {
     return false;
   WeightType weight =
       lookupWeight(linear, linear.getWeightAttr()).getWeightType();
-  return isa<IntegerFormatAttrInterface>(Attribute(weight.getFormat()));
+  return isa<IntegerFormatAttrInterface>(
+      Attribute(elementFormat(weight.getFormat())));
 }
 
 /// The result of a quantize op is in memory as codes. Where values are read

@@ -44,6 +44,11 @@ public:
   llvm::Error readRows(WeightOp weight, int64_t layer, int64_t row,
                        int64_t count, float *out) const;
 
+  /// The same, but for a last cast that rounds them to the weight's format:
+  /// quick, and zero where the weight is zero for certain.
+  llvm::Error readUnrounded(WeightOp weight, int64_t layer, int64_t row,
+                            int64_t count, float *out) const;
+
   /// Storage bytes of units [begin, end) in the weight's own layout and format:
   /// weightUnitOffset(end) - weightUnitOffset(begin) bytes. Rows that exist
   /// only as padding are zero.
@@ -56,6 +61,8 @@ public:
 
 private:
   explicit WeightEvaluator(WeightSource &source);
+  llvm::Error read(WeightOp weight, int64_t layer, int64_t row, int64_t count,
+                   bool isRounded, float *out) const;
 
   WeightSource &source;
   llvm::DenseMap<mlir::Operation *, std::unique_ptr<detail::WeightProgram>>

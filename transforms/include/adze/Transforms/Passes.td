@@ -872,6 +872,45 @@ def EliminateDeadWeights : Pass<"adze-eliminate-dead-weights", "::mlir::ModuleOp
 
 //===-- layout and schedule -----------------------------------------------===//
 
+def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
+  let summary = "Packed weights whose zeros are in blocks are stored without them";
+  let description = [{
+    Of packed weights that only linears read, the values are looked at: where
+    blocks of 16 output channels (one panel, as it is packed) by 32 columns are
+    zero, at least `threshold` of all, the format F becomes
+    `#adze.blocks<F, keep = B>` (see there), B the most blocks that any panel of
+    any layer has. Nothing else changes, and no value does.
+
+    A weight is taken for dense, and costs nothing more, if eight panels from all
+    over its layers have no block of zeros. If half of them is zero elsewhere a
+    remark says so: such zeros gain nothing. Weights that embeddings share stay
+    dense, as do formats that #adze.blocks does not take, and weights that meet
+    activations in groups that cut blocks.
+
+    `table` is the weight table that has the values, by default the one that the
+    module names; a driver lends the pass those it has. Without any nothing
+    changes. `force` makes every weight that can be sparse, whatever it holds.
+
+    With a quarter of @w's blocks zero and `threshold=0.2`,
+    ```
+    %1 = adze.pack %0 : !adze.weight<64x128, #adze.float<f32>>
+      -> !adze.weight<64x128, #adze.float<f32>, panels>
+    ```
+    becomes
+    ```
+    %1 = adze.pack %0 : !adze.weight<64x128, #adze.float<f32>>
+      -> !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
+    ```
+  }];
+  let options = [
+    Option<"threshold", "threshold", "double", /*default=*/"0.3",
+           "The least share of blocks that must be zero">,
+    Option<"force", "force", "bool", /*default=*/"false",
+           "Make all weights sparse that can be">,
+    Option<"table", "table", "std::string", /*default=*/"",
+           "The weight table, where the module names none">];
+}
+
 def PackWeights : Pass<"adze-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Weights in the layout that kernels read";
   let description = [{

@@ -48,6 +48,10 @@ inline constexpr llvm::StringLiteral kTableAttrName = "adze.table";
 inline constexpr llvm::StringLiteral kEntryAttrName = "adze.entry";
 inline constexpr llvm::StringLiteral kMetaAttrName = "adze.meta";
 
+/// The format of the elements of a sparse one, or the format itself: what a
+/// weight's values are rounded to, and what its rows are stored in.
+FormatAttrInterface elementFormat(FormatAttrInterface format);
+
 /// The weight a symbol names, seen from `from`; null if there is none.
 WeightOp lookupWeight(mlir::Operation *from, mlir::FlatSymbolRefAttr name);
 StateOp lookupState(mlir::Operation *from, mlir::FlatSymbolRefAttr name);

@@ -117,6 +117,79 @@ def Adze_GgufFormatAttr : Adze_Attr<"GgufFormat", "gguf",
   let assemblyFormat = "`<` $block `>`";
 }
 
+def Adze_BlocksFormatAttr : Adze_Attr<"BlocksFormat", "blocks",
+    [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>]> {
+  let summary = "a format of which panels keep only the blocks that are not zero";
+  let description = [{
+    The elements of the format `element`, in blocks of 16 output channels (a
+    panel) by 32 consecutive k from a multiple of 32 on. Blocks that are zero
+    are not stored; at most `keep` of a panel are.
+
+    Row: as `element` stores it, zeros and all.
+
+    Panel: a header, the number of blocks that it holds and their indices
+    (k / 32) in ascending order, u16 each, padded to 64 bytes; the tiles of
+    `keep` blocks, each as it lies in a panel of `element`; then what `element`
+    has beside its codes: all scales, then all zero points, of whole groups
+    where groups are longer than a block or whole rows, else of each block that
+    is held. Each part is padded to 64 bytes; what is behind the blocks that
+    are held is zero and never read.
+
+    All panels are as long, so that each is found without a table; what a kernel
+    reads follows the true number of blocks.
+
+    (C1) `element` is #adze.float, or #adze.int with groups of 0 or a multiple
+    of 32. (C2) `keep` is from 1 to 65535; in a weight of K columns at most
+    K / 32, rounded up.
+
+    ```mlir
+    adze.weight @w : !adze.weight<2048x2048, #adze.blocks<#adze.float<bf16>, keep = 32>>
+    ```
+  }];
+  let parameters = (ins "::adze::FormatAttrInterface":$element,
+                        "int64_t":$keep);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// k of a block.
+    static constexpr int64_t kBlockColumns = 32;
+    static constexpr int64_t kMostBlocks = 65535;
+    static int64_t countBlocks(int64_t cols) {
+      return (cols + kBlockColumns - 1) / kBlockColumns;
+    }
+    /// Whether a format may be the element of such a one.
+    static bool takes(FormatAttrInterface element);
+    /// Bytes of the 16 x 32 elements of a block, without scales.
+    int64_t getTileBytes() const;
+    /// Bytes of the header: where the tiles begin.
+    int64_t getHeaderBytes() const;
+    /// Where the scales begin, behind the tiles.
+    int64_t getScalesOffset() const;
+    /// The blocks of 16 rows (as packPanel takes them) that are not zero, in
+    /// ascending order.
+    ::llvm::SmallVector<uint16_t>
+    findBlocks(::llvm::ArrayRef<const uint8_t *> rows, int64_t cols) const;
+
+    /// For a K known at run time (index): getPanelBytes, and where the zero
+    /// points begin.
+    ::mlir::Value emitPanelBytes(::mlir::OpBuilder &builder,
+                                 ::mlir::Location loc,
+                                 ::mlir::Value cols) const;
+    ::mlir::Value emitZerosOffset(::mlir::OpBuilder &builder,
+                                  ::mlir::Location loc,
+                                  ::mlir::Value cols) const;
+    /// The scales and the minima (as of IntegerFormatAttrInterface) of a block,
+    /// the one at `place` of the list, from pointers to the scales and to the
+    /// zero points of a panel: vector<16xf32>. They do not depend on `keep`.
+    ::mlir::Value emitScale(::mlir::OpBuilder &builder, ::mlir::Location loc,
+                            ::mlir::Value scales, ::mlir::Value place,
+                            ::mlir::Value block) const;
+    ::mlir::Value emitMinimum(::mlir::OpBuilder &builder, ::mlir::Location loc,
+                              ::mlir::Value scales, ::mlir::Value zeros,
+                              ::mlir::Value place, ::mlir::Value block) const;
+  }];
+}
+
 def Adze_LayoutKind : I32EnumAttr<"LayoutKind", "layout of a packed weight", [
     I32EnumAttrCase<"Rows", 0, "rows">,
     I32EnumAttrCase<"Panels", 1, "panels">]> {

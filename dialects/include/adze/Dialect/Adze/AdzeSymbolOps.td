@@ -177,7 +177,8 @@ def Adze_CastOp : Adze_ExprOp<"cast"> {
 def Adze_PackOp : Adze_ExprOp<"pack"> {
   let summary = "the same weight in the layout that kernels read";
   let description = [{
-    (C1) a matrix; only the layout differs, from rows to panels.
+    (C1) a matrix; the layout differs, from rows to panels, and of a format F may
+    become #adze.blocks<F, ...>. Nothing else does.
   }];
   let arguments = (ins Adze_WeightType:$input);
   let results = (outs Adze_WeightType:$result);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The register tile of weights whose panels hold only the blocks that are not
+// zero (#adze.blocks): MR rows times one panel after the other, each with a
+// list of blocks of its own. Blocks are added in ascending order of K, one
+// chain per output, whatever the tile: what is left out would have added zero.
+#ifndef ADZE_CODEGEN_KERNELS_SPARSETILE_H
+#define ADZE_CODEGEN_KERNELS_SPARSETILE_H
+
+#include "MicroTile.h"
+#include "QuantizedRows.h"
+
+namespace adze {
+
+struct SparseTile {
+  BlocksFormatAttr format; // null: the weight is not sparse
+  /// Rows of codes, which integer elements are multiplied with as they are; or,
+  /// with a `rowType`, rows of floats.
+  QuantizedRows rows;
+  mlir::Type rowType;
+
+  /// The elements, where they are integers.
+  IntegerFormatAttrInterface codes() const;
+  bool multipliesCodes() const { return !rowType; }
+  /// Whether the one scale of an output channel is left to the end.
+  bool scalesLast() const {
+    return multipliesCodes() && codes().getGroup() == 0 &&
+           !codes().hasMinimum();
+  }
+};
+
+TileShapes sparseTileShapes(const KernelTarget &target, const SparseTile &tile);
+
+/// The tile function
+///   (x, rowBytes, panels, panelBytes, k, out, outBytes, count, header, scales,
+///    zeros, left, ahead, aheadBytes)
+/// for `count` panels: out[r][16 p + lane] as getTile and getIntegerTile have
+/// it, where a block of K is 32 elements whatever the groups are. Tiles, scales
+/// and zero points begin so many bytes behind the start of a panel. Tiles of
+/// few rows prefetch each panel while they read the one before it, as far as
+/// the `left` that there are; others so many bytes from `ahead` on with each
+/// panel.
+mlir::func::FuncOp getSparseTile(KernelEmitter &e, const KernelTarget &target,
+                                 const SparseTile &tile, int64_t rows);
+
+} // namespace adze
+
+#endif // ADZE_CODEGEN_KERNELS_SPARSETILE_H

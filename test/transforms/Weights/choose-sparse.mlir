@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Weights whose zeros are in blocks lose them; Inputs/make_zeros.py says what
+// is zero where.
+
+// RUN: rm -rf %t && %python %S/Inputs/make_zeros.py %t
+// RUN: adze-opt %s --adze-pack-weights --adze-choose-sparse=table=%t/weights.json %remarks -o %t/out.mlir 2> %t/remarks
+// RUN: FileCheck %s --input-file=%t/out.mlir
+// RUN: FileCheck %s --input-file=%t/remarks --check-prefix=REMARK
+
+// The most that a panel of any layer has, in the format that its elements had.
+// CHECK: adze.weight @half.packed x 2 : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels> {
+// CHECK-NEXT: adze.ref @half
+// CHECK-NEXT: adze.pack %{{.*}} : <64x128, #adze.float<f32>> -> <64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
+// CHECK-NEXT: adze.yield %{{.*}} : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
+// CHECK: adze.weight @codes.packed : !adze.weight<64x128, #adze.blocks<#adze.int<4, group = 32, scale = bf16>, keep = 2>, panels>
+// Too few, none, none in blocks; what an embedding reads too; groups that cut
+// blocks, of the weight and of what it is multiplied with.
+// CHECK: adze.weight @few.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// CHECK: adze.weight @one.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// CHECK: adze.weight @scattered.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// CHECK: adze.weight @dense.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// CHECK: adze.weight @tied.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// CHECK: adze.weight @groups.packed : !adze.weight<64x128, #adze.int<4, group = 16, scale = bf16>, panels>
+// CHECK: adze.weight @cut.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
+
+// REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}56.2 % of its blocks are zero: f32+blocks keeps 3 of 4 in a panel at most, 0.0 MB of 0.1 MB are read
+// REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its blocks are zero: int4:g32+blocks keeps 2 of 4
+// REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}too few blocks are zero (18.8 % of its blocks of 16 x 32 are zero, 18.8 % of its elements)
+// REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}too few blocks are zero (6.2 % of its blocks
+// REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}its zeros are not in blocks (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
+// REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}it is multiplied with activations in groups of 48, which cut blocks of 32
+
+// Nothing is said of what is dense, and nothing changes a second time, or
+// without values to look at.
+// RUN: grep -c adze-choose-sparse %t/remarks | FileCheck %s --check-prefix=COUNT
+// COUNT: {{^}}6{{$}}
+// RUN: adze-opt %t/out.mlir --adze-choose-sparse=table=%t/weights.json | diff - %t/out.mlir
+// RUN: adze-opt %s --adze-pack-weights -o %t/packed.mlir
+// RUN: adze-opt %t/packed.mlir --adze-choose-sparse | diff - %t/packed.mlir
+
+// A lower threshold takes more; by force, all that can be.
+// RUN: adze-opt %t/packed.mlir --adze-choose-sparse="table=%t/weights.json threshold=0.1" | FileCheck %s --check-prefix=LOW
+// LOW: @few.packed : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 4>, panels>
+// LOW: @one.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// RUN: adze-opt %t/packed.mlir --adze-choose-sparse="table=%t/weights.json force=true" | FileCheck %s --check-prefix=FORCE
+// FORCE: @dense.packed : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 4>, panels>
+// FORCE: @tied.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// FORCE: @cut.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
+
+// RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=threshold=1.5 2>&1 | FileCheck %s --check-prefix=THRESHOLD
+// THRESHOLD: error: adze-choose-sparse: expects a threshold from 0 to 1, got 1.5
+// RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=table=%t/none.json 2>&1 | FileCheck %s --check-prefix=TABLE
+// TABLE: error: adze-choose-sparse: {{.*}}none.json
+
+adze.weight @half from "layers.{}.half" x 2 : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @head from "head" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @codes : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>> {
+  %0 = adze.ref @head : !adze.weight<64x128, #adze.float<f32>>
+  %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>>
+  adze.yield %1 : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>>
+}
+adze.weight @few from "few" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @one from "one" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @scattered from "scattered" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @dense from "dense" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @tied from "embedding" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @groups : !adze.weight<64x128, #adze.int<4, group = 16, scale = bf16>> {
+  %0 = adze.ref @head : !adze.weight<64x128, #adze.float<f32>>
+  %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<4, group = 16, scale = bf16>>
+  adze.yield %1 : !adze.weight<64x128, #adze.int<4, group = 16, scale = bf16>>
+}
+adze.weight @cut : !adze.weight<64x128, #adze.int<8, scale = f32>> {
+  %0 = adze.ref @head : !adze.weight<64x128, #adze.float<f32>>
+  %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<8, scale = f32>>
+  adze.yield %1 : !adze.weight<64x128, #adze.int<8, scale = f32>>
+}
+func.func @f(%l: index, %tokens: tensor<?xi32>) {
+  %x = adze.embed %tokens, @tied : tensor<?xi32> -> tensor<?x128xf32>
+  %0 = adze.linear %x, @half[%l] : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %1 = adze.linear %x, @codes : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %2 = adze.linear %x, @few : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %3 = adze.linear %x, @one : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %4 = adze.linear %x, @scattered : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %5 = adze.linear %x, @dense : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %6 = adze.linear %x, @tied : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %7 = adze.linear %x, @groups : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %q = adze.quantize %x group 48 : tensor<?x128xf32>
+  %8 = adze.linear %q, @cut : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  return
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze-choose-sparse: packed weights of which many blocks are zero become
+// #adze.blocks. A few panels say that a weight is dense; only others are looked
+// at as a whole.
+
+#include "adze/Transforms/ChooseSparse.h"
+#include "ModuleTable.h"
+#include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Remark.h"
+#include "adze/Weights/Evaluator.h"
+#include "mlir/IR/Threading.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <mutex>
+
+namespace adze {
+#define GEN_PASS_DEF_CHOOSESPARSE
+#include "adze/Transforms/Passes.h.inc"
+} // namespace adze
+
+using namespace mlir;
+using namespace adze;
+using namespace adze::detail;
+
+namespace {
+
+constexpr StringLiteral kPass = "adze-choose-sparse";
+
+/// Panels that are looked at before a weight is taken for dense.
+constexpr int64_t kSamples = 8;
+/// Zeros that are worth a remark where they are not in blocks.
+constexpr double kManyZeros = 0.3;
+
+/// What was counted in some panels.
+struct Count {
+  int64_t panels = 0, blocks = 0, kept = 0, mostKept = 0;
+  int64_t elements = 0, zeros = 0;
+
+  double zeroBlocks() const {
+    return blocks ? 1 - double(kept) / double(blocks) : 0;
+  }
+  double zeroElements() const {
+    return elements ? double(zeros) / double(elements) : 0;
+  }
+  void add(const Count &other) {
+    panels += other.panels;
+    blocks += other.blocks;
+    kept += other.kept;
+    mostKept = std::max(mostKept, other.mostKept);
+    elements += other.elements;
+    zeros += other.zeros;
+  }
+};
+
+std::string percent(double share) {
+  return llvm::formatv("{0:f1} %", 100 * share).str();
+}
+
+struct Panel {
+  int64_t layer, index;
+};
+
+/// The choice for the weights of a module.
+class Chooser {
+public:
+  Chooser(ModuleOp module, double threshold, bool force)
+      : module(module), threshold(threshold), force(force) {
+    findReaders();
+  }
+
+  SmallVector<WeightOp> candidates();
+  void choose(WeightOp weight, const WeightEvaluator &values);
+
+private:
+  void findReaders();
+  bool isCandidate(WeightOp weight);
+  llvm::Expected<Count> count(WeightOp weight, ArrayRef<Panel> panels,
+                              const WeightEvaluator &values);
+  std::string reasonAgainst(WeightOp weight);
+  void makeSparse(WeightOp weight, const Count &all);
+
+  ModuleOp module;
+  double threshold;
+  bool force;
+  llvm::StringMap<SmallVector<LinearOp, 1>> linears;
+  llvm::StringSet<> others;
+};
+
+struct ChooseSparse : adze::impl::ChooseSparseBase<ChooseSparse> {
+  using ChooseSparseBase::ChooseSparseBase;
+
+  void runOnOperation() override;
+
+  WeightSource *lent = nullptr;
+  Attribute lentTable; // what the module said when it was
+};
+
+} // namespace
+
+//===-- which weights -----------------------------------------------------===//
+
+void Chooser::findReaders() {
+  module.walk([&](Operation *op) {
+    auto linear = dyn_cast<LinearOp>(op);
+    if (linear)
+      linears[linear.getWeight()].push_back(linear);
+    op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
+      if (!linear || name != linear.getWeightAttr())
+        others.insert(name.getValue());
+    });
+  });
+}
+
+/// Packed here, and read by linears alone.
+bool Chooser::isCandidate(WeightOp weight) {
+  WeightType type = weight.getWeightType();
+  return type.getLayout() == LayoutKind::Panels && !weight.isSource() &&
+         BlocksFormatAttr::takes(type.getFormat()) &&
+         linears.contains(weight.getSymName()) &&
+         !others.contains(weight.getSymName()) &&
+         isa<PackOp>(weight.getBody()
+                         .front()
+                         .getTerminator()
+                         ->getOperand(0)
+                         .getDefiningOp());
+}
+
+SmallVector<WeightOp> Chooser::candidates() {
+  SmallVector<WeightOp> found;
+  for (auto weight : module.getOps<WeightOp>())
+    if (isCandidate(weight))
+      found.push_back(weight);
+  return found;
+}
+
+/// Why kernels cannot read it in blocks, or nothing.
+std::string Chooser::reasonAgainst(WeightOp weight) {
+  for (LinearOp linear : linears[weight.getSymName()])
+    if (auto rounded = linear.getX().getDefiningOp<QuantizeOp>();
+        rounded && rounded.getGroup() % BlocksFormatAttr::kBlockColumns)
+      return ("it is multiplied with activations in groups of " +
+              Twine(rounded.getGroup()) + ", which cut blocks of " +
+              Twine(BlocksFormatAttr::kBlockColumns))
+          .str();
+  return "";
+}
+
+//===-- what is zero ------------------------------------------------------===//
+
+static llvm::Expected<Count> count(WeightOp weight, Panel panel,
+                                   const WeightEvaluator &evaluator) {
+  constexpr int64_t kColumns = BlocksFormatAttr::kBlockColumns;
+  WeightType type = weight.getWeightType();
+  int64_t cols = type.getCols(), first = panel.index * kPanelRows;
+  int64_t rows = std::min(kPanelRows, type.getRows() - first);
+  std::vector<float> values(size_t(rows * cols));
+  if (llvm::Error error = evaluator.readUnrounded(weight, panel.layer, first,
+                                                  rows, values.data()))
+    return error;
+  Count found;
+  found.panels = 1;
+  found.elements = rows * cols;
+  for (int64_t begin = 0; begin < cols; begin += kColumns) {
+    int64_t end = std::min(begin + kColumns, cols), zeros = 0;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = begin; k < end; ++k)
+        zeros += values[r * cols + k] == 0;
+    found.zeros += zeros;
+    found.kept += zeros != rows * (end - begin);
+    ++found.blocks;
+  }
+  found.mostKept = found.kept;
+  return found;
+}
+
+llvm::Expected<Count> Chooser::count(WeightOp weight, ArrayRef<Panel> panels,
+                                     const WeightEvaluator &values) {
+  Count all;
+  llvm::Error problem = llvm::Error::success();
+  std::mutex mutex;
+  parallelFor(module.getContext(), 0, panels.size(), [&](size_t i) {
+    auto found = ::count(weight, panels[i], values);
+    std::lock_guard lock(mutex);
+    if (found)
+      all.add(*found);
+    else if (problem)
+      llvm::consumeError(found.takeError());
+    else
+      problem = found.takeError();
+  });
+  if (problem)
+    return problem;
+  return all;
+}
+
+/// A few, from all over the layers and the rows.
+static SmallVector<Panel> samplesOf(WeightOp weight) {
+  SmallVector<int64_t> layers = llvm::to_vector(weight.getLayerIndices());
+  int64_t panels = numWeightUnits(weight.getWeightType());
+  int64_t total = panels * int64_t(layers.size());
+  SmallVector<Panel> samples;
+  for (int64_t i = 0, n = std::min(kSamples, total); i < n; ++i) {
+    int64_t layer = int64_t(layers.size()) * i / n;
+    samples.push_back({layers[layer], panels * ((3 * i + 1) % n) / n});
+  }
+  return samples;
+}
+
+static SmallVector<Panel> panelsOf(WeightOp weight) {
+  int64_t panels = numWeightUnits(weight.getWeightType());
+  SmallVector<Panel> all;
+  for (int64_t layer : weight.getLayerIndices())
+    for (int64_t panel = 0; panel < panels; ++panel)
+      all.push_back({layer, panel});
+  return all;
+}
+
+//===-- the choice --------------------------------------------------------===//
+
+void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
+  // What cannot be read is said by who has to write it.
+  auto sample = count(weight, samplesOf(weight), values);
+  if (!sample)
+    return llvm::consumeError(sample.takeError());
+  auto missed = [&](const Count &count, const Twine &why) {
+    reportMissed(weight, kPass,
+                 (why + " (" + percent(count.zeroBlocks()) +
+                  " of its blocks of 16 x 32 are zero, " +
+                  percent(count.zeroElements()) + " of its elements" +
+                  (count.panels < int64_t(panelsOf(weight).size())
+                       ? ", in " + Twine(count.panels) + " panels"
+                       : Twine()) +
+                  ")")
+                     .str());
+  };
+  bool isDense = sample->kept == sample->blocks;
+  if (!force && isDense) {
+    if (sample->zeroElements() >= kManyZeros)
+      missed(*sample, "its zeros are not in blocks");
+    return;
+  }
+  if (!force && sample->zeroBlocks() < threshold / 2)
+    return missed(*sample, "too few blocks are zero");
+  auto all = count(weight, panelsOf(weight), values);
+  if (!all)
+    return llvm::consumeError(all.takeError());
+  if (!force && all->zeroBlocks() < threshold)
+    return missed(*all, "too few blocks are zero");
+  if (std::string why = reasonAgainst(weight); !why.empty())
+    return missed(*all, why);
+  if (all->mostKept > BlocksFormatAttr::kMostBlocks)
+    return missed(*all, "its rows are too long");
+  makeSparse(weight, *all);
+}
+
+void Chooser::makeSparse(WeightOp weight, const Count &all) {
+  WeightType type = weight.getWeightType();
+  auto format = BlocksFormatAttr::get(module.getContext(), type.getFormat(),
+                                      std::max<int64_t>(1, all.mostKept));
+  auto sparse = WeightType::get(module.getContext(), type.getShape(),
+                                cast<FormatAttrInterface>(Attribute(format)),
+                                type.getLayout());
+  Operation *yield = weight.getBody().front().getTerminator();
+  yield->getOperand(0).setType(sparse);
+  weight.setTypeAttr(TypeAttr::get(sparse));
+
+  // What a pass over it reads: of scales all, though some may be left out.
+  int64_t dense = type.getStorageBytes() * weight.getLayerIndices().size();
+  int64_t stored = sparse.getStorageBytes() * weight.getLayerIndices().size();
+  int64_t left = (all.mostKept * all.panels - all.kept) * format.getTileBytes();
+  reportFired(
+      weight, kPass,
+      llvm::formatv("{0} of its blocks are zero: {1} keeps {2} of {3} in a "
+                    "panel at most, {4} MB of {5} MB are read",
+                    percent(all.zeroBlocks()), format.getFormatName(),
+                    format.getKeep(), format.countBlocks(type.getCols()),
+                    llvm::format("%.1f", double(stored - left) / 1e6),
+                    llvm::format("%.1f", double(dense) / 1e6))
+          .str());
+}
+
+void ChooseSparse::runOnOperation() {
+  ModuleOp module = getOperation();
+  if (threshold < 0 || threshold > 1) {
+    module.emitError() << kPass << ": expects a threshold from 0 to 1, got "
+                       << threshold;
+    return signalPassFailure();
+  }
+  Chooser chooser(module, threshold, force);
+  SmallVector<WeightOp> candidates = chooser.candidates();
+  if (candidates.empty())
+    return;
+
+  std::unique_ptr<WeightTable> opened;
+  WeightSource *source = lent;
+  if (!table.empty() || !lent || module->getAttr(kTableAttrName) != lentTable) {
+    if (table.empty() && !namesTable(module))
+      return; // nothing to look at
+    auto made = openModuleTable(module, table);
+    if (!made) {
+      module.emitError() << kPass << ": " << llvm::toString(made.takeError());
+      return signalPassFailure();
+    }
+    opened = std::move(*made);
+    source = opened.get();
+  }
+  auto made = WeightEvaluator::create(module, *source);
+  if (!made) {
+    module.emitError() << kPass << ": " << llvm::toString(made.takeError());
+    return signalPassFailure();
+  }
+  for (WeightOp weight : candidates)
+    chooser.choose(weight, **made);
+}
+
+void adze::lendWeights(OpPassManager &manager, ModuleOp module,
+                       WeightSource &source) {
+  for (Pass &pass : manager.getPasses()) {
+    if (pass.getTypeID() != TypeID::get<ChooseSparse>())
+      continue;
+    auto &choose = static_cast<ChooseSparse &>(pass);
+    choose.lent = &source;
+    choose.lentTable = module->getAttr(kTableAttrName);
+  }
+}
