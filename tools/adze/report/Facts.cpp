@@ -7,6 +7,7 @@
 #include "Plan.h"
 #include "StepTimes.h"
 #include "Values.h"
+#include <optional>
 
 using namespace adze;
 using namespace adze::tools;

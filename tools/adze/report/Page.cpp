@@ -230,7 +230,9 @@ std::string adze::tools::reportPage(const json::Object &facts) {
                                  keyFigures(facts) + notesOf(facts)) +
                      "\n";
   body += section("candidates", "Candidates", candidates(facts));
-  body += section("layers", "Layers against the roof", layersSection(facts));
+  body += section("layers",
+                  facts.get("step") ? "Layers against the roof" : "Layers",
+                  layersSection(facts));
   body += section("phases", "Inside a layer", phasesSection(facts));
   body += section("errors", "Errors of weights", errorsSection(facts));
   body +=

@@ -4,6 +4,7 @@
 
 #include "Plan.h"
 #include "llvm/ADT/StringRef.h"
+#include <algorithm>
 
 using namespace adze;
 using namespace adze::tools;

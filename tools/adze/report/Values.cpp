@@ -3,8 +3,10 @@
 // See the header.
 
 #include "Values.h"
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <vector>
 
 using namespace adze::tools;
 namespace json = llvm::json;
