@@ -154,6 +154,9 @@ private:
       return toError(profile.takeError());
     Candidate &c = priced.candidate;
     mlir::ModuleOp module = compiler.module();
+    for (auto weight : module.getOps<WeightOp>())
+      c.isSparse |= mlir::isa<BlocksFormatAttr>(
+          mlir::Attribute(weight.getWeightType().getFormat()));
     if (auto bytes =
             module->getAttrOfType<mlir::IntegerAttr>("adze.weight_bytes"))
       c.weightBytes = uint64_t(bytes.getInt());

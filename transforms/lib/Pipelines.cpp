@@ -100,7 +100,7 @@ static bool pruningPass(const PipelineOptions &options, StringRef table,
                                  {"allocate", allocate},
                                  {"statistics", options.calibration},
                                  {"store", options.store},
-                                 {"table", options.table}});
+                                 {"table", table}});
   return true;
 }
 
