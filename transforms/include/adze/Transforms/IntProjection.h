@@ -25,7 +25,8 @@ public:
                 llvm::ArrayRef<int32_t> order,
                 llvm::ArrayRef<float> importance = {});
 
-  /// Before the sweep, with the weight as it is.
+  /// Before the sweep, with the weight as it is. Where a tenth of its values or
+  /// more are zero, it was pruned: those keep the code of zero.
   void prepare(llvm::ArrayRef<float> w, ParallelFor parallel);
 
   int64_t group() const override;
