@@ -283,16 +283,12 @@ double OptimizeResult::predictedSecondsPerToken() const {
              : c.secondsPerToken;
 }
 
-Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
-                                            const std::string &output,
-                                            const CompileOptions &options,
-                                            const OptimizeOptions &how) {
-  if (how.goal == Goal::Quality && how.text.empty())
-    return Error{ADZE_INVALID_ARGUMENT,
-                 "the goal quality needs a text to measure it on",
-                 "give one, or optimize for speed or size"};
-  OptimizeResult result;
-  std::vector<StepProfile> profiles;
+/// Prices and judges; `profiles` are those of the candidates.
+static Result<void> priceAll(const std::string &model,
+                             const CompileOptions &options,
+                             const OptimizeOptions &how,
+                             std::vector<Candidate> &candidates,
+                             std::vector<StepProfile> &profiles) {
   Pricer pricer(model, options, how);
   auto add = [&](const Recipe &recipe) -> Result<void> {
     auto priced = pricer.price(recipe);
@@ -303,20 +299,46 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
                    priced.error().hint};
     if (how.priced)
       how.priced(priced->candidate);
-    result.candidates.push_back(std::move(priced->candidate));
+    candidates.push_back(std::move(priced->candidate));
     profiles.push_back(std::move(priced->profile));
     return {};
   };
   for (const Recipe &recipe : recipesOf(options, how))
     if (auto added = add(recipe); !added)
-      return added.error();
+      return added;
   if (how.recipes.empty() && (how.budgetBits > 0 || how.budgetBytes))
-    if (auto added = addBudgeted(result.candidates, options, how, add); !added)
-      return added.error();
-  judge(result.candidates, how);
-  if (how.recipes.empty())
-    if (auto added = addMixed(result.candidates, options, how, add); !added)
-      return added.error();
+    if (auto added = addBudgeted(candidates, options, how, add); !added)
+      return added;
+  judge(candidates, how);
+  return how.recipes.empty() ? addMixed(candidates, options, how, add)
+                             : Result<void>();
+}
+
+Result<std::vector<Candidate>>
+adze::priceCandidates(const std::string &model, const CompileOptions &options,
+                      const OptimizeOptions &how) {
+  std::vector<Candidate> candidates;
+  std::vector<StepProfile> profiles;
+  if (auto priced = priceAll(model, options, how, candidates, profiles);
+      !priced)
+    return priced.error();
+  return candidates;
+}
+
+Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
+                                            const std::string &output,
+                                            const CompileOptions &options,
+                                            const OptimizeOptions &how) {
+  if (how.goal == Goal::Quality && how.text.empty())
+    return Error{ADZE_INVALID_ARGUMENT,
+                 "the goal quality needs a text to measure it on",
+                 "give one, or optimize for speed or size"};
+  OptimizeResult result;
+  std::vector<StepProfile> profiles;
+  if (auto priced =
+          priceAll(model, options, how, result.candidates, profiles);
+      !priced)
+    return priced.error();
   auto best = choose(result.candidates, how);
   if (!best && !how.force)
     return best.error();

@@ -124,6 +124,9 @@ public:
 
 private:
   llvm::Error open(const Model &model);
+  llvm::Error prompt();
+  llvm::Expected<std::vector<double>>
+  repeat(llvm::function_ref<llvm::Error()> one);
   llvm::Error step(uint32_t count);
   llvm::Error profiledStep();
   static void onTap(const char *name, const float *, int64_t, int64_t,
@@ -136,8 +139,8 @@ private:
   }
 
   /// Steps that count, after those that warm up.
-  static constexpr int kWarm = 2, kLeast = 5, kMost = 64;
-  static constexpr double kSeconds = 0.4;
+  static constexpr int kWarm = 2, kLeast = 5, kMost = 64, kRounds = 3;
+  static constexpr double kSeconds = 0.3;
 
   StepProfile &profile;
   std::unique_ptr<adze_session, adze::detail::SessionDeleter> session;
@@ -209,6 +212,34 @@ llvm::Error Runner::profiledStep() {
   return llvm::Error::success();
 }
 
+llvm::Error Runner::prompt() {
+  if (adze_sequence_rewind(session.get(), 0, 0))
+    return asError(lastError());
+  auto start = Clock::now();
+  if (llvm::Error error = step(profile.context))
+    return error;
+  profile.prefillSeconds = since(start);
+  return llvm::Error::success();
+}
+
+/// Calls `one` again and again, from the end of the prompt on; gives the times.
+llvm::Expected<std::vector<double>>
+Runner::repeat(llvm::function_ref<llvm::Error()> one) {
+  std::vector<double> times;
+  if (adze_sequence_rewind(session.get(), 0, profile.context))
+    return asError(lastError());
+  for (auto begin = Clock::now();
+       int(times.size()) < kWarm + kLeast ||
+       (int(times.size()) < kWarm + kMost && since(begin) < kSeconds);) {
+    auto start = Clock::now();
+    if (llvm::Error error = one())
+      return std::move(error);
+    times.push_back(since(start));
+  }
+  times.erase(times.begin(), times.begin() + kWarm);
+  return times;
+}
+
 llvm::Error Runner::run(const Model &model) {
   if (llvm::Error error = open(model))
     return error;
@@ -218,41 +249,32 @@ llvm::Error Runner::run(const Model &model) {
                                  wide ? Dot::F32Avx512 : Dot::F32Avx2);
   if (!measure)
     return asError(measure.error());
-  std::vector<double> rates = {measure->readRate()}, prompts, steps;
-  for (int i = 0; i < 2; ++i) { // the first brings pages in
-    if (adze_sequence_rewind(session.get(), 0, 0))
-      return asError(lastError());
-    auto start = Clock::now();
-    if (llvm::Error error = step(profile.context))
+  for (int i = 0; i < 2; ++i) // the first brings pages in
+    if (llvm::Error error = prompt())
       return error;
-    prompts.push_back(since(start));
+  // The speed of memory changes while this runs: each round goes by its own.
+  std::vector<double> seconds, work;
+  double before = measure->readRate();
+  for (int round = 0; round < kRounds; ++round) {
+    auto times = repeat([&] { return step(1); });
+    if (!times)
+      return times.takeError();
+    double after = measure->readRate();
+    seconds.push_back(median(*times));
+    work.push_back(seconds.back() * (before + after) / 2);
+    before = after;
   }
-  profile.prefillSeconds = prompts.back();
-  auto repeat = [&](auto one) -> llvm::Error {
-    steps.clear();
-    if (adze_sequence_rewind(session.get(), 0, profile.context))
-      return asError(lastError());
-    for (auto begin = Clock::now();
-         int(steps.size()) < kWarm + kLeast ||
-         (int(steps.size()) < kWarm + kMost && since(begin) < kSeconds);) {
-      auto start = Clock::now();
-      if (llvm::Error error = one())
-        return error;
-      steps.push_back(since(start));
-    }
-    return llvm::Error::success();
-  };
-  if (llvm::Error error = repeat([&] { return step(1); }))
-    return error;
-  rates.push_back(measure->readRate());
-  profile.seconds = median({steps.begin() + kWarm, steps.end()});
-  profile.readRate = median(rates);
+  profile.seconds = median(seconds);
+  profile.readRate = median(work) / profile.seconds;
   if (profile.phases.empty())
     return llvm::Error::success();
-  if (llvm::Error error = repeat([&] { return profiledStep(); }))
-    return error;
   for (PhaseTime &phase : profile.phases)
-    phase.seconds /= double(steps.size());
+    phase.seconds = 0;
+  auto times = repeat([&] { return profiledStep(); });
+  if (!times)
+    return times.takeError();
+  for (PhaseTime &phase : profile.phases)
+    phase.seconds /= double(times->size() + kWarm);
   return llvm::Error::success();
 }
 

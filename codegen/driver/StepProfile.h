@@ -32,7 +32,8 @@ struct StepProfile {
   double prefillSeconds = 0; ///< a prompt of `context` tokens
   uint32_t context = 0, threads = 0;
   uint64_t bytesPerToken = 0;   ///< weights and keys and values that it reads
-  double readRate = 0;          ///< the machine's, bytes/s, around the steps
+  /// Bytes/s that a plain read had around the steps.
+  double readRate = 0;
   std::vector<PhaseTime> phases; ///< in order
 };
 

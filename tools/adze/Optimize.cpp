@@ -83,9 +83,6 @@ Result<OptimizeOptions> readOptions(const OptimizeArguments &a) {
   return how;
 }
 
-constexpr const char *kHeader =
-    "   weights  bits/w   MB/token     ms  tok/s  perplexity  candidate\n";
-
 void printRow(const Candidate &c) {
   char perplexity[32] = "-";
   if (c.perplexity)
@@ -105,10 +102,7 @@ void printRow(const Candidate &c) {
 
 void print(const OptimizeResult &result, const std::string &output) {
   const Candidate &winner = result.candidates[result.chosen];
-  std::printf("at %u positions; memory was read at %.1f GB/s\n%s",
-              winner.context, winner.readRate / 1e9, kHeader);
-  for (const Candidate &c : result.candidates)
-    printRow(c);
+  printCandidates(result.candidates);
   double predicted = result.predictedSecondsPerToken(),
          measured = result.measuredSecondsPerToken;
   std::printf("wrote %s: %s%s, %s\n"
@@ -134,6 +128,17 @@ json::Object toJson(const OptimizeResult &result, const std::string &output) {
 }
 
 } // namespace
+
+void adze::tools::printCandidates(const std::vector<Candidate> &candidates) {
+  if (candidates.empty())
+    return;
+  std::printf("at %u positions; memory was read at %.1f GB/s\n"
+              "   weights  bits/w   MB/token     ms  tok/s  perplexity  "
+              "candidate\n",
+              candidates.back().context, candidates.back().readRate / 1e9);
+  for (const Candidate &c : candidates)
+    printRow(c);
+}
 
 int adze::tools::optimizeModel(const std::string &model,
                                const std::string &output,

@@ -22,7 +22,10 @@ struct OptimizeArguments {
   bool optimizes() const { return !goal.empty(); }
 };
 
-/// Prints candidates as they are priced, the table, and what was built.
+/// A table of them, with why each was not taken.
+void printCandidates(const std::vector<Candidate> &candidates);
+
+/// Prints the table of candidates and what was built.
 int optimizeModel(const std::string &model, const std::string &output,
                   const CompileOptions &options, const OptimizeArguments &a,
                   bool json);

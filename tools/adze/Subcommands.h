@@ -22,6 +22,7 @@ void addEval(CLI::App &app, int &status);
 void addBench(CLI::App &app, int &status);
 void addInspect(CLI::App &app, int &status);
 void addExplain(CLI::App &app, int &status);
+void addPrune(CLI::App &app, int &status);
 void addReport(CLI::App &app, int &status);
 void addVerify(CLI::App &app, int &status);
 void addCache(CLI::App &app, int &status);

@@ -29,7 +29,8 @@ examples
 
 `adze COMMAND --help` says more about each.)");
   int status = ExitOk;
-  for (auto add : {addRun, addChat, addCompile, addCalibrate, addEval, addBench,
+  for (auto add : {addRun, addChat, addCompile, addCalibrate, addPrune, addEval,
+                   addBench,
                    addInspect, addExplain, addVerify, addReport, addCache})
     add(app, status);
   try {

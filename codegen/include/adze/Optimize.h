@@ -104,6 +104,12 @@ void judge(std::vector<Candidate> &candidates, const OptimizeOptions &options);
 Result<size_t> choose(const std::vector<Candidate> &candidates,
                       const OptimizeOptions &options);
 
+/// Prices `how.recipes` (where there are none, the usual ones) and judges them;
+/// nothing is written.
+Result<std::vector<Candidate>> priceCandidates(const std::string &model,
+                                               const CompileOptions &options,
+                                               const OptimizeOptions &how);
+
 /// Prices the candidates, chooses and writes the artefact. `options.weights`
 /// and `method` are a recipe like others; the rest holds for all.
 Result<OptimizeResult> optimizeToFile(const std::string &model,

@@ -221,7 +221,23 @@ void replace(std::string &text, const char *mark, const std::string &by) {
     text.replace(at, StringRef(mark).size(), by);
 }
 
+std::string pageOf(const std::string &title, const std::string &body) {
+  std::string page = kPageTemplate;
+  replace(page, "{title}", escape(title));
+  replace(page, "{style}", kPageStyle);
+  replace(page, "{body}", body);
+  return page;
+}
+
 } // namespace
+
+std::string adze::tools::candidatesPage(const std::string &title,
+                                        json::Array list) {
+  json::Object facts{{"candidates", std::move(list)}};
+  return pageOf(title,
+                element("header", {}, textElement("h1", title)) + "\n" +
+                    section("candidates", "Candidates", candidates(facts)));
+}
 
 std::string adze::tools::reportPage(const json::Object &facts) {
   std::string body = element("header", {},
@@ -238,9 +254,5 @@ std::string adze::tools::reportPage(const json::Object &facts) {
   body +=
       section("passes", "What fused, and what did not", passesSection(facts));
   body += section("recipe", "Recipe", recipe(facts));
-  std::string page = kPageTemplate;
-  replace(page, "{title}", escape(fileName(facts)));
-  replace(page, "{style}", kPageStyle);
-  replace(page, "{body}", body);
-  return page;
+  return pageOf(fileName(facts), body);
 }

@@ -5,11 +5,16 @@
 #define ADZE_TOOLS_ADZE_REPORT_PAGE_H
 
 #include "llvm/Support/JSON.h"
+#include <string>
 
 namespace adze::tools {
 
 /// The facts (Facts.h) as a page. It is well-formed XML too.
 std::string reportPage(const llvm::json::Object &facts);
+
+/// Candidates (CompileModel.h) alone: a plot and a table.
+std::string candidatesPage(const std::string &title,
+                           llvm::json::Array candidates);
 
 } // namespace adze::tools
 

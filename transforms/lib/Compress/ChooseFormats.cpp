@@ -142,12 +142,13 @@ llvm::Error Chooser::measureMember(Member &member) {
   int64_t k = type.getCols(), stride = llvm::divideCeil(type.getRows(), kRows);
   InputStatistics input;
   // An embedding that no linear reads was not seen: its values stand for it.
-  if (with.statistics)
-    if (auto read = with.statisticsOf(member.tensor, /*needsGram=*/false);
-        read && read->columns == k)
-      input = *read;
-    else if (!read)
+  if (with.statistics) {
+    auto read = with.statisticsOf(member.tensor, /*needsGram=*/false);
+    if (!read)
       llvm::consumeError(read.takeError());
+    else if (read->columns == k)
+      input = *read;
+  }
   std::vector<float> w;
   for (int64_t row = 0; row < type.getRows(); row += stride) {
     w.resize(w.size() + size_t(k));
