@@ -50,13 +50,18 @@ RandomCase adze::test::makeCase(uint64_t seed) {
 
 void adze::test::addWeights(mlir::ModuleOp module, uint64_t seed,
                             MemoryWeightSource &source) {
-  Random random(seed ^ 0x5eed);
+  Random random(seed ^ 0x5eed), zeros(seed ^ 0xb10c);
   for (auto weight : module.getOps<WeightOp>()) {
     if (!weight.isSource())
       continue;
     WeightType type = weight.getWeightType();
     FormatAttrInterface format = type.getFormat();
     int64_t cols = type.getCols(), rows = type.isVector() ? 1 : type.getRows();
+    // Some are zero in blocks of 16 x 32.
+    bool hasBlocks = !type.isVector() && zeros.chance(0.3);
+    std::vector<bool> isZero(size_t((rows + 15) / 16 * ((cols + 31) / 32)));
+    for (auto &&block : isZero)
+      block = hasBlocks && zeros.chance(0.6);
     for (int64_t layer : weight.getLayerIndices()) {
       std::vector<uint8_t> bytes(rows * format.getRowBytes(cols));
       std::vector<float> values(cols);
@@ -64,6 +69,9 @@ void adze::test::addWeights(mlir::ModuleOp module, uint64_t seed,
         for (float &value : values)
           value = type.isVector() ? 1 + 0.2 * random.normal()
                                   : random.normal() / std::sqrt(double(cols));
+        for (int64_t k = 0; k < cols; ++k)
+          if (isZero[size_t(row / 16 * ((cols + 31) / 32) + k / 32)])
+            values[k] = 0;
         format.encodeRow(values, llvm::MutableArrayRef<uint8_t>(bytes).slice(
                                      row * format.getRowBytes(cols),
                                      format.getRowBytes(cols)));

@@ -3,6 +3,7 @@
 // Running passes and comparing logits.
 
 #include "Subjects.h"
+#include "adze/Transforms/ChooseSparse.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
@@ -51,12 +52,14 @@ double adze::test::difference(const Logits &got, const Logits &expected) {
 }
 
 LogicalResult adze::test::runPasses(ModuleOp module,
+                                    WeightSource &source,
                                     ArrayRef<std::string> passes,
                                     Coverage *coverage) {
   for (const std::string &text : passes) {
     PassManager manager(module.getContext());
     if (failed(parsePassPipeline(text, manager)))
       return failure();
+    lendWeights(manager, module, source);
     OperationFingerPrint before(module);
     if (failed(manager.run(module)))
       return module.emitError() << "pass failed: " << text;
@@ -71,7 +74,7 @@ Subject adze::test::pipelineSubject(std::string name,
                                     Coverage *coverage) {
   auto run = [passes, coverage](ModuleOp module, WeightSource &source,
                                 ArrayRef<Batch> steps) -> FailureOr<Logits> {
-    if (failed(runPasses(module, passes, coverage)))
+    if (failed(runPasses(module, source, passes, coverage)))
       return failure();
     if (coverage)
       coverage->count(module);
@@ -86,7 +89,7 @@ std::string adze::test::firstWrongPass(const Subject &subject, ModuleOp module,
                                        const Logits &expected) {
   OwningOpRef<ModuleOp> copy(module.clone());
   for (const std::string &pass : subject.passes) {
-    if (failed(runPasses(*copy, {pass}, nullptr)))
+    if (failed(runPasses(*copy, source, {pass}, nullptr)))
       return pass;
     auto logits = interpret(*copy, source, steps);
     if (failed(logits) || difference(*logits, expected) > subject.tolerance)

@@ -24,8 +24,9 @@ mlir::FailureOr<Logits> interpret(mlir::ModuleOp module, WeightSource &source,
 /// the shapes differ or a number is not finite on one side only.
 double difference(const Logits &got, const Logits &expected);
 
-/// Runs the passes on `module` one by one; counts those that changed it.
-mlir::LogicalResult runPasses(mlir::ModuleOp module,
+/// Runs the passes on `module`, whose weights are in `source`, one by one;
+/// counts those that changed it.
+mlir::LogicalResult runPasses(mlir::ModuleOp module, WeightSource &source,
                               llvm::ArrayRef<std::string> passes,
                               Coverage *coverage);
 

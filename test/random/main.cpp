@@ -216,7 +216,7 @@ private:
           random.pick<const char *>({"f32", "bf16", "f16", "int8", "int4:g32"});
       std::string convert =
           (llvm::Twine("adze-convert-weights{format=") + format + "}").str();
-      if (failed(runPasses(*module, {convert}, &coverage)))
+      if (failed(runPasses(*module, weights, {convert}, &coverage)))
         return fail(seed, "weights cannot be converted");
     }
     if (hasIntegerWeights(*module) && options.pipelines.empty() &&
@@ -226,7 +226,7 @@ private:
       std::string quantize =
           (llvm::Twine("adze-quantize-activations{format=") + format + "}")
               .str();
-      if (failed(runPasses(*module, {quantize}, &coverage)))
+      if (failed(runPasses(*module, weights, {quantize}, &coverage)))
         return fail(seed, "activations cannot be quantized");
     }
     coverage.count(*module);
