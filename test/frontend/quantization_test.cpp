@@ -419,3 +419,121 @@ TEST(CompressedTensors, CheckTheirTensors) {
                       "module that quantization_config targets, found none; "
                       "add the module to \"ignore\"");
 }
+
+//===-- zeros -------------------------------------------------------------===//
+
+namespace {
+
+Model masked() {
+  Model model("null");
+  model.each(".weight_orig", filled("F16", {kHidden, kHidden}, kOne))
+      .each(".weight_mask", filled("F16", {kHidden, kHidden}, kOne));
+  return model;
+}
+
+Model sparse24(
+    llvm::StringRef sparsity =
+        R"("format": "sparse-24-bitmask", "sparsity_structure": "2:4",
+                      "targets": ["Linear"], "ignore": ["lm_head"])") {
+  Model model(
+      R"({"quant_method": "compressed-tensors", "format": "dense",
+          "config_groups": {}, "sparsity_config": {)" +
+      sparsity.str() + "}}");
+  Tensor shape{"I64", {2, 1}, ""};
+  append<int64_t>(shape.bytes, kHidden);
+  append<int64_t>(shape.bytes, kHidden);
+  model.each(".compressed", filled("F16", {kHidden, kHidden / 2}, kOne))
+      .each(".bitmask", filled("U8", {kHidden, kHidden / 8}, uint8_t(0x33)))
+      .each(".shape", shape);
+  return model;
+}
+
+} // namespace
+
+TEST(TorchMasks, AreReadAsTheyAre) {
+  Model model = masked();
+  auto description = model.describe();
+  ASSERT_TRUE(bool(description)) << failure(std::move(description));
+  EXPECT_EQ(model.diags.str(), "");
+  EXPECT_EQ(queryOf(*description), (StoredWeight{"f16", "masked", ""}));
+  model = masked();
+  model[".weight_mask"] = filled("BOOL", {kHidden, kHidden}, uint8_t(1));
+  description = model.describe();
+  EXPECT_TRUE(bool(description)) << failure(std::move(description));
+}
+
+TEST(TorchMasks, CheckTheirTensors) {
+  Model model = masked();
+  model.remove(".weight_orig");
+  EXPECT_ERROR(model,
+               "tensor \"model.layers.0.self_attn.q_proj.weight_mask\": "
+               "expected \"model.layers.0.self_attn.q_proj.weight_orig"
+               "\" beside it, as torch.nn.utils.prune has them, found no "
+               "such tensor");
+  model = masked();
+  model.remove(".weight_mask");
+  EXPECT_ERROR(model, "q_proj.weight_orig\": expected "
+                      "\"model.layers.0.self_attn.q_proj.weight_mask\" beside "
+                      "it");
+  model = masked();
+  model[".weight_mask"] = filled("F16", {kHidden / 2, kHidden}, kOne);
+  EXPECT_ERROR(model,
+               "q_proj.weight_mask\": expected a mask of f32, f16, bf16, "
+               "bool or u8 [32, 32] for the query projection, found f16 "
+               "[16, 32]");
+  model = masked();
+  model[".weight_mask"] = filled("I64", {kHidden, kHidden}, int64_t(1));
+  EXPECT_ERROR(model,
+               "q_proj.weight_mask\": expected a mask of f32, f16, bf16, "
+               "bool or u8 [32, 32] for the query projection, found i64");
+  model = masked();
+  model[".weight_orig"] = filled("I32", {kHidden, kHidden}, int32_t(1));
+  EXPECT_ERROR(model,
+               "q_proj.weight_orig\": expected f32, f16 or bf16 [32, 32]");
+  model = masked();
+  model[".weight"] = filled("F16", {kHidden, kHidden}, kOne);
+  EXPECT_ERROR(model, "q_proj.weight\": expected no weight beside");
+}
+
+TEST(CompressedTensors, ReadSparseFloats) {
+  Model model = sparse24();
+  auto description = model.describe();
+  ASSERT_TRUE(bool(description)) << failure(std::move(description));
+  EXPECT_EQ(model.diags.str(), "");
+  EXPECT_EQ(queryOf(*description), (StoredWeight{"f16", "sparse24", ""}));
+}
+
+TEST(CompressedTensors, CheckSparseTensors) {
+  EXPECT_ERROR(sparse24(R"("format": "sparse-bitmask")"),
+               "\"quantization_config.sparsity_config.format\": expected a "
+               "supported value, found \"sparse-bitmask\"");
+  EXPECT_ERROR(sparse24(R"("format": "sparse-24-bitmask",
+                           "sparsity_structure": "4:8")"),
+               "sparsity_structure\": expected a supported value, found "
+               "\"4:8\"");
+  Model model = packed(compressedConfig(kFourBits));
+  model[".bitmask"] = filled("U8", {kHidden, kHidden / 8}, uint8_t(0x33));
+  EXPECT_ERROR(model, "q_proj.bitmask\": expected no bitmask in a checkpoint "
+                      "whose sparsity_config has no sparse-24-bitmask, found "
+                      "one; correct quantization_config");
+  model = sparse24();
+  model.remove(".bitmask");
+  EXPECT_ERROR(model, "q_proj.bitmask\": expected u8 [32, 4] for the query "
+                      "projection, found no such tensor");
+  model = sparse24();
+  model.remove(".compressed");
+  EXPECT_ERROR(model, "q_proj.compressed\": expected the values that are kept, "
+                      "[32, 16], found no such tensor");
+  model = sparse24();
+  model[".compressed"] = filled("F16", {kHidden, kHidden}, kOne);
+  EXPECT_ERROR(model, "q_proj.compressed\": expected f32, f16 or bf16 [32, 16] "
+                      "for the query projection, found f16 [32, 32]");
+  model = sparse24();
+  model[".shape"].bytes[0] = 31;
+  EXPECT_ERROR(model, "q_proj.shape\": expected the numbers [32, 32], found "
+                      "[31, 32]");
+  model = sparse24();
+  model[".weight_scale"] = filled("F16", {kHidden, 1}, kOne);
+  EXPECT_ERROR(model, "q_proj.weight_scale\": expected floating point values "
+                      "under a bitmask, found scales of codes");
+}

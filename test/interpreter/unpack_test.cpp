@@ -5,6 +5,9 @@
 // tensor. Whole models are in test/numerics/references/quantized.
 
 #include "TestModule.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace adze;
 using namespace adze::test;
@@ -255,4 +258,103 @@ TEST(Unpack, NamesNumbersThatAreNone) {
             "tensor \"w.weight\": row 0, column 7: expects a finite number in "
             "fp8:f32, got infinity or NaN; the file is damaged, or the model "
             "was quantized from weights that are not finite");
+}
+
+//===-- floats with zeros -------------------------------------------------===//
+
+namespace {
+
+std::string fromHex(const llvm::json::Object &tensor) {
+  return llvm::fromHex(*tensor.getString("bytes"));
+}
+
+std::string floatType(int64_t rows, int64_t cols, llvm::StringRef dtype) {
+  return ("!adze.weight<" + llvm::Twine(rows) + "x" + llvm::Twine(cols) +
+          ", #adze.float<" + dtype + ">>")
+      .str();
+}
+
+} // namespace
+
+/// What torch.nn.utils.prune and compressed-tensors made of random weights.
+TEST(Unpack, MasksAndBitmasksAreThoseOfTheirLibraries) {
+  auto buffer = llvm::MemoryBuffer::getFile(
+      ADZE_TEST_FOLDER "/interpreter/references/sparse_tensors.json");
+  ASSERT_TRUE(bool(buffer));
+  auto references = llvm::json::parse((*buffer)->getBuffer());
+  ASSERT_TRUE(bool(references)) << llvm::toString(references.takeError());
+  int tested = 0;
+  for (const llvm::json::Value &value : *references->getAsArray()) {
+    const llvm::json::Object &test = *value.getAsObject();
+    const llvm::json::Object &dense = *test.getObject("dense");
+    llvm::StringRef packing = *test.getString("packing"),
+                    dtype = *test.getString("dtype");
+    int64_t rows = *(*dense.getArray("shape"))[0].getAsInteger(),
+            cols = *(*dense.getArray("shape"))[1].getAsInteger();
+    SCOPED_TRACE((packing + " " + dtype + " " + llvm::Twine(rows)).str());
+    Unpacked w("adze.unpack \"" + packing.str() + "\" \"w\"",
+               floatType(rows, cols, dtype));
+    ASSERT_TRUE(w.evaluator) << w.m.diagnostics;
+    for (const auto &[name, part] : *test.getObject("tensors")) {
+      const llvm::json::Object &tensor = *part.getAsObject();
+      std::vector<int64_t> shape;
+      for (const llvm::json::Value &dim : *tensor.getArray("shape"))
+        shape.push_back(*dim.getAsInteger());
+      std::string bytes = fromHex(tensor);
+      w.m.weights.add(name.str(), tensor.getString("dtype")->str(), shape,
+                      std::vector<uint8_t>(bytes.begin(), bytes.end()));
+    }
+    std::vector<uint8_t> found(fromHex(dense).size());
+    ASSERT_FALSE(bool(w.evaluator->evaluate(
+        w.weight(), 0, 0, numWeightUnits(w.weight().getWeightType()),
+        found.data())));
+    std::string expected = fromHex(dense);
+    // A negative number times 0 is -0, of which the sign is not kept.
+    size_t size = expected.size() / size_t(rows * cols);
+    for (size_t i = 0; i < expected.size(); i += size)
+      if (expected.find_first_not_of('\0', i) >= i + size - 1 &&
+          uint8_t(expected[i + size - 1]) == 0x80)
+        expected[i + size - 1] = 0;
+    EXPECT_EQ(std::string(found.begin(), found.end()), expected);
+    ++tested;
+  }
+  EXPECT_EQ(tested, 15);
+}
+
+TEST(Unpack, MasksThatDoNotFit) {
+  auto masked = [](const char *type, std::vector<int64_t> shape) {
+    Unpacked w("adze.unpack \"masked\" \"w\"", floatType(2, 4, "f32"));
+    EXPECT_TRUE(w.evaluator) << w.m.diagnostics;
+    w.m.weights.add("w.weight_orig", "f32", {2, 4},
+                    bytesOf(std::vector<float>(8, 1)));
+    w.m.weights.add("w.weight_mask", type, shape,
+                    bytesOf(std::vector<float>(8, 1)));
+    return w.error();
+  };
+  EXPECT_EQ(masked("f32", {2, 4}), "");
+  EXPECT_EQ(masked("f32", {4, 2}),
+            "tensor \"w.weight_mask\": expected the mask of the weight in f32, "
+            "f16, bf16, bool, u8 [2, 4], found f32 [4, 2]");
+  EXPECT_EQ(masked("i32", {2, 4}),
+            "tensor \"w.weight_mask\": expected the mask of the weight in f32, "
+            "f16, bf16, bool, u8 [2, 4], found i32 [2, 4]");
+}
+
+TEST(Unpack, BitmasksThatDoNotFit) {
+  auto sparse = [](uint8_t bits, std::vector<int64_t> shape) {
+    Unpacked w("adze.unpack \"sparse24\" \"w\"", floatType(2, 8, "f32"));
+    EXPECT_TRUE(w.evaluator) << w.m.diagnostics;
+    w.m.weights.add("w.compressed", "f32", {2, 4},
+                    bytesOf(std::vector<float>(8, 1)));
+    w.m.weights.add("w.bitmask", "u8", shape,
+                    bytesOf(std::vector<uint8_t>(2, bits)));
+    return w.error();
+  };
+  EXPECT_EQ(sparse(0xa3, {2, 1}), "");
+  EXPECT_EQ(sparse(0x73, {2, 1}),
+            "tensor \"w.bitmask\": expected 2 bits for the 4 columns from 4 on "
+            "in row 0, found 3");
+  EXPECT_EQ(sparse(0x33, {1, 2}),
+            "tensor \"w.bitmask\": expected a bit for each element in u8 [2, "
+            "1], found u8 [1, 2]");
 }

@@ -54,8 +54,8 @@ Expected<SparseRows> SparseRows::bind(UnpackOp op, int64_t layer,
                                       WeightSource &source) {
   SparseRows result(op);
   ArrayRef<llvm::StringLiteral> names = parts(op.getPacking());
-  for (auto [tensor, suffix] : llvm::zip_equal(
-           ArrayRef<Tensor *>{&result.values, &result.bits}, names)) {
+  Tensor *tensors[] = {&result.values, &result.bits};
+  for (auto [tensor, suffix] : llvm::zip_equal(tensors, names)) {
     tensor->name = op.getSourceName(layer) + suffix.str();
     Expected<TensorView> view = source.lookup(tensor->name);
     if (!view)

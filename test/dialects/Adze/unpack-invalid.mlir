@@ -3,7 +3,7 @@
 // RUN: adze-opt %s -split-input-file -verify-diagnostics
 
 adze.weight @packing : !adze.weight<32x32, #adze.int<4, group = 16, scale = f16>> {
-  // expected-error @below {{expects one of the packings gptq, gptq_v2, awq, packed, bytes and fp8, got "marlin" (C1)}}
+  // expected-error @below {{expects one of the packings gptq, gptq_v2, awq, packed, bytes, fp8, masked and sparse24, got "marlin" (C1)}}
   %0 = adze.unpack "marlin" "w" : !adze.weight<32x32, #adze.int<4, group = 16, scale = f16>>
   adze.yield %0 : !adze.weight<32x32, #adze.int<4, group = 16, scale = f16>>
 }
@@ -22,6 +22,30 @@ adze.weight @unpack_floats : !adze.weight<32x32, #adze.int<8, scale = f16>> {
   // expected-error @below {{expects a matrix of #adze.fp8 in the layout rows, got '!adze.weight<32x32, #adze.int<8, scale = f16>>' (C1)}}
   %0 = adze.unpack "fp8" "w" : !adze.weight<32x32, #adze.int<8, scale = f16>>
   adze.yield %0 : !adze.weight<32x32, #adze.int<8, scale = f16>>
+}
+
+// -----
+
+adze.weight @unpack_masked : !adze.weight<32x32, #adze.int<8, scale = f16>> {
+  // expected-error @below {{expects a matrix of #adze.float in the layout rows, got '!adze.weight<32x32, #adze.int<8, scale = f16>>' (C1)}}
+  %0 = adze.unpack "masked" "w" : !adze.weight<32x32, #adze.int<8, scale = f16>>
+  adze.yield %0 : !adze.weight<32x32, #adze.int<8, scale = f16>>
+}
+
+// -----
+
+adze.weight @unpack_sparse24 : !adze.weight<32x30, #adze.float<bf16>> {
+  // expected-error @below {{expects a matrix of #adze.float in the layout rows, its columns in groups of 4, got '!adze.weight<32x30, #adze.float<bf16>>' (C1)}}
+  %0 = adze.unpack "sparse24" "w" : !adze.weight<32x30, #adze.float<bf16>>
+  adze.yield %0 : !adze.weight<32x30, #adze.float<bf16>>
+}
+
+// -----
+
+adze.weight @unpack_masked_order : !adze.weight<32x32, #adze.float<f32>> {
+  // expected-error @below {{expects no order of columns in masked (C2)}}
+  %0 = adze.unpack "masked" "w" ordered : !adze.weight<32x32, #adze.float<f32>>
+  adze.yield %0 : !adze.weight<32x32, #adze.float<f32>>
 }
 
 // -----
