@@ -3,6 +3,7 @@
 #include "SparseTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace adze;
@@ -13,6 +14,12 @@ static constexpr int64_t kSteps = kBlock / 8;
 
 IntegerFormatAttrInterface SparseTile::codes() const {
   return dyn_cast<IntegerFormatAttrInterface>(Attribute(format.getElement()));
+}
+
+int64_t SparseTile::groupBlocks() const {
+  return codes().hasMinimum()
+             ? 1
+             : std::gcd(codes().getGroup(), rows.group) / kBlock;
 }
 
 TileShapes adze::sparseTileShapes(const KernelTarget &target,
@@ -75,11 +82,16 @@ private:
     return arith::IndexCastUIOp::create(e.b, e.loc, e.index,
                                         e.load(e.b.getI16Type(), at, 2));
   }
+  /// The index at a place of the list.
+  Value indexAt(Value place) {
+    return word(e.at(here, e.add(e.mul(place, 2), 2)));
+  }
   Values rowPointers(Value first);
 
   // Rows of codes.
-  void addCodes(const Block &block, Values &sums);
-  Values dots(const Block &block);
+  void addCodes(Value i, Value count, const Block &block, Values &carried);
+  Values dots(const Block &block, Values acc);
+  void scaleAndAdd(const Block &block, ArrayRef<Value> acc, Values &sums);
   Value sumOf(Value sums);
   Values sumPointers(const Block &block);
   // Rows of floats.
@@ -146,12 +158,17 @@ SparseTileEmitter::Values SparseTileEmitter::sumPointers(const Block &block) {
   return rowPointers(e.at(x, e.add(tile.rows.sumsOffset(e, k), e.mul(run, 4))));
 }
 
-/// The integer sums of a block, with what the zero code takes off.
-SparseTileEmitter::Values SparseTileEmitter::dots(const Block &block) {
-  Values acc;
-  for (Value sums : sumPointers(block))
-    acc.push_back(e.broadcast(arith::MulIOp::create(
-        e.b, e.loc, sumOf(sums), e.constantI32(-codes.getZeroCode()))));
+/// Adds a block to integer sums, with what the zero code takes off: sums of x
+/// fit 16 bits, and one dot more multiplies them.
+SparseTileEmitter::Values SparseTileEmitter::dots(const Block &block,
+                                                  Values acc) {
+  auto words = VectorType::get({2 * kLanes}, e.b.getI16Type());
+  Value zero = vector::BitCastOp::create(
+      e.b, e.loc, words, e.splatI32(-codes.getZeroCode() & 0xffff));
+  for (auto [r, sums] : llvm::enumerate(sumPointers(block)))
+    acc[r] = kernel::DotWordsOp::create(
+        e.b, e.loc, acc[r].getType(), acc[r], zero,
+        vector::BitCastOp::create(e.b, e.loc, words, e.broadcast(sumOf(sums))));
   Values at = rowPointers(e.at(x, e.mul(block.index, kBlock)));
   auto step = [&](Value step, Values &sums) {
     for (auto [quad, w] :
@@ -180,8 +197,9 @@ SparseTileEmitter::Values SparseTileEmitter::dots(const Block &block) {
                 });
 }
 
-void SparseTileEmitter::addCodes(const Block &block, Values &sums) {
-  Values acc = dots(block);
+/// Adds what a group of blocks, of which `block` is one, gave to the sums.
+void SparseTileEmitter::scaleAndAdd(const Block &block, ArrayRef<Value> acc,
+                                    Values &sums) {
   Value scale, minimum;
   if (!tile.scalesLast())
     scale = tile.format.emitScale(e.b, e.loc, e.at(here, scales), block.place,
@@ -213,6 +231,37 @@ void SparseTileEmitter::addCodes(const Block &block, Values &sums) {
     else
       sums[r] = sum;
   }
+}
+
+/// Block i of `count`. `carried` are the integer sums of its group so far, if
+/// groups have several blocks, and the sums.
+void SparseTileEmitter::addCodes(Value i, Value count, const Block &block,
+                                 Values &carried) {
+  Values none(rows, e.splatI32(0));
+  int64_t inGroup = tile.groupBlocks();
+  if (inGroup == 1)
+    return scaleAndAdd(block, dots(block, none), carried);
+  Values acc(ArrayRef(carried).take_front(rows));
+  Values sums(ArrayRef(carried).drop_front(rows));
+  acc = dots(block, acc);
+  Value after = e.add(i, 1);
+  Value ends = e.compare(arith::CmpIPredicate::eq, after, count);
+  if (inGroup)
+    ends = arith::OrIOp::create(e.b, e.loc, ends,
+                                e.compare(arith::CmpIPredicate::ne,
+                                          e.div(indexAt(after), inGroup),
+                                          e.div(block.index, inGroup)));
+  Values before(acc);
+  llvm::append_range(before, sums);
+  carried = e.ifElse(
+      ends, TypeRange(ValueRange(before)),
+      [&] {
+        Values after(none);
+        scaleAndAdd(block, acc, sums);
+        llvm::append_range(after, sums);
+        return after;
+      },
+      [&] { return before; });
 }
 
 //===-- rows of floats ----------------------------------------------------===//
@@ -382,8 +431,7 @@ void SparseTileEmitter::panel(Value index, Value left) {
 
   auto blockAt = [&](Value i) {
     int64_t bytes = tile.format.getTileBytes();
-    return Block{e.at(e.at(here, header), e.mul(i, bytes)), i,
-                 word(e.at(here, e.add(e.mul(i, 2), 2)))};
+    return Block{e.at(e.at(here, header), e.mul(i, bytes)), i, indexAt(i)};
   };
   Values sums;
   if (inMemory)
@@ -391,6 +439,9 @@ void SparseTileEmitter::panel(Value index, Value left) {
       e.store(e.splat(0), outPlace(r), kLineBytes);
   else
     sums.assign(rows, e.splat(0));
+  bool carriesCodes = tile.multipliesCodes() && tile.groupBlocks() != 1;
+  if (carriesCodes)
+    sums.insert(sums.begin(), rows, e.splatI32(0));
   // Rows of floats end with K: a last block that does, too, is for itself. An
   // empty list's last word is its length, 0.
   Value whole = count, hasRest;
@@ -405,11 +456,13 @@ void SparseTileEmitter::panel(Value index, Value left) {
     Values inner(carried);
     prefetchBlock(i);
     if (tile.multipliesCodes())
-      addCodes(blockAt(i), inner);
+      addCodes(i, count, blockAt(i), inner);
     else
       addFloats(blockAt(i), /*isLast=*/false, inner);
     return inner;
   });
+  if (carriesCodes)
+    sums.erase(sums.begin(), sums.begin() + rows);
   if (hasRest) {
     SmallVector<Type> types(rows, e.vf32);
     sums = e.ifElse(

@@ -22,6 +22,10 @@ struct SparseTile {
   /// The elements, where they are integers.
   IntegerFormatAttrInterface codes() const;
   bool multipliesCodes() const { return !rowType; }
+  /// Blocks of 32 that are multiplied exactly before they are scaled and added:
+  /// what share all scales; 0: all. With a minimum, which is multiplied with
+  /// the sum of those x that meet a block, one.
+  int64_t groupBlocks() const;
   /// Whether the one scale of an output channel is left to the end.
   bool scalesLast() const {
     return multipliesCodes() && codes().getGroup() == 0 &&
@@ -35,11 +39,11 @@ TileShapes sparseTileShapes(const KernelTarget &target, const SparseTile &tile);
 ///   (x, rowBytes, panels, panelBytes, k, out, outBytes, count, header, scales,
 ///    zeros, left, ahead, aheadBytes)
 /// for `count` panels: out[r][16 p + lane] as getTile and getIntegerTile have
-/// it, where a block of K is 32 elements whatever the groups are. Tiles, scales
-/// and zero points begin so many bytes behind the start of a panel. Tiles of
-/// few rows prefetch each panel while they read the one before it, as far as
-/// the `left` that there are; others so many bytes from `ahead` on with each
-/// panel.
+/// it, with the same bits, but for weights with a minimum, where a block of K
+/// is 32 elements whatever the groups are. Tiles, scales and zero points begin
+/// so many bytes behind the start of a panel. Tiles of few rows prefetch each
+/// panel while they read the one before it, as far as the `left` that there
+/// are; others so many bytes from `ahead` on with each panel.
 mlir::func::FuncOp getSparseTile(KernelEmitter &e, const KernelTarget &target,
                                  const SparseTile &tile, int64_t rows);
 

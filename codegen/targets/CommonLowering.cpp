@@ -7,6 +7,7 @@
 #include "adze/Codegen/MathExpansion.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace adze;
@@ -90,6 +91,31 @@ struct LowerFromF32 : OpRewritePattern<kernel::FromF32Op> {
   }
 };
 
+/// Halves of 32-bit lanes; targets with an instruction for it take precedence.
+struct LowerDotWords : OpRewritePattern<kernel::DotWordsOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(kernel::DotWordsOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    Type lanes = op.getType();
+    Value sixteen = integer(b, loc, lanes, 16), sum = op.getAcc();
+    Value x = vector::BitCastOp::create(b, loc, lanes, op.getA());
+    Value y = vector::BitCastOp::create(b, loc, lanes, op.getB());
+    for (bool high : {false, true}) {
+      auto half = [&](Value v) -> Value {
+        if (!high)
+          v = arith::ShLIOp::create(b, loc, v, sixteen);
+        return arith::ShRSIOp::create(b, loc, v, sixteen);
+      };
+      Value product = arith::MulIOp::create(b, loc, half(x), half(y));
+      sum = arith::AddIOp::create(b, loc, sum, product);
+    }
+    b.replaceOp(op, sum);
+    return success();
+  }
+};
+
 struct LowerExp2 : OpRewritePattern<kernel::Exp2Op> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -103,5 +129,6 @@ struct LowerExp2 : OpRewritePattern<kernel::Exp2Op> {
 } // namespace
 
 void adze::populateCommonKernelPatterns(RewritePatternSet &patterns) {
-  patterns.add<LowerToF32, LowerFromF32, LowerExp2>(patterns.getContext());
+  patterns.add<LowerToF32, LowerFromF32, LowerExp2, LowerDotWords>(
+      patterns.getContext());
 }

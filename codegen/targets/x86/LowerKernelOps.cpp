@@ -44,6 +44,68 @@ struct LowerDot : OpRewritePattern<kernel::DotOp> {
   bool hasBF16;
 };
 
+/// `made` for each register of a vector of `lanes`, put together again.
+static Value eachRegister(
+    OpBuilder &b, Location loc, int64_t lanes, int64_t inRegister,
+    llvm::function_ref<Value(llvm::function_ref<Value(Value v, int64_t width)>)>
+        made) {
+  SmallVector<Value> parts;
+  for (int64_t first = 0; first < lanes; first += inRegister)
+    parts.push_back(made([&](Value v, int64_t width) {
+      int64_t count = inRegister * width;
+      if (cast<VectorType>(v.getType()).getNumElements() == count)
+        return v;
+      SmallVector<int64_t> indices(count);
+      std::iota(indices.begin(), indices.end(), first * width);
+      return Value(vector::ShuffleOp::create(b, loc, v, v, indices));
+    }));
+  if (parts.size() == 1)
+    return parts.front();
+  SmallVector<int64_t> all(lanes);
+  std::iota(all.begin(), all.end(), 0);
+  return vector::ShuffleOp::create(b, loc, parts[0], parts[1], all);
+}
+
+static Value callIntrinsic(OpBuilder &b, Location loc, Type type,
+                           StringRef name, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name),
+                                       operands)
+      .getResult(0);
+}
+
+/// Pairs of words: one instruction with VNNI, else products and their sum.
+struct LowerDotWords : OpRewritePattern<kernel::DotWordsOp> {
+  LowerDotWords(MLIRContext *context, const KernelTarget &target)
+      : OpRewritePattern(context, /*benefit=*/2), target(target) {}
+
+  LogicalResult matchAndRewrite(kernel::DotWordsOp op,
+                                PatternRewriter &b) const override {
+    int64_t lanes = cast<VectorType>(op.getType()).getNumElements();
+    if (lanes % target.lanes)
+      return failure();
+    Location loc = op.getLoc();
+    bool wide = target.lanes == 16;
+    b.replaceOp(op, eachRegister(b, loc, lanes, target.lanes, [&](auto part) {
+                  Value acc = part(op.getAcc(), 1), x = part(op.getA(), 2),
+                        y = part(op.getB(), 2);
+                  if (target.hasByteDot)
+                    return callIntrinsic(b, loc, acc.getType(),
+                                         wide ? "llvm.x86.avx512.vpdpwssd.512"
+                                              : "llvm.x86.avx512.vpdpwssd.256",
+                                         {acc, x, y});
+                  Value products =
+                      callIntrinsic(b, loc, acc.getType(),
+                                    wide ? "llvm.x86.avx512.pmaddw.d.512"
+                                         : "llvm.x86.avx2.pmadd.wd",
+                                    {x, y});
+                  return Value(arith::AddIOp::create(b, loc, acc, products));
+                }));
+    return success();
+  }
+
+  KernelTarget target;
+};
+
 /// Quads of bytes: one instruction where there are byte dots; else products of
 /// pairs in 16 bits where those cannot saturate (vpmaddubsw); else even and odd
 /// bytes as 16-bit numbers, which vpmaddwd multiplies exactly.
@@ -57,41 +119,19 @@ struct LowerDotCodes : OpRewritePattern<kernel::DotCodesOp> {
     if (lanes % target.lanes)
       return failure();
     Location loc = op.getLoc();
-    // The instructions of a target work on its own registers.
-    SmallVector<Value> parts;
-    for (int64_t first = 0; first < lanes; first += target.lanes) {
-      auto part = [&](Value v, int64_t width) {
-        return slice(b, loc, v, first * width, target.lanes * width);
-      };
-      parts.push_back(dot(b, loc, part(op.getAcc(), 1), part(op.getCodes(), 4),
-                          part(op.getX(), 4), op.getMax()));
-    }
-    Value result = parts.front();
-    if (parts.size() == 2) {
-      SmallVector<int64_t> all(lanes);
-      std::iota(all.begin(), all.end(), 0);
-      result = vector::ShuffleOp::create(b, loc, parts[0], parts[1], all);
-    }
-    b.replaceOp(op, result);
+    b.replaceOp(op, eachRegister(b, loc, lanes, target.lanes, [&](auto part) {
+                  return dot(b, loc, part(op.getAcc(), 1),
+                             part(op.getCodes(), 4), part(op.getX(), 4),
+                             op.getMax());
+                }));
     return success();
   }
 
 private:
-  static Value slice(OpBuilder &b, Location loc, Value v, int64_t first,
-                     int64_t count) {
-    if (cast<VectorType>(v.getType()).getNumElements() == count)
-      return v;
-    SmallVector<int64_t> lanes(count);
-    std::iota(lanes.begin(), lanes.end(), first);
-    return vector::ShuffleOp::create(b, loc, v, v, lanes);
-  }
-
   Value call(OpBuilder &b, Location loc, Type type, StringRef wide,
              StringRef narrow, ValueRange operands) const {
-    StringRef name = target.lanes == 16 ? wide : narrow;
-    return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name),
-                                         operands)
-        .getResult(0);
+    return callIntrinsic(b, loc, type, target.lanes == 16 ? wide : narrow,
+                         operands);
   }
 
   Value dot(OpBuilder &b, Location loc, Value acc, Value codes, Value x,
@@ -150,7 +190,8 @@ struct LowerFlushingFromF32 : OpRewritePattern<kernel::FromF32Op> {
 void adze::populateX86KernelPatterns(RewritePatternSet &patterns,
                                      const TargetVariant &variant) {
   patterns.add<LowerDot>(patterns.getContext(), variant.kernel.hasBF16Dot);
-  patterns.add<LowerDotCodes>(patterns.getContext(), variant.kernel);
+  patterns.add<LowerDotCodes, LowerDotWords>(patterns.getContext(),
+                                             variant.kernel);
   if (variant.kernel.hasBF16Dot)
     patterns.add<LowerFlushingFromF32>(patterns.getContext(), /*benefit=*/2);
 }

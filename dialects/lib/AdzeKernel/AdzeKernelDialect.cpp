@@ -44,6 +44,15 @@ LogicalResult DotCodesOp::verify() {
   return success();
 }
 
+LogicalResult DotWordsOp::verify() {
+  auto acc = cast<VectorType>(getAcc().getType());
+  auto a = cast<VectorType>(getA().getType());
+  if (a.getNumElements() != 2 * acc.getNumElements())
+    return emitOpError() << "expects operands of " << 2 * acc.getNumElements()
+                         << " elements for " << acc << ", got " << a << " (C1)";
+  return success();
+}
+
 /// A conversion keeps the number of elements.
 static LogicalResult verifySameShape(Operation *op, Type from, Type to) {
   auto a = dyn_cast<VectorType>(from), b = dyn_cast<VectorType>(to);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Linears of weights without their blocks of zeros: bit for bit what the dense
-// ones give where rows are floats, bit for bit the order of sums that is
-// promised where they are codes, on every variant, tile and part; and near
-// loops in double.
+// ones give, or, with zero points, the order of sums that is promised, on every
+// variant, tile and part; and near loops in double.
 
 #include "QuantizedLab.h"
 #include "Step.h"
@@ -188,12 +187,14 @@ std::vector<std::vector<bool>> findZeroBlocks(const IntegerWeight &w) {
   return zero;
 }
 
-/// One output: blocks of 32, in ascending order; those of zeros add nothing.
+/// One output of a weight with zero points: blocks of 32, in ascending order;
+/// those of zeros add nothing. Others have the sums of IntegerWeight.
 float multiply(const IntegerWeight &w,
                const std::vector<std::vector<bool>> &isZero,
                const QuantizedRow &x, int64_t xGroup, int64_t r) {
+  if (!w.format.getZeros())
+    return w.multiply(x, xGroup, r);
   int32_t middle = 1 << (w.format.getBits() - 1);
-  bool last = !w.format.getGroupSize() && !w.format.getZeros();
   float sum = 0;
   for (int64_t first = 0; first < w.k; first += 32) {
     if (isZero[r / 16][first / 32])
@@ -205,12 +206,11 @@ float multiply(const IntegerWeight &w,
       codes += x.codes[i];
     }
     float xScale = x.scales[xGroup ? first / xGroup : 0];
-    sum = std::fma(float(dot), last ? xScale : w.scale(r, g) * xScale, sum);
-    if (w.format.getZeros())
-      sum = std::fma(xScale * float(codes),
-                     w.scale(r, g) * float(middle - w.zero(r, g)), sum);
+    sum = std::fma(float(dot), w.scale(r, g) * xScale, sum);
+    sum = std::fma(xScale * float(codes),
+                   w.scale(r, g) * float(middle - w.zero(r, g)), sum);
   }
-  return last ? sum * w.scale(r, 0) : sum;
+  return sum;
 }
 
 struct Case {

@@ -39,3 +39,11 @@ func.func @dot_codes_c1(%acc: vector<16xi32>, %x: vector<32xi8>) {
   %r = adze_kernel.dot_codes %acc, %x, %x max 255 : vector<16xi32>, vector<32xi8>
   return
 }
+
+// -----
+
+func.func @dot_words_c1(%acc: vector<16xi32>, %x: vector<16xi16>) {
+  // expected-error @below {{expects operands of 32 elements for 'vector<16xi32>', got 'vector<16xi16>' (C1)}}
+  %r = adze_kernel.dot_words %acc, %x, %x : vector<16xi32>, vector<16xi16>
+  return
+}

@@ -72,6 +72,27 @@ def AdzeKernel_DotCodesOp : AdzeKernel_Op<"dot_codes", [Pure,
   let hasVerifier = 1;
 }
 
+def AdzeKernel_DotWordsOp : AdzeKernel_Op<"dot_words", [Pure,
+    AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "pairwise dot product of signed 16-bit numbers";
+  let description = [{
+    result[i] = acc[i] + a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1], exact where
+    the sums fit.
+
+    (C1) a and b have twice as many elements as acc.
+
+    ```mlir
+    %r = adze_kernel.dot_words %acc, %a, %b : vector<16xi32>, vector<32xi16>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc,
+    VectorOfRankAndType<[1], [I16]>:$a, VectorOfRankAndType<[1], [I16]>:$b);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat =
+      "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+  let hasVerifier = 1;
+}
+
 def AdzeKernel_Exp2Op : AdzeKernel_Op<"exp2", [Pure, SameOperandsAndResultType]> {
   let summary = "2^x, by a polynomial";
   let description = [{
