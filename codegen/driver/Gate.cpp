@@ -93,7 +93,7 @@ double excess(const Candidate &c, const Candidate &plain,
 /// The model as its checkpoint has it, else the first candidate.
 const Candidate &plainOf(const std::vector<Candidate> &candidates) {
   for (const Candidate &c : candidates)
-    if (c.recipe.weights.empty() && !c.isSparse)
+    if (c.recipe.weights.empty() && c.recipe.model.empty() && !c.isSparse)
       return c;
   return candidates.front();
 }

@@ -26,7 +26,8 @@ struct Field {
 };
 constexpr Field kFields[] = {{"method", &Recipe::method},
                              {"prune", &Recipe::prune},
-                             {"prune-method", &Recipe::pruneMethod}};
+                             {"prune-method", &Recipe::pruneMethod},
+                             {"model", &Recipe::model}};
 } // namespace
 
 std::string Recipe::text() const {
@@ -104,8 +105,9 @@ CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   StringRef weights = recipe.weights;
   bool rounds = weights.contains("int") || mixedBudget(weights);
   bool prunesByIt = !recipe.prune.empty() && recipe.pruneMethod != "magnitude";
-  if (recipe.method.empty() && !rounds && !prunesByIt)
-    options.calibration.clear(); // nothing goes by it
+  bool goesByIt = !recipe.method.empty() || rounds || prunesByIt;
+  if (!goesByIt || !recipe.model.empty()) // it is of the model
+    options.calibration.clear();
   return options;
 }
 
@@ -122,12 +124,12 @@ public:
     Candidate &c = priced.candidate;
     c.recipe = recipe;
     c.isSparse = !recipe.prune.empty();
-    if (auto timed = time(options, priced); !timed)
+    if (auto timed = time(modelOf(recipe), options, priced); !timed)
       return timed.error();
     if (how.text.empty())
       return priced;
     options.cache = false; // most are never built again
-    auto built = adze::compile(model, options);
+    auto built = adze::compile(modelOf(recipe), options);
     if (!built)
       return built.error();
     QualityOptions quality;
@@ -143,9 +145,14 @@ public:
   }
 
 private:
-  Result<void> time(const CompileOptions &options, Priced &priced) const {
+  const std::string &modelOf(const Recipe &recipe) const {
+    return recipe.model.empty() ? model : recipe.model;
+  }
+
+  Result<void> time(const std::string &path, const CompileOptions &options,
+                    Priced &priced) const {
     ModelCompiler compiler(options);
-    if (llvm::Error error = compiler.load(model))
+    if (llvm::Error error = compiler.load(path))
       return toError(std::move(error));
     if (llvm::Error error = compiler.optimize())
       return toError(std::move(error));
@@ -185,7 +192,7 @@ std::vector<Recipe> recipesOf(const CompileOptions &options,
   if (!options.weights.empty() && !llvm::is_contained(formats, options.weights))
     formats.insert(formats.begin() + 1, options.weights);
   for (const std::string &weights : formats)
-    recipes.push_back({weights, weights.empty() ? "" : options.method, "", ""});
+    recipes.push_back({weights, weights.empty() ? "" : options.method, "", "", ""});
   if (!options.prune.empty())
     for (size_t i = 0, n = recipes.size(); i < n; ++i) {
       Recipe pruned = recipes[i];
@@ -214,7 +221,7 @@ Result<void> addBudgeted(const std::vector<Candidate> &candidates,
     return c.recipe.prune.empty() && c.bitsPerWeight < bits;
   });
   return fits && bits < plain.bitsPerWeight
-             ? add({mixedName(bits), options.method, "", ""})
+             ? add({mixedName(bits), options.method, "", "", ""})
              : Result<void>();
 }
 
@@ -238,7 +245,7 @@ Result<void> addMixed(std::vector<Candidate> &candidates,
   double low = small->bitsPerWeight, high = large->bitsPerWeight;
   for (int i = 0; i < kLooks; ++i) {
     double bits = (low + high) / 2;
-    if (auto added = add({mixedName(bits), options.method, "", ""}); !added)
+    if (auto added = add({mixedName(bits), options.method, "", "", ""}); !added)
       return added;
     judge(candidates, how);
     (candidates.back().isWithin ? high : low) = bits;
@@ -353,7 +360,9 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
   json::Object extra{{"candidates", candidatesJson(result.candidates)},
                      {"profile", profileJson(profiles[result.chosen])},
                      {"forced", result.isForced}};
-  auto stats = compileModel(model, output, build, std::move(extra));
+  auto stats = compileModel(
+      winner.recipe.model.empty() ? model : winner.recipe.model, output, build,
+      std::move(extra));
   if (!stats)
     return stats.error();
   result.compile = std::move(*stats);

@@ -20,7 +20,7 @@ struct PruneArguments : ModelArguments {
 
 int sweep(const PruneArguments &a) {
   // The model without zeros first: what the others are compared with.
-  Recipe plain{a.options.weights, a.options.method, "", ""};
+  Recipe plain{a.options.weights, a.options.method, "", "", ""};
   std::vector<Recipe> recipes{plain};
   for (const std::string &level : a.sweep.levels) {
     if (auto known = checkPrune(level); !known)

@@ -28,6 +28,9 @@ enum class Goal {
 /// changes nothing is the model as its checkpoint has it.
 struct Recipe {
   std::string weights, method, prune, pruneMethod;
+  /// Another checkpoint in place of the model, such as one that was trained
+  /// again with zeros; empty: the model.
+  std::string model;
 
   /// "int4:g128 method=gptq prune=0.5:16x32 prune-method=wanda"; "as it is".
   std::string text() const;

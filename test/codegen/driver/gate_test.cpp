@@ -119,7 +119,8 @@ TEST(Recipe, IsReadAsItIsWritten) {
   for (const char *text :
        {"as it is", "int4:g128", "int4:g128 method=search", "method=gptq",
         "*gate*=int8,*=int4:g32",
-        "mixed:4.5bpw prune=0.5:16x32 prune-method=wanda"}) {
+        "mixed:4.5bpw prune=0.5:16x32 prune-method=wanda",
+        "int8 model=other/"}) {
     auto read = parseRecipe(text);
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(read->text(), text);
