@@ -54,11 +54,14 @@ struct Input {
 
 //===-- what a pass works with --------------------------------------------===//
 
-/// A module on disk names its table beside itself.
+/// A module on disk names its table beside itself; a pass that has added to it,
+/// the one in its store, whatever the option says.
 LogicalResult CompressContext::openTable() {
+  auto name = module->getAttrOfType<StringAttr>(kTableAttrName);
   SmallString<256> path(options.table);
+  if (name && llvm::sys::path::is_absolute(name.getValue()))
+    path = name.getValue();
   if (path.empty()) {
-    auto name = module->getAttrOfType<StringAttr>(kTableAttrName);
     if (!name)
       return error(module)
              << "expects a weight table: the option table, or the "

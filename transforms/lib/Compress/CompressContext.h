@@ -21,7 +21,7 @@ struct CompressOptions {
   llvm::StringRef pass;   ///< its name, for diagnostics
   std::string statistics; ///< folder of a calibration
   std::string store;      ///< folder of a weight store
-  std::string table;      ///< the weight table; empty: the module's
+  std::string table;      ///< the weight table, where no pass has made one
   std::string report;     ///< JSON file to write; empty: none
   bool needsStatistics = true, needsGram = true;
 };
