@@ -15,6 +15,9 @@ bool adze::detail::namesTable(ModuleOp module) {
 llvm::Expected<std::unique_ptr<WeightTable>>
 adze::detail::openModuleTable(ModuleOp module, StringRef option) {
   SmallString<256> path(option);
+  auto named = module->getAttrOfType<StringAttr>(kTableAttrName);
+  if (named && llvm::sys::path::is_absolute(named.getValue()))
+    path.clear(); // a pass has added weights since
   if (path.empty()) {
     if (!namesTable(module))
       return llvm::createStringError("expects a weight table: the option "

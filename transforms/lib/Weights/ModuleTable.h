@@ -13,7 +13,9 @@ namespace adze::detail {
 bool namesTable(mlir::ModuleOp module);
 
 /// Opens the table at `path` or, where that is empty, the one that the module
-/// names (a module on disk names it as seen from its own folder).
+/// names (a module on disk names it as seen from its own folder). A pass that
+/// has added weights names the table in its store by its whole path: that one
+/// is opened whatever `path` says.
 llvm::Expected<std::unique_ptr<WeightTable>>
 openModuleTable(mlir::ModuleOp module, llvm::StringRef path);
 
