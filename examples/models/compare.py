@@ -110,31 +110,37 @@ class Comparison:
                 and (self.can_scale or not any(
                     "awq" in argument for argument in arguments)))
 
-    def measure(self):
+    def jobs(self):
+        """What is to be run: all rows, then the same with the next text."""
+        jobs = []
         for model, name, arguments, calibrated in make_rows():
             if not self.supported(arguments):
                 print(f"{model}, {name}: not by this adze", file=sys.stderr)
+            elif not (self.folder / model / "training.json").exists():
+                print(f"{model}, {name}: not trained", file=sys.stderr)
+            else:
+                jobs += [(number or 0, f"{model}, {name}", command)
+                         for number, command in self.commands(
+                             model, arguments, calibrated)]
+        return sorted(jobs, key=lambda job: job[0])
+
+    def measure(self):
+        for number, title, command in self.jobs():
+            key = " ".join(command)
+            if key in self.results.values:
                 continue
-            if not (self.folder / model / "training.json").exists():
-                print(f"{model}: not trained", file=sys.stderr)
-                continue
-            for number, command in self.commands(model, arguments,
-                                                 calibrated):
-                key = " ".join(command)
-                if key in self.results.values:
-                    continue
-                if number is not None:
+            try:
+                if number:
                     self.calibration(number)
-                try:
-                    value = json.loads(run(
-                        [str(self.a.adze), *command[1:], "--json",
-                         "--threads", str(self.a.threads)]))
-                except RuntimeError as failed:
-                    print(failed, file=sys.stderr)
-                    continue
-                self.results.add(key, value)
-                print(f"{model}, {name}: {value['perplexity']:.3f}",
-                      file=sys.stderr, flush=True)
+                value = json.loads(run(
+                    [str(self.a.adze), *command[1:], "--json",
+                     "--threads", str(self.a.threads)]))
+            except RuntimeError as failed:
+                print(failed, file=sys.stderr)
+                continue
+            self.results.add(key, value)
+            print(f"{title}: {value['perplexity']:.3f}", file=sys.stderr,
+                  flush=True)
 
     def table(self):
         print("| model | weights, method | perplexity | change | "
