@@ -59,7 +59,7 @@ def measure(a):
             runs.setdefault((weights, zeros), []).append(run_json(
                 a.build / "bin/adze", "bench", out, "--json", "--threads",
                 a.threads, "--prompt-tokens", 512, "--gen-tokens", a.gen_tokens,
-                "--repeat", 1))
+                "--repeat", 3))
     return runs
 
 
