@@ -119,8 +119,8 @@ void adze::judge(std::vector<Candidate> &candidates,
                        beats({time, c.perplexity ? quality : bytes});
       if (losesBoth && !c.isRefused) {
         c.isRefused = true;
-        c.why = "the dense " + other.recipe.text() +
-                " is better in both: " + figuresOf(other);
+        c.why = "the dense \"" + other.recipe.text() +
+                "\" is better in both: " + figuresOf(other);
       }
       if (!c.isBeaten && beats({time, bytes, quality})) {
         c.isBeaten = true;
