@@ -208,6 +208,7 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
       return fileError(statistics, code);
   }
   key.field(options.method);
+  key.field(options.rotate ? "rotate" : "");
   key.field(options.kv);
   key.field(options.activations);
   key.field(options.target);

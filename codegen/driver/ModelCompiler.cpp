@@ -102,6 +102,9 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
 ModelCompiler::~ModelCompiler() {
   // The module and the evaluator's inputs go before the context.
   moduleRef = nullptr;
+  source = nullptr;
+  if (!temporaryStore.empty())
+    (void)llvm::sys::fs::remove_directories(temporaryStore);
 }
 
 llvm::Error ModelCompiler::diagnosed(const llvm::Twine &fallback) {
@@ -228,6 +231,9 @@ ModelCompiler::pipelineSteps(StringRef table) {
   pipeline.store = options.store;
   if (pipeline.store.empty() && !options.calibration.empty())
     pipeline.store = options.calibration + "/weights";
+  if (pipeline.store.empty() && options.rotate)
+    pipeline.store = temporaryStore.str().str();
+  pipeline.rotate = options.rotate;
   pipeline.table = table;
   pipeline.activations = options.activations;
   pipeline.disabled = options.disable;
@@ -269,7 +275,13 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   // written for them, and goes when they are done.
   llvm::SmallString<256> table;
   llvm::FileRemover remover;
-  if (!options.calibration.empty() && source) {
+  bool makesWeights = !options.calibration.empty() || options.rotate;
+  if (options.rotate && options.store.empty() && options.calibration.empty() &&
+      temporaryStore.empty())
+    if (std::error_code code =
+            llvm::sys::fs::createUniqueDirectory("adze-store", temporaryStore))
+      return asError("cannot make a temporary folder: " + code.message());
+  if (makesWeights && source) {
     if (std::error_code code =
             llvm::sys::fs::createTemporaryFile("adze-weights", "json", table))
       return asError("cannot make a temporary file: " + code.message());
@@ -308,9 +320,9 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     return asError("cancelled");
   if (passes.empty())
     return llvm::Error::success();
-  if (llvm::Error error = options.calibration.empty()
-                              ? runPasses(*moduleRef, llvm::join(passes, ","))
-                              : runRounding(passes))
+  if (llvm::Error error = makesWeights
+                              ? runRounding(passes)
+                              : runPasses(*moduleRef, llvm::join(passes, ",")))
     return error;
   bool rounds =
       moduleRef->walk([](QuantizeOp) { return WalkResult::interrupt(); })

@@ -90,6 +90,7 @@ private:
   std::unique_ptr<mlir::MLIRContext> context;
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<WeightSource> source;
+  llvm::SmallString<128> temporaryStore; // for weights that nobody keeps
   WeightTable *tableSource = nullptr; // `source`, where it is a table
   mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
   std::string text; // tokenizer table

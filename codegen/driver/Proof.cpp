@@ -18,6 +18,7 @@ json::Object adze::recipeJson(const CompileOptions &options) {
                       {"activations", options.activations},
                       {"kv", options.kv},
                       {"method", options.method},
+                      {"rotate", options.rotate},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

@@ -54,10 +54,14 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->group(group);
   command
       .add_option("--store", options.store,
-                  "folder that codes and factors go to\n"
+                  "folder for codes, factors and rotated weights\n"
                   "(default: weights in the calibration's folder)")
       ->type_name("FOLDER")
-      ->needs(calibration)
+      ->group(group);
+  command
+      .add_flag("--rotate", options.rotate,
+                "rotate what layers pass on, so that rounding costs\n"
+                "less; a calibration has to be made with it too")
       ->group(group);
   command
       .add_option("--kv", options.kv,
@@ -131,7 +135,7 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.calibration.empty() ||
-         !options.kv.empty() || !options.activations.empty() ||
+         options.rotate || !options.kv.empty() || !options.activations.empty() ||
          !options.target.empty() || !options.disable.empty() ||
          !options.generic.empty() || !options.plugins.empty() ||
          !options.insert.empty();

@@ -29,8 +29,9 @@ examples
 
 `adze COMMAND --help` says more about each.)");
   int status = ExitOk;
-  for (auto add : {addRun, addChat, addCompile, addCalibrate, addEval, addBench,
-                   addInspect, addExplain, addVerify, addCache})
+  for (auto add :
+       {addRun, addChat, addCompile, addCalibrate, addQuantize, addEval,
+        addBench, addInspect, addExplain, addVerify, addCache})
     add(app, status);
   try {
     app.parse(argc, argv);

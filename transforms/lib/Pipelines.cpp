@@ -38,10 +38,10 @@ static std::vector<StringRef> passesOf(StringRef method) {
 
 bool adze::isMethodName(StringRef method) { return !passesOf(method).empty(); }
 
-/// The passes that go by a calibration. Paths may have blanks.
-static bool roundingPasses(const PipelineOptions &options,
-                           std::vector<std::string> &texts,
-                           std::string &error) {
+/// Paths may have blanks.
+bool adze::calibratedPasses(const PipelineOptions &options,
+                            std::vector<std::string> &texts,
+                            std::string &error) {
   StringRef method = options.method;
   if (method.empty())
     method = "gptq";
@@ -70,7 +70,7 @@ static bool roundingPasses(const PipelineOptions &options,
     add("statistics", options.calibration);
     add("store", options.store);
     // After the first the module names one.
-    if (pass == passes.front())
+    if (pass == passes.front() && !options.rotate)
       add("table", options.table);
     text.back() = '}';
   }
@@ -132,12 +132,18 @@ bool adze::buildPipeline(const PipelineOptions &options,
     return false;
   }
 
+  if (options.rotate) {
+    std::string text = "adze-rotate{store=\"" + options.store + "\"";
+    if (!options.table.empty())
+      text += " table=\"" + options.table + "\"";
+    pass(text + "}");
+  }
   point("after-import");
   if (!options.weights.empty())
     pass("adze-convert-weights{format=" + options.weights + "}");
   if (!options.calibration.empty() || !options.method.empty()) {
     std::vector<std::string> texts;
-    if (!roundingPasses(options, texts, error))
+    if (!calibratedPasses(options, texts, error))
       return false;
     for (StringRef text : texts)
       pass(text);

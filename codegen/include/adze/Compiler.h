@@ -41,6 +41,10 @@ struct CompileOptions {
   /// to the weight store `store` (empty: `weights` in the calibration's
   /// folder).
   std::string calibration, method, store;
+  /// Rotate what layers pass on before anything else: a model of the same
+  /// results that is easier to round. Calibrations have to be of the rotated
+  /// model: give CalibrateOptions the same. f32 weights without `weights`.
+  bool rotate = false;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;

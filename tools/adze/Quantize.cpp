@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze quantize: an artefact whose weights are rounded by what they read.
+
+#include "adze/Quantize.h"
+#include "Console.h"
+#include "ModelArguments.h"
+#include "Subcommands.h"
+#include "TextTokens.h"
+#include "llvm/Support/JSON.h"
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+using namespace adze;
+using namespace adze::tools;
+namespace json = llvm::json;
+
+namespace {
+
+struct QuantizeArguments : ModelArguments {
+  std::string textFile, output, work, validFile;
+  uint32_t sequences = 128, tokens = 512;
+  bool noGram = false, sequential = false;
+};
+
+json::Object statsJson(const QuantizeStats &s, const std::string &output) {
+  json::Array warnings(s.calibration.warnings);
+  for (const std::string &warning : s.compile.warnings)
+    warnings.push_back(warning);
+  return json::Object{
+      {"output", output},
+      {"seconds", s.seconds},
+      {"estimated_seconds", s.estimatedSeconds},
+      {"calibration_seconds", s.calibration.seconds},
+      {"sequences", int64_t(s.calibration.sequences)},
+      {"tokens", int64_t(s.calibration.tokens)},
+      {"parts", int64_t(s.calibration.parts)},
+      {"resumed_parts", int64_t(s.calibration.resumed)},
+      {"rounding_seconds",
+       s.calibration.roundingSeconds + s.compile.optimizeSeconds},
+      {"codegen_seconds", s.compile.codegenSeconds},
+      {"pack_seconds", s.compile.packSeconds},
+      {"peak_anon_bytes",
+       int64_t(std::max(s.calibration.peakAnonBytes, s.compile.peakAnonBytes))},
+      {"artefact_bytes", int64_t(s.compile.artefactBytes)},
+      {"weight_bytes", int64_t(s.compile.weightBytes)},
+      {"warnings", std::move(warnings)}};
+}
+
+int run(QuantizeArguments &a) {
+  if (isArtefact(a.model))
+    return fail({ADZE_INVALID_ARGUMENT,
+                 a.model + " is an artefact: its weights are rounded already",
+                 "give the model it was made from"});
+  if (auto there = checkExists(a.model); !there)
+    return fail(there.error());
+  auto text = readTextFile(a.textFile);
+  if (!text)
+    return fail(text.error());
+  QuantizeOptions options;
+  static_cast<CompileOptions &>(options) = a.options;
+  options.sequences = a.sequences;
+  options.tokens = a.tokens;
+  options.gram = !a.noGram;
+  options.sequential = a.sequential;
+  options.work = a.work;
+  options.proofText = a.validFile;
+  auto made = [&] {
+    Progress progress(a.json);
+    options.progress = progress.callback();
+    options.estimate = [&](double seconds) {
+      if (!a.json)
+        std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
+                     isatty(STDERR_FILENO) ? "\r\033[K" : "", a.sequences,
+                     a.tokens, durationText(seconds).c_str());
+    };
+    return quantizeToFile(a.model, *text, a.output, options);
+  }();
+  if (!made)
+    return fail(made.error());
+  if (a.json)
+    return printJson(statsJson(*made, a.output));
+  for (const auto *warnings :
+       {&made->calibration.warnings, &made->compile.warnings})
+    for (const std::string &warning : *warnings)
+      warn(warning);
+  if (made->calibration.resumed)
+    std::printf("went on after %u of %u parts\n", made->calibration.resumed,
+                made->calibration.parts);
+  std::printf(
+      "wrote %s: %s, of which %s are weights\n"
+      "%s: calibration %s, rounding %s, code and packing %s; at most %s "
+      "of memory beside the files\n",
+      a.output.c_str(), bytesText(made->compile.artefactBytes).c_str(),
+      bytesText(made->compile.weightBytes).c_str(),
+      durationText(made->seconds).c_str(),
+      durationText(made->calibration.seconds).c_str(),
+      durationText(made->compile.optimizeSeconds).c_str(),
+      durationText(made->compile.codegenSeconds + made->compile.packSeconds)
+          .c_str(),
+      bytesText(std::max(made->calibration.peakAnonBytes,
+                         made->compile.peakAnonBytes))
+          .c_str());
+  return ExitOk;
+}
+} // namespace
+
+void adze::tools::addQuantize(CLI::App &app, int &status) {
+  CLI::App &command = *app.add_subcommand(
+      "quantize", "write a model with weights rounded by what they read");
+  auto a = std::make_shared<QuantizeArguments>();
+  a->addTo(command, "directory, .gguf or .mlir");
+  // It makes one.
+  command.remove_option(command.get_option("--calibration"));
+  command.get_option("--weights")->required();
+  command.add_option("--text", a->textFile, "the text to calibrate on, UTF-8")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("-o,--output", a->output, "the artefact")
+      ->type_name("OUT")
+      ->required();
+  command
+      .add_option("--sequences", a->sequences,
+                  "sequences, spread over the text (default: 128)")
+      ->check(CLI::Range(1u, 1u << 20).description(""))
+      ->type_name("N");
+  command
+      .add_option("--tokens", a->tokens,
+                  "tokens of each, the beginning token included\n"
+                  "(default: 512)")
+      ->check(CLI::Range(2u, 1u << 20).description(""))
+      ->type_name("N");
+  command.add_flag("--sequential", a->sequential,
+                   "each layer reads what the rounded layers before\n"
+                   "give: twice the time");
+  command.add_flag("--no-gram", a->noGram,
+                   "only figures per column, for search, awq and\n"
+                   "smoothquant");
+  command
+      .add_option("--work", a->work,
+                  "folder for statistics and rounded weights, which\n"
+                  "is kept (default: OUT.work, which is not)")
+      ->type_name("FOLDER");
+  command
+      .add_option("--valid", a->validFile,
+                  "measure the artefact on this text, for its proof")
+      ->type_name("FILE");
+  a->addOutputTo(command);
+  command.footer(R"(
+adze calibrate and adze compile --calibration in one. A run that was stopped or
+killed goes on when it is started again with the same arguments.
+
+examples
+  adze quantize model/ --text train.txt --weights int4:g128 -o model.adze.so
+  adze quantize model/ --text train.txt --weights int8 --method smoothquant \
+    --activations int8:token --no-gram -o model.adze.so
+  adze quantize model/ --text train.txt --weights int4:g32 --method awq+gptq \
+    --sequential --valid valid.txt -o model.adze.so)");
+  command.callback([a, &status] { status = run(*a); });
+}
