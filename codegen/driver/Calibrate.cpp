@@ -9,6 +9,7 @@
 #include "CalibrationText.h"
 #include "Memory.h"
 #include "ModelCompiler.h"
+#include "PartRounding.h"
 #include "PartRunner.h"
 #include "adze/Weights/ModelIdentity.h"
 #include "adze/Weights/Statistics.h"
@@ -55,15 +56,21 @@ private:
   llvm::Error prepare(StringRef text);
   llvm::Error nameInputs(ModelParts &found);
   llvm::Error runPart(uint32_t index);
-  llvm::Error runSequences(uint32_t index, PartRunner &runner);
-  llvm::Error write(uint32_t index, const PartRunner &runner);
+  /// `done` runs of sequences are behind this part already.
+  llvm::Error runSequences(uint32_t index, PartRunner &runner,
+                           uint32_t done = 0);
+  llvm::Error runRounded(uint32_t index, const PartRunner &observed);
+  llvm::Error write(uint32_t index, const PartRunner &runner,
+                    StatisticsWriter &to);
   uint32_t firstToRun();
   bool report(uint64_t part, uint64_t sequence) {
     stats.peakAnonBytes = std::max(stats.peakAnonBytes, anonymousBytes());
+    uint64_t runs = uint64_t(options.sequences) * (rounding ? 2 : 1);
     return options.progress &&
-           options.progress("calibrate", part * options.sequences + sequence,
-                            parts.size() * options.sequences);
+           options.progress("calibrate", part * runs + sequence,
+                            parts.size() * runs);
   }
+  void tell(double seconds);
   void estimate(uint32_t index, double perSequence);
 
   ModelCompiler &compiler;
@@ -78,7 +85,8 @@ private:
   std::vector<Part> parts;
   std::unique_ptr<CalibrationFolder> folder;
   std::unique_ptr<StatisticsWriter> writer;
-  double compileSeconds = 0; // of the last part
+  std::unique_ptr<PartRounding> rounding; // of a sequential calibration
+  double compileSeconds = 0;              // of the last part
   bool estimated = false;
 };
 
@@ -207,6 +215,7 @@ static CompileOptions partOptions(const CalibrateOptions &options) {
   made.calibration.clear();
   made.method.clear();
   made.insert.clear();
+  made.rotate = false; // it is already
   made.progress = nullptr;
   made.target = "host";
   if (made.activations.empty())
@@ -229,10 +238,54 @@ llvm::Error Calibration::runPart(uint32_t index) {
   compileSeconds = since(start);
   if (llvm::Error error = runSequences(index, **runner))
     return error;
-  return write(index, **runner);
+  if (rounding)
+    if (llvm::Error error = runRounded(index, **runner))
+      return error;
+  if (llvm::Error error = write(index, **runner, *writer))
+    return error;
+  // The others are taken to be as long.
+  if (rounding && parts[index].kind == PartKind::Layer)
+    tell(since(start));
+  return llvm::Error::success();
 }
 
-llvm::Error Calibration::write(uint32_t index, const PartRunner &runner) {
+/// Rounds a part by what was observed of it, and runs it again: the rows that
+/// it leaves then are what the next part reads. Its statistics come last, since
+/// a part that has them is taken for done.
+llvm::Error Calibration::runRounded(uint32_t index,
+                                    const PartRunner &observed) {
+  if (parts[index].kind == PartKind::Head)
+    return llvm::Error::success();
+  auto start = Clock::now();
+  std::string own;
+  if (!parts[index].readers.empty()) {
+    own = path + "/part";
+    (void)llvm::sys::fs::remove_directories(own);
+    auto made = StatisticsWriter::create(own, origin);
+    if (!made)
+      return made.takeError();
+    if (llvm::Error error = write(index, observed, **made))
+      return error;
+    if (llvm::Error error = (*made)->finish())
+      return error;
+  }
+  auto part = rounding->round(parts[index].kind, parts[index].layer, own);
+  if (!part)
+    return part.takeError();
+  if (!own.empty())
+    (void)llvm::sys::fs::remove_directories(own);
+  stats.roundingSeconds += since(start);
+  CompileOptions compile = partOptions(options);
+  WeightSource &weights = part->weights ? *part->weights : *compiler.weights();
+  auto runner = PartRunner::create(*part->module, weights, compile,
+                                   options.tokens, false, pool);
+  if (!runner)
+    return runner.takeError();
+  return runSequences(index, **runner, options.sequences);
+}
+
+llvm::Error Calibration::write(uint32_t index, const PartRunner &runner,
+                               StatisticsWriter &to) {
   struct Vectors {
     std::vector<float> gram, squares, largest, magnitudes;
   };
@@ -259,7 +312,7 @@ llvm::Error Calibration::write(uint32_t index, const PartRunner &runner) {
   std::string file = parts[index].kind == PartKind::Head
                          ? "head"
                          : "layer-" + std::to_string(parts[index].layer);
-  return writer->add(file, inputs);
+  return to.add(file, inputs);
 }
 
 /// Behind the last part whose inputs are all done: its hidden states are whole.
@@ -275,7 +328,8 @@ uint32_t Calibration::firstToRun() {
   return first;
 }
 
-llvm::Error Calibration::runSequences(uint32_t index, PartRunner &runner) {
+llvm::Error Calibration::runSequences(uint32_t index, PartRunner &runner,
+                                      uint32_t done) {
   bool isHead = parts[index].kind == PartKind::Head;
   uint64_t rows = options.tokens;
   int64_t columns = runner.inputColumns();
@@ -303,7 +357,7 @@ llvm::Error Calibration::runSequences(uint32_t index, PartRunner &runner) {
   auto start = Clock::now();
   double firstSeconds = 0;
   for (uint32_t s = 0; s < options.sequences; ++s) {
-    if (report(index, s))
+    if (report(index, done + s))
       return llvm::createStringError(
           std::make_error_code(std::errc::operation_canceled),
           "stopped; the same call goes on from the last whole layer");
@@ -324,14 +378,19 @@ llvm::Error Calibration::runSequences(uint32_t index, PartRunner &runner) {
 
 /// Told from the first layer that runs: the others are taken to be as long.
 void Calibration::estimate(uint32_t index, double perSequence) {
-  if (estimated || parts[index].kind != PartKind::Layer)
+  if (!rounding && parts[index].kind == PartKind::Layer)
+    tell(perSequence * options.sequences + compileSeconds);
+}
+
+/// A layer takes so long.
+void Calibration::tell(double seconds) {
+  if (estimated)
     return;
   estimated = true;
   uint32_t layers = 0;
-  for (uint32_t i = index; i < parts.size(); ++i)
+  for (uint32_t i = stats.resumed; i < parts.size(); ++i)
     layers += parts[i].kind == PartKind::Layer;
-  stats.estimatedSeconds =
-      layers * (perSequence * options.sequences + compileSeconds);
+  stats.estimatedSeconds = layers * seconds;
   if (options.estimate)
     options.estimate(stats.estimatedSeconds);
 }
@@ -367,8 +426,18 @@ static uint64_t bytesIn(const std::string &folder) {
 llvm::Error Calibration::run(StringRef text) {
   if (llvm::Error error = prepare(text))
     return error;
-  auto opened = CalibrationFolder::open(
-      path, options.gram ? "with Gram matrices" : "without Gram matrices");
+  std::string choices =
+      options.gram ? "with Gram matrices" : "without Gram matrices";
+  if (options.sequential) {
+    auto made = PartRounding::create(compiler, options, origin.model, path);
+    if (!made)
+      return made.takeError();
+    rounding = std::move(*made);
+    origin.rounding = rounding->recipe();
+    choices +=
+        ", layers rounded by " + sha256Hex(origin.rounding).substr(0, 16);
+  }
+  auto opened = CalibrationFolder::open(path, choices);
   if (!opened)
     return opened.takeError();
   folder = std::move(*opened);
@@ -414,6 +483,8 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
   import.calibration.clear();
   import.method.clear();
   import.progress = nullptr;
+  if (import.store.empty())
+    import.store = folder + "/weights";
   CalibrateStats stats;
   stats.sequences = options.sequences;
   stats.tokens = options.tokens;

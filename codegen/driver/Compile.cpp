@@ -258,6 +258,11 @@ Result<void> adze::emitModule(const std::string &model,
     return adze::Error{ADZE_INVALID_ARGUMENT,
                        "a scheduled module cannot be read again as a model",
                        "print it with emitForm"};
+  if (options.rotate && options.store.empty() && options.calibration.empty())
+    return adze::Error{ADZE_INVALID_ARGUMENT,
+                       "a module refers to the weights that rotation makes: "
+                       "expected a folder that keeps them",
+                       "give a store (--store FOLDER)"};
   ModelCompiler compiler(options);
   if (llvm::Error error = compiler.load(model))
     return toError(std::move(error));

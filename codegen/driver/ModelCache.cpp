@@ -211,6 +211,7 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
   key.field(options.prune);
   key.field(options.pruneMethod);
   key.field(options.pruneAllocate);
+  key.field(options.rotate ? "rotate" : "");
   key.field(options.kv);
   key.field(options.activations);
   key.field(options.target);

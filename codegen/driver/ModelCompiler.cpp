@@ -105,6 +105,7 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
 ModelCompiler::~ModelCompiler() {
   // The module and the evaluator's inputs go before the context.
   moduleRef = nullptr;
+  source = nullptr;
   if (!ownStore.empty())
     llvm::sys::fs::remove_directories(ownStore);
 }
@@ -238,6 +239,7 @@ ModelCompiler::pipelineSteps(StringRef table) {
   pipeline.store = options.store.empty() ? ownStore : options.store;
   if (pipeline.store.empty() && !options.calibration.empty())
     pipeline.store = options.calibration + "/weights";
+  pipeline.rotate = options.rotate;
   pipeline.table = table;
   pipeline.activations = options.activations;
   pipeline.disabled = options.disable;

@@ -94,7 +94,8 @@ private:
   void addActivations(llvm::json::Object &meta);
   /// Whether passes compute weights that no expression can.
   bool makesWeights() const {
-    return !options.calibration.empty() || !options.prune.empty();
+    return !options.calibration.empty() || !options.prune.empty() ||
+           options.rotate;
   }
   bool report(const char *stage, uint64_t done, uint64_t total);
 

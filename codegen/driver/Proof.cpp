@@ -21,6 +21,7 @@ json::Object adze::recipeJson(const CompileOptions &options) {
                       {"prune", options.prune},
                       {"prune_method", options.pruneMethod},
                       {"prune_allocate", options.pruneAllocate},
+                      {"rotate", options.rotate},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

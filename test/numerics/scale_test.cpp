@@ -61,6 +61,35 @@ std::vector<std::vector<float>> logitsOf(const std::string &model,
   return all;
 }
 
+/// What the entry `hidden` gives, in a row; zeros behind it.
+std::vector<std::vector<float>> hiddenOf(const std::string &model,
+                                         const CompileOptions &options,
+                                         const std::vector<int32_t> &tokens) {
+  auto compiled = compile(model, options).or_throw();
+  auto session = compiled.session().or_throw();
+  std::vector<float> out(tokens.size() * 256);
+  EXPECT_EQ(adze_embed(session.c(), tokens.data(), tokens.size(),
+                       ADZE_POOLING_NONE, 0, out.data(), out.size()),
+            ADZE_OK);
+  return {out};
+}
+
+void expectNear(const std::vector<std::vector<float>> &got,
+                const std::vector<std::vector<float>> &expected,
+                double tolerance) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    ASSERT_EQ(got[i].size(), expected[i].size());
+    double difference = 0, largest = 0;
+    for (size_t v = 0; v < got[i].size(); ++v) {
+      difference = std::max(
+          difference, std::fabs(double(got[i][v]) - double(expected[i][v])));
+      largest = std::max(largest, std::fabs(double(expected[i][v])));
+    }
+    EXPECT_LE(difference, tolerance * largest) << "row " << i;
+  }
+}
+
 size_t count(const std::string &text, const std::string &what) {
   size_t found = 0;
   for (size_t at = text.find(what); at != std::string::npos;
@@ -112,18 +141,35 @@ TEST_P(Scaling, ChangesNothingBeforeItIsRounded) {
     std::ofstream(path) << text;
     CompileOptions plain = options;
     plain.weights.clear();
-    auto got = logitsOf(path, plain, tokens);
-    for (size_t i = 0; i < tokens.size(); ++i) {
-      double difference = 0, largest = 0;
-      for (size_t v = 0; v < expected[i].size(); ++v) {
-        difference = std::max(
-            difference, std::fabs(double(got[i][v]) - double(expected[i][v])));
-        largest = std::max(largest, std::fabs(double(expected[i][v])));
-      }
-      EXPECT_LE(difference, 1e-5 * largest) << "position " << i;
-    }
+    expectNear(logitsOf(path, plain, tokens), expected, 1e-5);
   }
 }
+
+class ScalingByRotation : public testing::TestWithParam<const char *> {};
+
+TEST_P(ScalingByRotation, ChangesNothing) {
+  std::string model =
+      std::string(ADZE_SOURCE_DIR "/test/numerics/references/hf/") + GetParam();
+  std::vector<int32_t> tokens = randomTokens(20, 10);
+  CompileOptions options;
+  options.kv = options.weights = "f32";
+  options.cache = false;
+  auto expected = logitsOf(model, options, tokens);
+  auto hidden = hiddenOf(model, options, tokens);
+  options.rotate = true;
+  expectNear(logitsOf(model, options, tokens), expected, 2e-5);
+  expectNear(hiddenOf(model, options, tokens), hidden, 2e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ScalingByRotation,
+                         testing::Values("llama2-gqa8", "smollm",
+                                         "llama2-head6-tied",
+                                         "qwen2-head96-bf16", "phi3-bf16"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 INSTANTIATE_TEST_SUITE_P(
     Models, Scaling,

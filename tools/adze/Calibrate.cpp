@@ -22,18 +22,6 @@ struct CalibrateArguments {
   bool noGram = false, json = false;
 };
 
-/// 75 -> "1 min 15 s".
-std::string durationText(double seconds) {
-  auto whole = static_cast<long>(seconds + 0.5);
-  if (whole < 60)
-    return std::to_string(std::max(whole, 1L)) + " s";
-  if (whole < 3600)
-    return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) +
-           " s";
-  return std::to_string(whole / 3600) + " h " +
-         std::to_string(whole % 3600 / 60) + " min";
-}
-
 int run(CalibrateArguments &a) {
   if (isArtefact(a.model))
     return fail(
@@ -71,6 +59,7 @@ int run(CalibrateArguments &a) {
                            {"bytes", int64_t(made->bytes)},
                            {"seconds", made->seconds},
                            {"estimated_seconds", made->estimatedSeconds},
+                           {"rounding_seconds", made->roundingSeconds},
                            {"peak_rss_bytes", int64_t(made->peakRssBytes)},
                            {"peak_anon_bytes", int64_t(made->peakAnonBytes)},
                            {"warnings", llvm::json::Array(made->warnings)}});
@@ -120,6 +109,35 @@ void adze::tools::addCalibrate(CLI::App &app, int &status) {
   command.add_flag("--no-gram", a->noGram,
                    "only figures per column: a small folder, not\n"
                    "enough for GPTQ");
+  auto *sequential =
+      command.add_flag("--sequential", a->options.sequential,
+                       "each layer reads what the layers before give once\n"
+                       "they are rounded: twice the time");
+  command
+      .add_option("--weights", a->options.weights,
+                  "with --sequential: to what, as in adze compile")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkWeights(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
+      ->type_name("FORMATS")
+      ->needs(sequential);
+  command
+      .add_option("--method", a->options.method,
+                  "with --sequential: how (default: gptq)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            auto result = checkMethod(text);
+            return result ? std::string() : result.error().message;
+          },
+          ""))
+      ->type_name("METHOD")
+      ->needs(sequential);
+  command.add_flag("--rotate", a->options.rotate,
+                   "rotate what layers pass on, for a compilation that\n"
+                   "does so too");
   command
       .add_option("--kv", a->options.kv,
                   "type of keys and values (default: f32 for f32\n"
@@ -144,6 +162,8 @@ stopped or killed goes on when it is started again with the same arguments.
 
 examples
   adze calibrate model/ --text train.txt -o model.stats
-  adze calibrate model/ --text train.txt -o model.stats --sequences 32 --no-gram)");
+  adze calibrate model/ --text train.txt -o model.stats --sequences 32 --no-gram
+  adze calibrate model/ --text train.txt -o model.stats --sequential \
+    --weights int4:g128)");
   command.callback([a, &status] { status = run(*a); });
 }

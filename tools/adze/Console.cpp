@@ -55,6 +55,17 @@ std::string adze::tools::bytesText(uint64_t bytes) {
   return text;
 }
 
+std::string adze::tools::durationText(double seconds) {
+  auto whole = static_cast<long>(seconds + 0.5);
+  if (whole < 60)
+    return std::to_string(std::max(whole, 1L)) + " s";
+  if (whole < 3600)
+    return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) +
+           " s";
+  return std::to_string(whole / 3600) + " h " +
+         std::to_string(whole % 3600 / 60) + " min";
+}
+
 int adze::tools::printJson(const llvm::json::Value &value) {
   std::string text;
   llvm::raw_string_ostream(text) << llvm::formatv("{0:2}", value) << '\n';

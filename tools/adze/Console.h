@@ -25,6 +25,8 @@ void warn(const std::string &message);
 
 /// 1536 -> "1.5 KB".
 std::string bytesText(uint64_t bytes);
+/// 75 -> "1 min 15 s".
+std::string durationText(double seconds);
 /// Prints one JSON value and a newline; an error where stdout cannot take it.
 int printJson(const llvm::json::Value &value);
 

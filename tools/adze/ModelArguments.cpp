@@ -54,7 +54,7 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->group(group);
   command
       .add_option("--store", options.store,
-                  "folder for codes, factors and pruned weights\n"
+                  "folder for codes, factors and other new weights\n"
                   "(default: weights in the calibration's folder)")
       ->type_name("FOLDER")
       ->group(group);
@@ -88,6 +88,11 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->check(CLI::IsMember({"uniform", "global", "sensitivity"}))
       ->type_name("HOW")
       ->needs(prune)
+      ->group(group);
+  command
+      .add_flag("--rotate", options.rotate,
+                "rotate what layers pass on, so that rounding costs\n"
+                "less; a calibration has to be made with it too")
       ->group(group);
   command
       .add_option("--kv", options.kv,
@@ -161,7 +166,7 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.calibration.empty() ||
-         !options.prune.empty() || !options.kv.empty() ||
+         !options.prune.empty() || options.rotate || !options.kv.empty() ||
          !options.activations.empty() || !options.target.empty() ||
          !options.disable.empty() || !options.generic.empty() ||
          !options.plugins.empty() || !options.insert.empty();

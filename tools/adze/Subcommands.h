@@ -18,6 +18,7 @@ void addRun(CLI::App &app, int &status);
 void addChat(CLI::App &app, int &status);
 void addCompile(CLI::App &app, int &status);
 void addCalibrate(CLI::App &app, int &status);
+void addQuantize(CLI::App &app, int &status);
 void addEval(CLI::App &app, int &status);
 void addBench(CLI::App &app, int &status);
 void addInspect(CLI::App &app, int &status);

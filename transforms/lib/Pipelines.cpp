@@ -72,8 +72,8 @@ static bool prunesInSweep(const PipelineOptions &options) {
 }
 
 /// The pass that prunes.
-static bool pruningPass(const PipelineOptions &options, StringRef table,
-                        std::string &text, std::string &error) {
+static bool pruningPass(const PipelineOptions &options, std::string &text,
+                        std::string &error) {
   StringRef method = options.pruneMethod, allocate = options.pruneAllocate;
   auto wrong = [&](const llvm::Twine &message) {
     error = message.str();
@@ -100,14 +100,13 @@ static bool pruningPass(const PipelineOptions &options, StringRef table,
                                  {"allocate", allocate},
                                  {"statistics", options.calibration},
                                  {"store", options.store},
-                                 {"table", table}});
+                                 {"table", options.table}});
   return true;
 }
 
-/// The passes that go by a calibration; `table` is for the first of them.
-static bool roundingPasses(const PipelineOptions &options, StringRef table,
-                           std::vector<std::string> &texts,
-                           std::string &error) {
+bool adze::calibratedPasses(const PipelineOptions &options,
+                            std::vector<std::string> &texts,
+                            std::string &error) {
   StringRef method = options.method;
   if (method.empty())
     method = "gptq";
@@ -135,7 +134,7 @@ static bool roundingPasses(const PipelineOptions &options, StringRef table,
                              : StringRef()},
                {"statistics", options.calibration},
                {"store", options.store},
-               {"table", pass == passes.front() ? table : StringRef()}}));
+               {"table", options.table}}));
   return true;
 }
 
@@ -194,24 +193,23 @@ bool adze::buildPipeline(const PipelineOptions &options,
     return false;
   }
 
+  if (options.rotate)
+    pass(passWith("adze-rotate",
+                  {{"store", options.store}, {"table", options.table}}));
   point("after-import");
   bool prunes = !options.prune.empty() || !options.pruneMethod.empty() ||
                 !options.pruneAllocate.empty();
-  // Once a pass has made weights the module names a table that has them.
-  StringRef table = options.table;
   std::string prune;
-  if (prunes && !pruningPass(options, table, prune, error))
+  if (prunes && !pruningPass(options, prune, error))
     return false;
   bool inSweep = prunesInSweep(options);
-  if (prunes && !inSweep) {
+  if (prunes && !inSweep)
     pass(prune);
-    table = "";
-  }
   if (auto budget = mixedBudget(options.weights)) {
     pass(passWith("adze-choose-formats",
                   {{"budget", std::to_string(*budget)},
                    {"statistics", options.calibration},
-                   {"table", table}}));
+                   {"table", options.table}}));
   } else if (!options.weights.empty()) {
     if (StringRef(options.weights).contains('='))
       pass("adze-split-layers{format=" + options.weights + "}");
@@ -221,16 +219,13 @@ bool adze::buildPipeline(const PipelineOptions &options,
   if (!options.method.empty() ||
       (!options.calibration.empty() && !(prunes && options.weights.empty()))) {
     std::vector<std::string> texts;
-    if (!roundingPasses(options, table, texts, error))
+    if (!calibratedPasses(options, texts, error))
       return false;
     for (StringRef text : texts)
       pass(text);
   }
-  if (inSweep) { // what is left in floating point
-    if (!pruningPass(options, "", prune, error))
-      return false;
-    pass(prune);
-  }
+  if (inSweep)
+    pass(prune); // what is left in floating point
   point("after-compress");
   pass("adze-hoist-take-rows");
   pass("adze-normalize-rotary");

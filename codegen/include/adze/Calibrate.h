@@ -19,10 +19,11 @@
 
 namespace adze {
 
-/// `weights`, `cache` and `target` mean nothing here: the model runs as it is,
-/// on this machine. `progress` gets the stage "calibrate" and how many runs of
-/// a sequence through a layer are done. With an empty `activations`, linears
-/// multiply in f32, so that all x86 variants give the same statistics.
+/// `cache` and `target` mean nothing here, nor do `weights`, `method` and
+/// `store` without `sequential`: the model runs as it is, on this machine.
+/// `progress` gets the stage "calibrate" and how many runs of a sequence
+/// through a layer are done. With an empty `activations`, linears multiply in
+/// f32, so that all x86 variants give the same statistics.
 struct CalibrateOptions : CompileOptions {
   /// The text is cut into this many sequences of so many tokens, spread over
   /// all of it. The beginning token counts, where the tokenizer adds one.
@@ -33,6 +34,10 @@ struct CalibrateOptions : CompileOptions {
   /// Without the Gram matrices only figures per column are kept: a small
   /// folder, enough for AWQ, SmoothQuant and importance.
   bool gram = true;
+  /// Each layer reads what the layers before give once they are rounded to
+  /// `weights`, by the statistics that were made of them and with `method`, as
+  /// compileToFile() will round them. Every layer runs twice.
+  bool sequential = false;
   /// Told once, when the first sequences have run: the seconds that the rest
   /// will take.
   std::function<void(double seconds)> estimate;
@@ -40,6 +45,7 @@ struct CalibrateOptions : CompileOptions {
 
 struct CalibrateStats {
   double seconds = 0, estimatedSeconds = 0;
+  double roundingSeconds = 0; ///< of them, rounding layers
   uint32_t sequences = 0, tokens = 0;
   uint32_t parts = 0;   ///< embedding, layers, head
   uint32_t resumed = 0; ///< of them, those that an earlier run has done

@@ -54,6 +54,10 @@ struct CompileOptions {
   /// least loss of what weights compute). Weights go to `store`; where that and
   /// `calibration` are empty, to a folder that is removed with the compiler.
   std::string prune, pruneMethod, pruneAllocate;
+  /// Rotate what layers pass on before anything else: a model of the same
+  /// results that is easier to round. Calibrations have to be of the rotated
+  /// model: give CalibrateOptions the same. f32 weights without `weights`.
+  bool rotate = false;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;

@@ -39,7 +39,8 @@ Expected<StatisticsHeader> adze::detail::readHeader(StringRef path) {
                "\"inputs\" (an object)");
   StatisticsHeader header;
   header.complete = *complete;
-  header.origin = {model->str(), text->str(), *tokens, *sequences};
+  header.origin = {model->str(), text->str(), *tokens, *sequences,
+                   object->getString("rounding").value_or("").str()};
   for (auto &[weight, value] : *inputs) {
     auto input = value.getAsString();
     if (!input)

@@ -29,13 +29,14 @@ std::string inFolder(StringRef folder, StringRef name) {
 std::string describe(const StatisticsOrigin &origin) {
   return ("model " + origin.model + ", text " + origin.text + ", " +
           Twine(origin.sequences) + " sequences, " + Twine(origin.tokens) +
-          " tokens")
+          " tokens" + (origin.rounding.empty() ? "" : ", layers rounded by ") +
+          origin.rounding)
       .str();
 }
 
 bool isSame(const StatisticsOrigin &a, const StatisticsOrigin &b) {
   return a.model == b.model && a.text == b.text && a.tokens == b.tokens &&
-         a.sequences == b.sequences;
+         a.sequences == b.sequences && a.rounding == b.rounding;
 }
 
 /// A tensor of an input: its entry and its bytes.
@@ -167,6 +168,8 @@ Error StatisticsWriter::writeJson() const {
                            out.attribute("text", origin.text);
                            out.attribute("tokens", origin.tokens);
                            out.attribute("sequences", origin.sequences);
+                           if (!origin.rounding.empty())
+                             out.attribute("rounding", origin.rounding);
                            out.attributeObject("inputs", [&] {
                              for (auto &[weight, input] : inputOf) {
                                os << "\n";

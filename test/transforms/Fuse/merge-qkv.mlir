@@ -8,6 +8,7 @@ adze.weight @l.k from "k.{}" x 2 : !adze.weight<16x8, #adze.float<f32>>
 adze.weight @l.kb from "kb.{}" x 2 : !adze.weight<16, #adze.float<f32>>
 adze.weight @l.v from "v.{}" x 2 : !adze.weight<16x8, #adze.float<f32>>
 adze.weight @l.vb from "vb.{}" x 2 : !adze.weight<16, #adze.float<f32>>
+adze.weight @l.hb from "hb.{}" x 2 : !adze.weight<16, #adze.float<bf16>>
 adze.weight @l.half from "h.{}" x 2 : !adze.weight<16x8, #adze.float<f16>>
 adze.weight @more from "m.{}" x 3 : !adze.weight<16x8, #adze.float<f32>>
 adze.state @kv x 2 : !adze.kv<2x8xf32>
@@ -18,6 +19,8 @@ adze.state @other x 2 : !adze.kv<2x8xf32>
 // CHECK-DAG: adze.weight @l.q_k_v x 2 : !adze.weight<64x8, #adze.float<f32>>
 // CHECK-DAG: adze.concat %{{.*}}, %{{.*}}, %{{.*}} : (!adze.weight<32x8, {{.*}}, !adze.weight<16x8, {{.*}}, !adze.weight<16x8, {{.*}}) -> !adze.weight<64x8
 // CHECK-DAG: adze.weight @l.qb_kb_vb x 2 : !adze.weight<64, #adze.float<f32>>
+// CHECK-DAG: adze.weight @l.hb_vb x 2 : !adze.weight<32, #adze.float<f32>>
+// CHECK-DAG: adze.cast %{{.*}} : <16, #adze.float<bf16>> -> <16, #adze.float<f32>>
 // CHECK-LABEL: func.func @merged
 // CHECK-SAME: (%[[L:.*]]: index, %[[X:.*]]: tensor<?x8xf32>, %[[R:.*]]: tensor<?x8xf32>, %[[B:.*]]: !adze.batch)
 func.func @merged(%l: index, %x: tensor<?x8xf32>, %r: tensor<?x8xf32>,
@@ -59,6 +62,17 @@ func.func @some_bias(%l: index, %x: tensor<?x8xf32>, %b: !adze.batch) {
   adze.linear %x, @l.k[%l] bias @l.kb sink <8, [<2, key>]>
     cache @kv at %b : (tensor<?x8xf32>)
   adze.linear %x, @l.v[%l] sink <8, [<2, value>]>
+    cache @kv at %b : (tensor<?x8xf32>)
+  return
+}
+
+// Biases are added in f32: of two formats they become one of f32.
+// CHECK-LABEL: func.func @bias_formats
+func.func @bias_formats(%l: index, %x: tensor<?x8xf32>, %b: !adze.batch) {
+  // CHECK: adze.linear %{{.*}}, @l.k_v[%{{.*}}] bias @l.hb_vb sink
+  adze.linear %x, @l.k[%l] bias @l.hb sink <8, [<2, key>]>
+    cache @kv at %b : (tensor<?x8xf32>)
+  adze.linear %x, @l.v[%l] bias @l.vb sink <8, [<2, value>]>
     cache @kv at %b : (tensor<?x8xf32>)
   return
 }

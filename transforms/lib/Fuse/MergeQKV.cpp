@@ -60,12 +60,6 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
         return "the weights differ in format";
       if (!a.hasSameLayers(b))
         return "the weights differ in their layers";
-      if (op.getBiasAttr()) {
-        a = lookupWeight(op, op.getBiasAttr());
-        b = lookupWeight(first, first.getBiasAttr());
-        if (withRows(a.getWeightType(), 1) != withRows(b.getWeightType(), 1))
-          return "the biases differ in format";
-      }
       if (op.getRope() && rope && op.getRope() != rope)
         return "the projections use different rotary tables";
       if (op.getRope())
@@ -106,9 +100,23 @@ struct MergeQKV : adze::impl::MergeQKVBase<MergeQKV> {
     for (WeightOp weight : ArrayRef(weights).drop_front())
       name += "_" + lastPart(weight.getSymName());
     WeightType type = withRows(weights.front().getWeightType(), rows);
+    // Biases are added in f32: where their formats differ, nothing is lost in
+    // it.
+    if (llvm::any_of(weights, [&](WeightOp weight) {
+          return withRows(weight.getWeightType(), rows) != type;
+        }))
+      type = withFormat(
+          type,
+          FloatFormatAttr::get(&getContext(), Float32Type::get(&getContext())));
     WeightOp made = buildWeightExpr(
         weights, name, [&](OpBuilder &b, ValueRange in) -> Value {
-          return ConcatOp::create(b, in.front().getLoc(), type, in);
+          SmallVector<Value> parts(in);
+          for (Value &part : parts) {
+            auto from = cast<WeightType>(part.getType());
+            if (WeightType to = withFormat(from, type.getFormat()); to != from)
+              part = CastOp::create(b, part.getLoc(), to, part);
+          }
+          return ConcatOp::create(b, in.front().getLoc(), type, parts);
         });
     return FlatSymbolRefAttr::get(&getContext(), made.getSymName());
   }

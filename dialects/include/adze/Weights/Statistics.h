@@ -20,7 +20,8 @@
 //               "model.layers.3.self_attn.q_proj.weight", ...},
 //    "tensors": {...}}
 //
-// `complete` is false until the writer has finished: such a folder can be gone
+// "rounding" tells how layers were rounded before the next one was observed, if
+// they were. `complete` is false until the writer has finished: such a folder can be gone
 // on with, but not read.
 //
 //===----------------------------------------------------------------------===//
@@ -39,6 +40,9 @@ struct StatisticsOrigin {
   std::string text;  ///< SHA-256 of the calibration text, in hexadecimal
   int64_t tokens = 0;
   int64_t sequences = 0;
+  /// How layers were rounded before the next one was observed; empty: they were
+  /// as they are in the model.
+  std::string rounding = {};
 };
 
 /// Of one input; views last as long as the Statistics.

@@ -93,6 +93,39 @@ def ExtractPart : Pass<"adze-extract-part", "::mlir::ModuleOp"> {
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
+def Rotate : Pass<"adze-rotate", "::mlir::ModuleOp"> {
+  let summary = "Rotate what layers pass on, so that no column stands out";
+  let description = [{
+    Multiplies the residual stream x by an orthogonal matrix Q, which the weights
+    take up: a model of the same results, whose activations and weights are
+    easier to round (QuaRot, Ashkboos et al., 2024: the part that costs nothing at
+    run time). Norms of rows become norms without weights, since the root mean
+    square of x Q is that of x; their weights go into the linears that read them.
+    Q is a Hadamard matrix with random signs; where the width is no power of two,
+    a Hadamard matrix times a small random orthogonal one.
+
+    * embeddings E and linears W that read norms with weights n become E Q and
+      W diag(n) Q;
+    * linears W, with bias b, whose results are added become Q^T W and b Q;
+    * a head that shares the embedding becomes a weight of its own (a remark says
+      so), since only one of the two takes up n;
+    * a norm that an entry returns is followed by a linear that undoes Q.
+
+    Weights are computed in f64 and stored in f32 in the weight store `store`, under
+    the names of their tensors. It is for a model as it is imported, before formats
+    are chosen; statistics have to be of the rotated model. A model that adds
+    something else than linears' results to x, scales x, or returns it is left,
+    with a remark.
+  }];
+  let options = [
+    Option<"seed", "seed", "int64_t", "1", "of the signs and the small matrix">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that weights go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 //===-- rounding by statistics --------------------------------------------===//
 
 def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {

@@ -45,6 +45,8 @@ struct PipelineOptions {
   /// sparsegpt; `pruneAllocate`: uniform (also where it is empty), global or
   /// sensitivity. Weights go to `store` too.
   std::string prune, pruneMethod, pruneAllocate;
+  /// Rotate what layers pass on; weights go to `store`.
+  bool rotate = false;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
@@ -65,6 +67,11 @@ llvm::ArrayRef<llvm::StringLiteral> extensionPoints();
 /// Fails with a message on an unknown point, pass or kind of activations.
 bool buildPipeline(const PipelineOptions &options,
                    std::vector<PipelineStep> &steps, std::string &error);
+
+/// The passes that scale and round by a calibration, which stand after
+/// adze-convert-weights. Fails with a message on an unknown method.
+bool calibratedPasses(const PipelineOptions &options,
+                      std::vector<std::string> &passes, std::string &error);
 
 /// The steps as text that adze-opt's --pass-pipeline accepts.
 std::string pipelineText(llvm::ArrayRef<PipelineStep> steps);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// See the header.
+
+#include "PartRounding.h"
+#include "ModelCompiler.h"
+#include "adze/Transforms/Pipelines.h"
+#include "adze/Weights/ModelIdentity.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace adze;
+
+std::string PartRounding::recipe() const {
+  return options.weights + " with " +
+         (options.method.empty() ? "gptq" : options.method);
+}
+
+llvm::Expected<std::unique_ptr<PartRounding>>
+PartRounding::create(ModelCompiler &compiler, const CompileOptions &options,
+                     StringRef model, StringRef folder) {
+  std::unique_ptr<PartRounding> made(new PartRounding(compiler, options));
+  made->store =
+      options.store.empty() ? (folder + "/weights").str() : options.store;
+  if (options.weights.empty())
+    return llvm::createStringError(
+        "a sequential calibration is of weights that are rounded to integers: "
+        "choose a format, such as int4:g128, for them");
+  if (std::error_code code = llvm::sys::fs::createTemporaryFile(
+          "adze-weights", "json", made->table))
+    return llvm::createStringError("cannot make a temporary file: " +
+                                   code.message());
+  made->tableRemover.setFile(made->table);
+  if (llvm::Error error = compiler.writeTable(made->table))
+    return std::move(error);
+  made->whole = compiler.module().clone();
+  ModuleOp module = *made->whole;
+  module->setAttr(kModelAttrName, StringAttr::get(module.getContext(), model));
+  if (llvm::Error error = compiler.runPasses(
+          module, "adze-convert-weights{format=" + options.weights + "}"))
+    return std::move(error);
+  return made;
+}
+
+llvm::Expected<PartRounding::Part>
+PartRounding::round(PartKind kind, int64_t layer, StringRef statistics) {
+  Part part;
+  part.module = whole->clone();
+  auto found = findParts(*part.module);
+  if (failed(found) || failed(extractPart(*part.module, *found, kind, layer)))
+    return compiler.diagnosed("a part of the model cannot be extracted");
+  if (statistics.empty())
+    return part;
+  PipelineOptions pipeline;
+  pipeline.weights = options.weights;
+  pipeline.calibration = statistics.str();
+  pipeline.method = options.method;
+  pipeline.store = store;
+  pipeline.table = table.str().str();
+  std::vector<std::string> passes;
+  std::string problem;
+  if (!calibratedPasses(pipeline, passes, problem))
+    return llvm::createStringError(problem);
+  auto tableName = [&] {
+    auto name = (*part.module)->getAttrOfType<StringAttr>(kTableAttrName);
+    return name ? name.getValue() : StringRef();
+  };
+  StringRef before = tableName();
+  for (const std::string &pass : passes) {
+    StringRef last = tableName();
+    if (llvm::Error error = compiler.runPasses(*part.module, pass))
+      return std::move(error);
+    // Tables on the way are of this part only.
+    if (last != before && last != tableName())
+      (void)llvm::sys::fs::remove(last);
+  }
+  if (tableName() == before)
+    return part;
+  auto opened = WeightTable::open(tableName());
+  if (!opened)
+    return opened.takeError();
+  part.weights = std::move(*opened);
+  (void)llvm::sys::fs::remove(tableName());
+  return part;
+}

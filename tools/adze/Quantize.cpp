@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// adze quantize: an artefact whose weights are rounded by what they read.
+
+#include "adze/Quantize.h"
+#include "Console.h"
+#include "ModelArguments.h"
+#include "Subcommands.h"
+#include "Sweep.h"
+#include "TextTokens.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+using namespace adze;
+using namespace adze::tools;
+namespace json = llvm::json;
+
+namespace {
+
+struct QuantizeArguments : ModelArguments {
+  std::string textFile, output, work, validFile;
+  uint32_t sequences = 128, tokens = 512;
+  bool noGram = false, sequential = false;
+  SweepArguments sweep;
+};
+
+json::Object statsJson(const QuantizeStats &s, const std::string &output) {
+  json::Array warnings(s.calibration.warnings);
+  for (const std::string &warning : s.compile.warnings)
+    warnings.push_back(warning);
+  return json::Object{
+      {"output", output},
+      {"seconds", s.seconds},
+      {"estimated_seconds", s.estimatedSeconds},
+      {"calibration_seconds", s.calibration.seconds},
+      {"sequences", int64_t(s.calibration.sequences)},
+      {"tokens", int64_t(s.calibration.tokens)},
+      {"parts", int64_t(s.calibration.parts)},
+      {"resumed_parts", int64_t(s.calibration.resumed)},
+      {"rounding_seconds",
+       s.calibration.roundingSeconds + s.compile.optimizeSeconds},
+      {"codegen_seconds", s.compile.codegenSeconds},
+      {"pack_seconds", s.compile.packSeconds},
+      {"peak_anon_bytes",
+       int64_t(std::max(s.calibration.peakAnonBytes, s.compile.peakAnonBytes))},
+      {"artefact_bytes", int64_t(s.compile.artefactBytes)},
+      {"weight_bytes", int64_t(s.compile.weightBytes)},
+      {"warnings", std::move(warnings)}};
+}
+
+/// Calibrates once and prices each level.
+int sweepLevels(const QuantizeArguments &a, const std::string &text) {
+  std::vector<Recipe> recipes(1); // as it is
+  for (const std::string &level : a.sweep.levels) {
+    if (auto known = checkWeights(level); !known)
+      return fail(known.error());
+    recipes.push_back({level, a.options.method, "", "", ""});
+  }
+  llvm::SmallString<128> folder(a.work);
+  if (a.work.empty())
+    if (std::error_code code =
+            llvm::sys::fs::createUniqueDirectory("adze-sweep", folder))
+      return fail({ADZE_IO_ERROR,
+                   "cannot make a temporary folder: " + code.message(), ""});
+  auto calibrated = [&] {
+    Progress progress(a.json);
+    CalibrateOptions options;
+    static_cast<CompileOptions &>(options) = a.options;
+    options.weights.clear();
+    options.sequences = a.sequences;
+    options.tokens = a.tokens;
+    options.gram = !a.noGram;
+    options.progress = progress.callback();
+    return calibrate(a.model, text, folder.str().str(), options);
+  }();
+  int status = ExitFailure;
+  if (!calibrated) {
+    status = fail(calibrated.error());
+  } else {
+    CompileOptions options = a.options;
+    options.calibration = folder.str().str();
+    status = sweepModel(a.model, options, std::move(recipes), a.sweep,
+                        a.validFile, 0, a.json);
+  }
+  if (a.work.empty())
+    (void)llvm::sys::fs::remove_directories(folder);
+  return status;
+}
+
+int run(QuantizeArguments &a) {
+  if (isArtefact(a.model))
+    return fail({ADZE_INVALID_ARGUMENT,
+                 a.model + " is an artefact: its weights are rounded already",
+                 "give the model it was made from"});
+  if (auto there = checkExists(a.model); !there)
+    return fail(there.error());
+  auto text = readTextFile(a.textFile);
+  if (!text)
+    return fail(text.error());
+  if (a.sweep.sweeps())
+    return sweepLevels(a, *text);
+  for (auto [given, name] : {std::pair(!a.options.weights.empty(), "--weights"),
+                             std::pair(!a.output.empty(), "-o")})
+    if (!given)
+      return fail({ADZE_INVALID_ARGUMENT, std::string(name) + " is missing",
+                   "say which format to round to and which file to write, or "
+                   "try several with --sweep int8,int4:g128"});
+  QuantizeOptions options;
+  static_cast<CompileOptions &>(options) = a.options;
+  options.sequences = a.sequences;
+  options.tokens = a.tokens;
+  options.gram = !a.noGram;
+  options.sequential = a.sequential;
+  options.work = a.work;
+  options.proofText = a.validFile;
+  auto made = [&] {
+    Progress progress(a.json);
+    options.progress = progress.callback();
+    options.estimate = [&](double seconds) {
+      if (!a.json)
+        std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
+                     isatty(STDERR_FILENO) ? "\r\033[K" : "", a.sequences,
+                     a.tokens, durationText(seconds).c_str());
+    };
+    return quantizeToFile(a.model, *text, a.output, options);
+  }();
+  if (!made)
+    return fail(made.error());
+  if (a.json)
+    return printJson(statsJson(*made, a.output));
+  for (const auto *warnings :
+       {&made->calibration.warnings, &made->compile.warnings})
+    for (const std::string &warning : *warnings)
+      warn(warning);
+  if (made->calibration.resumed)
+    std::printf("went on after %u of %u parts\n", made->calibration.resumed,
+                made->calibration.parts);
+  std::printf(
+      "wrote %s: %s, of which %s are weights\n"
+      "%s: calibration %s, rounding %s, code and packing %s; at most %s "
+      "of memory beside the files\n",
+      a.output.c_str(), bytesText(made->compile.artefactBytes).c_str(),
+      bytesText(made->compile.weightBytes).c_str(),
+      durationText(made->seconds).c_str(),
+      durationText(made->calibration.seconds).c_str(),
+      durationText(made->compile.optimizeSeconds).c_str(),
+      durationText(made->compile.codegenSeconds + made->compile.packSeconds)
+          .c_str(),
+      bytesText(std::max(made->calibration.peakAnonBytes,
+                         made->compile.peakAnonBytes))
+          .c_str());
+  return ExitOk;
+}
+} // namespace
+
+void adze::tools::addQuantize(CLI::App &app, int &status) {
+  CLI::App &command = *app.add_subcommand(
+      "quantize", "write a model with weights rounded by what they read");
+  auto a = std::make_shared<QuantizeArguments>();
+  a->addTo(command, "directory, .gguf or .mlir");
+  // It makes one.
+  command.remove_option(command.get_option("--calibration"));
+  command.add_option("--text", a->textFile, "the text to calibrate on, UTF-8")
+      ->type_name("FILE")
+      ->required();
+  auto *output = command.add_option("-o,--output", a->output, "the artefact")
+                     ->type_name("OUT");
+  command
+      .add_option("--sequences", a->sequences,
+                  "sequences, spread over the text (default: 128)")
+      ->check(CLI::Range(1u, 1u << 20).description(""))
+      ->type_name("N");
+  command
+      .add_option("--tokens", a->tokens,
+                  "tokens of each, the beginning token included\n"
+                  "(default: 512)")
+      ->check(CLI::Range(2u, 1u << 20).description(""))
+      ->type_name("N");
+  command.add_flag("--sequential", a->sequential,
+                   "each layer reads what the rounded layers before\n"
+                   "give: twice the time");
+  command.add_flag("--no-gram", a->noGram,
+                   "only figures per column, for search, awq and\n"
+                   "smoothquant");
+  command
+      .add_option("--work", a->work,
+                  "folder for statistics and rounded weights, which\n"
+                  "is kept (default: OUT.work, which is not)")
+      ->type_name("FOLDER");
+  command
+      .add_option("--valid", a->validFile,
+                  "measure the artefact on this text, for its proof")
+      ->type_name("FILE");
+  a->sweep
+      .addTo(command, "price these formats, each rounded by one\n"
+                      "calibration, on --valid, and write nothing")
+      ->excludes(output);
+  a->addOutputTo(command);
+  command.footer(R"(
+adze calibrate and adze compile --calibration in one. A run that was stopped or
+killed goes on when it is started again with the same arguments.
+
+examples
+  adze quantize model/ --text train.txt --weights int4:g128 -o model.adze.so
+  adze quantize model/ --text train.txt --weights int8 --method smoothquant \
+    --activations int8:token --no-gram -o model.adze.so
+  adze quantize model/ --text train.txt --weights int4:g32 --method awq+gptq \
+    --sequential --valid valid.txt -o model.adze.so
+  adze quantize model/ --text train.txt --sweep int8,int4:g32,int4:g128 \
+    --valid valid.txt --plot sweep.html)");
+  command.callback([a, &status] { status = run(*a); });
+}
