@@ -103,7 +103,9 @@ CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   options.proofText.clear();
   StringRef weights = recipe.weights;
   bool rounds = weights.contains("int") || mixedBudget(weights);
-  bool prunesByIt = !recipe.prune.empty() && recipe.pruneMethod != "magnitude";
+  bool prunesByIt =
+      (!recipe.prune.empty() && recipe.pruneMethod != "magnitude") ||
+      base.pruneNeurons != 0 || base.pruneHeads != 0;
   if (recipe.method.empty() && !rounds && !prunesByIt)
     options.calibration.clear(); // nothing goes by it
   return options;
@@ -298,8 +300,7 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
     auto priced = pricer.price(recipe);
     if (!priced)
       return Error{priced.error().code,
-                   "candidate " + recipe.text() + ": " +
-                       priced.error().message,
+                   "candidate " + recipe.text() + ": " + priced.error().message,
                    priced.error().hint};
     if (how.priced)
       how.priced(priced->candidate);

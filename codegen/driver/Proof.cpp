@@ -21,6 +21,9 @@ json::Object adze::recipeJson(const CompileOptions &options) {
                       {"prune", options.prune},
                       {"prune_method", options.pruneMethod},
                       {"prune_allocate", options.pruneAllocate},
+                      {"prune_neurons", options.pruneNeurons},
+                      {"prune_heads", options.pruneHeads},
+                      {"remove_dead", options.removeDead},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

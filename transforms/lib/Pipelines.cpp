@@ -8,6 +8,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace adze;
 using llvm::StringRef;
@@ -104,6 +106,21 @@ static bool pruningPass(const PipelineOptions &options, StringRef table,
   return true;
 }
 
+static std::string structurePass(const PipelineOptions &options,
+                                 StringRef table) {
+  auto text = [](double amount) {
+    std::string number;
+    llvm::raw_string_ostream(number) << llvm::format("%g", amount);
+    return amount ? number : "";
+  };
+  return passWith("adze-prune-structure",
+                  {{"neurons", text(options.pruneNeurons)},
+                   {"heads", text(options.pruneHeads)},
+                   {"statistics", options.calibration},
+                   {"store", options.store},
+                   {"table", table}});
+}
+
 /// The passes that go by a calibration; `table` is for the first of them.
 static bool roundingPasses(const PipelineOptions &options, StringRef table,
                            std::vector<std::string> &texts,
@@ -130,12 +147,12 @@ static bool roundingPasses(const PipelineOptions &options, StringRef table,
   bool inSweep = prunesInSweep(options);
   for (StringRef pass : passes)
     texts.push_back(passWith(
-        pass, {{"prune", inSweep && pass == "adze-gptq"
-                             ? StringRef(options.prune)
-                             : StringRef()},
-               {"statistics", options.calibration},
-               {"store", options.store},
-               {"table", pass == passes.front() ? table : StringRef()}}));
+        pass,
+        {{"prune", inSweep && pass == "adze-gptq" ? StringRef(options.prune)
+                                                  : StringRef()},
+         {"statistics", options.calibration},
+         {"store", options.store},
+         {"table", pass == passes.front() ? table : StringRef()}}));
   return true;
 }
 
@@ -207,11 +224,20 @@ bool adze::buildPipeline(const PipelineOptions &options,
     pass(prune);
     table = "";
   }
+  bool prunesStructure = options.pruneNeurons != 0 || options.pruneHeads != 0;
+  if (prunesStructure) {
+    pass(structurePass(options, table));
+    table = "";
+  }
+  if (prunesStructure || options.removeDead) {
+    pass(passWith("adze-remove-dead",
+                  {{"store", options.store}, {"table", table}}));
+    table = "";
+  }
   if (auto budget = mixedBudget(options.weights)) {
-    pass(passWith("adze-choose-formats",
-                  {{"budget", std::to_string(*budget)},
-                   {"statistics", options.calibration},
-                   {"table", table}}));
+    pass(passWith("adze-choose-formats", {{"budget", std::to_string(*budget)},
+                                          {"statistics", options.calibration},
+                                          {"table", table}}));
   } else if (!options.weights.empty()) {
     if (StringRef(options.weights).contains('='))
       pass("adze-split-layers{format=" + options.weights + "}");
@@ -219,7 +245,8 @@ bool adze::buildPipeline(const PipelineOptions &options,
   }
   // A calibration may be for pruning only.
   if (!options.method.empty() ||
-      (!options.calibration.empty() && !(prunes && options.weights.empty()))) {
+      (!options.calibration.empty() &&
+       !((prunes || prunesStructure) && options.weights.empty()))) {
     std::vector<std::string> texts;
     if (!roundingPasses(options, table, texts, error))
       return false;

@@ -45,6 +45,11 @@ struct PipelineOptions {
   /// sparsegpt; `pruneAllocate`: uniform (also where it is empty), global or
   /// sensitivity. Weights go to `store` too.
   std::string prune, pruneMethod, pruneAllocate;
+  /// Parts of the neurons and query heads of each layer that are taken out, see
+  /// adze-prune-structure, and whether adze-remove-dead runs also where there
+  /// are none.
+  double pruneNeurons = 0, pruneHeads = 0;
+  bool removeDead = false;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
