@@ -73,6 +73,9 @@ CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
   auto kept = keptColumns(tensor);
   if (!kept)
     return kept.takeError();
+  // A calibration of the smaller model has seen no others.
+  if (int64_t(kept->size()) == read->columns)
+    kept->clear();
   for (int64_t column : *kept)
     if (column >= read->columns)
       return llvm::createStringError(

@@ -93,7 +93,7 @@ LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
     }
     uint64_t taken = bytes(first.weight.getWeightType().getCols()) +
                      4 * sizeof(float) * uint64_t(elements);
-    if (!input.scales.empty())
+    if (!input.scales.empty() || read->own)
       taken += ScaledStatistics::bytesFor(*read);
     memory.take(taken);
     ScaledStatistics scaled(*read, input.scales);

@@ -43,7 +43,7 @@ struct Plan {
 class Remover {
 public:
   Remover(ModuleOp module, const CompressOptions &options)
-      : module(module), options(options), context(module, options) {}
+      : module(module), context(module, options) {}
 
   LogicalResult run();
 
@@ -70,7 +70,6 @@ private:
   std::pair<Plan *, Plan *> plansOf(WeightOp weight);
 
   ModuleOp module;
-  const CompressOptions &options;
   CompressContext context;
   std::optional<Structure> structure;
   std::optional<DeadColumns> zeros;
