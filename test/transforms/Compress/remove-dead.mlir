@@ -78,6 +78,16 @@
 // KINDS-DAG: [Passed] {{.*}}adze-remove-dead {{.*}}3 layers become 3 kinds
 // KINDS-DAG: [Missed] {{.*}}adze-remove-dead {{.*}}3 dead query heads stay: each group of each layer keeps as many
 
+// Functions that share weights change together, or get weights of their own.
+// RUN: %python %S/Inputs/dead.py make %t/shared shared
+// RUN: adze-opt %t/shared/model.mlir --adze-remove-dead="store=%t/store" -o %t/shared.mlir
+// RUN: FileCheck %s --input-file=%t/shared.mlir --check-prefix=SHARED
+// RUN: %python %S/Inputs/dead.py check %t/shared %t/shared.mlir
+// SHARED-DAG: @l.q.0 from "layers.{}.q.reduced{{_*}}.weight" layers [0] : !adze.weight<24x32,
+// SHARED-DAG: @l.q.1 from "layers.{}.q.reduced{{_*}}.weight" layers [1] : !adze.weight<48x32,
+// SHARED-DAG: @l.q from "layers.{}.q.reduced{{_*}}.weight" layers [2] : !adze.weight<24x32,
+// SHARED: adze.state @kv x 3 : !adze.kv<3x8xf32>
+
 // A layer that adds nothing goes; the state keeps its place.
 // RUN: %python %S/Inputs/dead.py make %t/layer layer
 // RUN: adze-opt %t/layer/model.mlir --adze-remove-dead="store=%t/store" %remarks -o %t/layer.mlir 2> %t/remarks

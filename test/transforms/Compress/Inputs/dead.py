@@ -6,7 +6,8 @@
 
 Three layers of 8 heads in 4 groups and 96 neurons. Zeros: in columns of `down` and in
 rows of `up` (with its bias), in columns of `o` and in rows of `v`, other ones in each
-layer. CASE `alike` leaves as many in each layer; `layer` has a layer that adds nothing.
+layer. CASE `alike` leaves as many in each layer; `layer` has a layer that adds nothing;
+in `shared` two functions have the weights.
 """
 import json
 import os
@@ -99,8 +100,16 @@ def make(folder, case):
             offset += file.write(value.tobytes())
     with open(os.path.join(folder, "weights.json"), "w") as file:
         json.dump({"version": 1, "tensors": entries}, file)
+    module = MODULE
+    if case == "shared":
+        kind = re.search(r"  func.func private @layer\(.*?\n  }\n", module, re.S)[0]
+        module = module.replace(kind, kind + kind.replace("@layer(", "@other("))
+        repeat = re.search(r"    %y = adze.repeat 3 @layer\(%x(.*)\n", module)
+        module = module.replace(
+            repeat[0], f"    %h = adze.repeat 2 @layer(%x{repeat[1]}\n"
+            f"    %y = adze.repeat 1 from 2 @other(%h{repeat[1]}\n")
     with open(os.path.join(folder, "model.mlir"), "w") as file:
-        file.write(MODULE)
+        file.write(module)
 
 
 def norm(x, w):
