@@ -32,7 +32,7 @@ struct SplitLayers : adze::impl::SplitLayersBase<SplitLayers> {
       return signalPassFailure();
     }
     rules = std::move(*parsed);
-    detail::splitKinds(
+    adze::detail::splitKinds(
         module, kPass,
         [&](func::FuncOp, ArrayRef<Operation *> weights, int64_t layer) {
           std::string formats;
