@@ -251,8 +251,7 @@ Result<void> adze::emitModule(const std::string &model,
                               const CompileOptions &given) {
   // What the module names must outlive the compiler.
   CompileOptions options = given;
-  if (!options.prune.empty() && options.calibration.empty() &&
-      options.store.empty())
+  if (prunes(options) && options.calibration.empty() && options.store.empty())
     options.store = output + ".store";
   if (point == "scheduled")
     return adze::Error{ADZE_INVALID_ARGUMENT,

@@ -212,6 +212,9 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
   key.field(options.pruneMethod);
   key.field(options.pruneAllocate);
   key.field(options.rotate ? "rotate" : "");
+  key.field(std::to_string(options.pruneNeurons));
+  key.field(std::to_string(options.pruneHeads));
+  key.field(options.removeDead ? "remove-dead" : "");
   key.field(options.kv);
   key.field(options.activations);
   key.field(options.target);

@@ -236,6 +236,9 @@ ModelCompiler::pipelineSteps(StringRef table) {
   pipeline.prune = options.prune;
   pipeline.pruneMethod = options.pruneMethod;
   pipeline.pruneAllocate = options.pruneAllocate;
+  pipeline.pruneNeurons = options.pruneNeurons;
+  pipeline.pruneHeads = options.pruneHeads;
+  pipeline.removeDead = options.removeDead;
   pipeline.store = options.store.empty() ? ownStore : options.store;
   if (pipeline.store.empty() && !options.calibration.empty())
     pipeline.store = options.calibration + "/weights";

@@ -19,6 +19,12 @@
 
 namespace adze {
 
+/// Whether passes make weights that they need no calibration for.
+inline bool prunes(const CompileOptions &options) {
+  return !options.prune.empty() || options.pruneNeurons != 0 ||
+         options.pruneHeads != 0 || options.removeDead;
+}
+
 class ModelCompiler {
 public:
   explicit ModelCompiler(const CompileOptions &options);
@@ -94,8 +100,7 @@ private:
   void addActivations(llvm::json::Object &meta);
   /// Whether passes compute weights that no expression can.
   bool makesWeights() const {
-    return !options.calibration.empty() || !options.prune.empty() ||
-           options.rotate;
+    return !options.calibration.empty() || prunes(options) || options.rotate;
   }
   bool report(const char *stage, uint64_t done, uint64_t total);
 

@@ -104,7 +104,9 @@ CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   options.proofText.clear();
   StringRef weights = recipe.weights;
   bool rounds = weights.contains("int") || mixedBudget(weights);
-  bool prunesByIt = !recipe.prune.empty() && recipe.pruneMethod != "magnitude";
+  bool prunesByIt =
+      (!recipe.prune.empty() && recipe.pruneMethod != "magnitude") ||
+      base.pruneNeurons != 0 || base.pruneHeads != 0;
   bool goesByIt = !recipe.method.empty() || rounds || prunesByIt;
   if (!goesByIt || !recipe.model.empty()) // it is of the model
     options.calibration.clear();
@@ -301,8 +303,7 @@ static Result<void> priceAll(const std::string &model,
     auto priced = pricer.price(recipe);
     if (!priced)
       return Error{priced.error().code,
-                   "candidate " + recipe.text() + ": " +
-                       priced.error().message,
+                   "candidate " + recipe.text() + ": " + priced.error().message,
                    priced.error().hint};
     if (how.priced)
       how.priced(priced->candidate);

@@ -22,6 +22,9 @@ json::Object adze::recipeJson(const CompileOptions &options) {
                       {"prune_method", options.pruneMethod},
                       {"prune_allocate", options.pruneAllocate},
                       {"rotate", options.rotate},
+                      {"prune_neurons", options.pruneNeurons},
+                      {"prune_heads", options.pruneHeads},
+                      {"remove_dead", options.removeDead},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

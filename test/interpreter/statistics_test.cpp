@@ -70,6 +70,23 @@ protected:
   std::vector<float> gram = std::vector<float>(9);
 };
 
+TEST_F(StatisticsTest, SomeColumnsOnly) {
+  writeWhole();
+  auto opened = Statistics::open(folder);
+  ASSERT_TRUE(bool(opened)) << llvm::toString(opened.takeError());
+  auto all = (*opened)->of("l.0.q");
+  ASSERT_TRUE(bool(all)) << llvm::toString(all.takeError());
+  InputStatistics some = all->of({0, 2});
+  opened->reset(); // it has its own
+  EXPECT_EQ(some.columns, 2);
+  EXPECT_EQ(some.count, 1024);
+  // Of 1 to 9, rows of three.
+  EXPECT_EQ(some.gram.vec(), (std::vector<float>{1, 3, 7, 9}));
+  EXPECT_EQ(some.sumSquares.vec(), (std::vector<float>{1, 3}));
+  EXPECT_EQ(some.absMax.vec(), (std::vector<float>{4, 6}));
+  EXPECT_EQ(some.absSum.vec(), (std::vector<float>{7, 9}));
+}
+
 TEST_F(StatisticsTest, WhatIsWrittenIsRead) {
   auto out = writer();
   ASSERT_FALSE(bool(out->add("layer-0", {input("l.0.q", 1)})));

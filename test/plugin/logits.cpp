@@ -2,10 +2,11 @@
 //
 // Logits of a model as raw float32, one row per token, in one of two ways:
 //
-//   adze-logits compile MODEL TOKENS OUT [plugin=F.so] [insert=POINT:PASS]...
+//   adze-logits compile MODEL TOKENS OUT [plugin=F.so] [insert=POINT:PASS]
+//       [remove-dead=1] [prune-neurons=P] [prune-heads=P]...
 //   adze-logits interpret MODEL TOKENS OUT [replace=A=B]...
 //
-// `compile` is options.plugins and options.insert of adze::compile. `interpret`
+// `compile` is those options of adze::compile. `interpret`
 // is the oracle of the plug-in tests: the interpreter, on the imported module
 // with the text A replaced by B. No pass is involved.
 
@@ -19,6 +20,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstdio>
+#include <cstdlib>
 
 using namespace adze;
 
@@ -49,7 +51,14 @@ int compileLogits(const Arguments &a) {
   options.cache = false;
   options.weights = "f32";
   for (const auto &[key, value] : a.extra)
-    (key == "plugin" ? options.plugins : options.insert).push_back(value);
+    if (key == "remove-dead")
+      options.removeDead = value == "1";
+    else if (key == "prune-neurons")
+      options.pruneNeurons = std::atof(value.c_str());
+    else if (key == "prune-heads")
+      options.pruneHeads = std::atof(value.c_str());
+    else
+      (key == "plugin" ? options.plugins : options.insert).push_back(value);
   auto model = compile(a.model, options);
   if (!model)
     return fail(model.error().text());

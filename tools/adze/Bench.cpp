@@ -85,9 +85,11 @@ Sizes sizesOf(const Model &model) {
          vocabulary = double(integer(model, "vocab"));
   // Without the padding that packing adds, where the sizes are known.
   if (hidden && layers && heads && inner && vocabulary) {
+    // Sizes are the largest of any layer: layers may differ.
     s.layerOperations =
-        2 * layers * hidden *
-        (2 * heads * headDim + 2 * kvHeads * headDim + 3 * inner);
+        std::min(s.layerOperations,
+                 2 * layers * hidden *
+                     (2 * heads * headDim + 2 * kvHeads * headDim + 3 * inner));
     s.headOperations = 2 * hidden * vocabulary;
   }
   s.attentionPerPair = 4 * layers * heads * headDim;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <unistd.h>
 
@@ -89,6 +90,33 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->type_name("HOW")
       ->needs(prune)
       ->group(group);
+  CLI::Validator part(
+      [](const std::string &text) {
+        char *end = nullptr;
+        double value = std::strtod(text.c_str(), &end);
+        bool isPart = !text.empty() && !*end && value >= 0 && value < 1;
+        return isPart ? std::string()
+                      : "expected a part from 0 to below 1, got " + text;
+      },
+      "");
+  command
+      .add_option("--prune-neurons", options.pruneNeurons,
+                  "take this part of the neurons of each layer out,\n"
+                  "those that matter least")
+      ->check(part)
+      ->type_name("PART")
+      ->group(group);
+  command
+      .add_option("--prune-heads", options.pruneHeads,
+                  "take this part of the heads of attention out")
+      ->check(part)
+      ->type_name("PART")
+      ->group(group);
+  command
+      .add_flag("--remove-dead", options.removeDead,
+                "take neurons, heads and layers out that the\n"
+                "checkpoint's zeros make useless")
+      ->group(group);
   command
       .add_flag("--rotate", options.rotate,
                 "rotate what layers pass on, so that rounding costs\n"
@@ -166,7 +194,9 @@ void ModelArguments::addOutputTo(CLI::App &command) {
 
 bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.calibration.empty() ||
-         !options.prune.empty() || options.rotate || !options.kv.empty() ||
+         !options.prune.empty() || options.pruneNeurons != 0 ||
+         options.pruneHeads != 0 || options.removeDead || options.rotate ||
+         !options.kv.empty() ||
          !options.activations.empty() || !options.target.empty() ||
          !options.disable.empty() || !options.generic.empty() ||
          !options.plugins.empty() || !options.insert.empty();

@@ -217,11 +217,20 @@ void printProof(const json::Object &proof) {
   if (proof.empty())
     return;
   std::string recipe;
-  if (const json::Object *options = proof.getObject("recipe"))
+  auto add = [&](const std::string &text) {
+    recipe += (recipe.empty() ? "" : ", ") + text;
+  };
+  if (const json::Object *options = proof.getObject("recipe")) {
     for (const char *key : {"weights", "prune", "activations", "kv"})
       if (auto value = options->getString(key); value && !value->empty())
-        recipe +=
-            std::string(recipe.empty() ? "" : ", ") + key + " " + value->str();
+        add(std::string(key) + " " + value->str());
+    for (auto [key, name] : {std::pair("prune_neurons", "neurons"),
+                             std::pair("prune_heads", "heads")})
+      if (double part = options->getNumber(key).value_or(0))
+        add(percent(part) + " of the " + name + " taken out");
+    if (options->getBoolean("remove_dead").value_or(false))
+      add("dead structure taken out");
+  }
   std::printf(
       "proof: made by %s; %s\n",
       proof.getString("compiler").value_or("an unknown compiler").str().c_str(),

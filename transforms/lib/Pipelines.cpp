@@ -8,6 +8,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace adze;
 using llvm::StringRef;
@@ -102,6 +104,20 @@ static bool pruningPass(const PipelineOptions &options, std::string &text,
                                  {"store", options.store},
                                  {"table", options.table}});
   return true;
+}
+
+static std::string structurePass(const PipelineOptions &options) {
+  auto text = [](double amount) {
+    std::string number;
+    llvm::raw_string_ostream(number) << llvm::format("%g", amount);
+    return amount ? number : "";
+  };
+  return passWith("adze-prune-structure",
+                  {{"neurons", text(options.pruneNeurons)},
+                   {"heads", text(options.pruneHeads)},
+                   {"statistics", options.calibration},
+                   {"store", options.store},
+                   {"table", options.table}});
 }
 
 bool adze::calibratedPasses(const PipelineOptions &options,
@@ -205,11 +221,16 @@ bool adze::buildPipeline(const PipelineOptions &options,
   bool inSweep = prunesInSweep(options);
   if (prunes && !inSweep)
     pass(prune);
+  bool prunesStructure = options.pruneNeurons != 0 || options.pruneHeads != 0;
+  if (prunesStructure)
+    pass(structurePass(options));
+  if (prunesStructure || options.removeDead)
+    pass(passWith("adze-remove-dead",
+                  {{"store", options.store}, {"table", options.table}}));
   if (auto budget = mixedBudget(options.weights)) {
-    pass(passWith("adze-choose-formats",
-                  {{"budget", std::to_string(*budget)},
-                   {"statistics", options.calibration},
-                   {"table", options.table}}));
+    pass(passWith("adze-choose-formats", {{"budget", std::to_string(*budget)},
+                                          {"statistics", options.calibration},
+                                          {"table", options.table}}));
   } else if (!options.weights.empty()) {
     if (StringRef(options.weights).contains('='))
       pass("adze-split-layers{format=" + options.weights + "}");
@@ -217,7 +238,8 @@ bool adze::buildPipeline(const PipelineOptions &options,
   }
   // A calibration may be for pruning only.
   if (!options.method.empty() ||
-      (!options.calibration.empty() && !(prunes && options.weights.empty()))) {
+      (!options.calibration.empty() &&
+       !((prunes || prunesStructure) && options.weights.empty()))) {
     std::vector<std::string> texts;
     if (!calibratedPasses(options, texts, error))
       return false;

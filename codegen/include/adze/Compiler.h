@@ -58,6 +58,13 @@ struct CompileOptions {
   /// results that is easier to round. Calibrations have to be of the rotated
   /// model: give CalibrateOptions the same. f32 weights without `weights`.
   bool rotate = false;
+  /// The part of each layer's neurons and of its query heads (from 0 to below
+  /// 1) that goes, those that matter least, by the calibration where there is
+  /// one.
+  double pruneNeurons = 0, pruneHeads = 0;
+  /// Take neurons, heads and layers out that change nothing, as where some are
+  /// pruned. New weights go to `store`.
+  bool removeDead = false;
   /// Keys and values: f32, bf16, f16 or int8 (a scale for each head of each
   /// position); empty: f32 for f32 weights, else bf16.
   std::string kv;

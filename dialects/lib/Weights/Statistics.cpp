@@ -185,3 +185,26 @@ std::vector<StringRef> Statistics::inputs() const {
   llvm::sort(names);
   return names;
 }
+
+InputStatistics InputStatistics::of(ArrayRef<int64_t> kept) const {
+  size_t n = kept.size(), k = size_t(columns);
+  auto values = std::make_shared<std::vector<float>>();
+  values->reserve((gram.empty() ? 0 : n * n) + 3 * n);
+  if (!gram.empty())
+    for (int64_t row : kept)
+      for (int64_t column : kept)
+        values->push_back(gram[size_t(row) * k + size_t(column)]);
+  for (ArrayRef<float> list : {sumSquares, absMax, absSum})
+    for (int64_t column : kept)
+      values->push_back(list[size_t(column)]);
+  InputStatistics made = *this;
+  made.columns = int64_t(n);
+  ArrayRef<float> rest(*values);
+  made.gram = rest.take_front(gram.empty() ? 0 : n * n);
+  rest = rest.drop_front(made.gram.size());
+  made.sumSquares = rest.slice(0, n);
+  made.absMax = rest.slice(n, n);
+  made.absSum = rest.slice(2 * n, n);
+  made.own = std::move(values);
+  return made;
+}

@@ -20,7 +20,7 @@ static constexpr size_t kAlign = 64;
 
 //===-- names -------------------------------------------------------------===//
 
-static constexpr StringLiteral kMade[] = {".pruned", ".coded"};
+static constexpr StringLiteral kMade[] = {".pruned", ".coded", ".reduced"};
 
 std::string adze::madeName(StringRef source, StringRef made) {
   StringRef stem = source;

@@ -8,6 +8,7 @@
 #include "adze/Transforms/WeightExpr.h"
 #include "adze/Weights/ModelIdentity.h"
 #include "mlir/IR/Threading.h"
+#include "llvm/Support/Endian.h"
 #include <cmath>
 
 using namespace mlir;
@@ -67,8 +68,23 @@ CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
   if (!statistics)
     return InputStatistics();
   auto read = statistics->of(tensor);
-  if (!read || !needsGram)
+  if (!read)
     return read;
+  auto kept = keptColumns(tensor);
+  if (!kept)
+    return kept.takeError();
+  // A calibration of the smaller model has seen no others.
+  if (int64_t(kept->size()) == read->columns)
+    kept->clear();
+  for (int64_t column : *kept)
+    if (column >= read->columns)
+      return llvm::createStringError(
+          table->path() + ": tensor \"" + keptColumnsName(tensor) +
+          "\": expected columns below " + Twine(read->columns) + ", found " +
+          Twine(column));
+  InputStatistics reduced = kept->empty() ? *read : read->of(*kept);
+  if (!needsGram)
+    return reduced;
   if (read->gram.empty())
     return llvm::createStringError(
         statistics->path() + ": tensor \"" + read->input +
@@ -81,7 +97,25 @@ CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
           Twine(i % size_t(read->columns)) +
           ": expected a finite number, found " + std::to_string(value) +
           "; calibrate again");
-  return read;
+  return reduced;
+}
+
+std::string adze::detail::keptColumnsName(StringRef tensor) {
+  return (tensor + "/columns").str();
+}
+
+llvm::Expected<std::vector<int64_t>>
+CalibratedModule::keptColumns(StringRef tensor) const {
+  std::vector<int64_t> columns;
+  std::string name = keptColumnsName(tensor);
+  if (!table->contains(name))
+    return columns;
+  auto view = table->lookup(name);
+  if (!view)
+    return view.takeError();
+  for (uint64_t at = 0; at + 4 <= view->bytes; at += 4)
+    columns.push_back(llvm::support::endian::read32le(view->data + at));
+  return columns;
 }
 
 llvm::Error CalibratedModule::addEntries(ModuleOp module,

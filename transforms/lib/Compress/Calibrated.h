@@ -29,10 +29,15 @@ struct CalibratedModule {
   static mlir::FailureOr<CalibratedModule>
   open(mlir::ModuleOp module, const CalibratedOptions &options);
 
-  /// Of the input that the weight is multiplied with; its values are checked.
+  /// Of the input that the weight is multiplied with, of the columns of it that
+  /// there are in the module; its values are checked.
   /// Of 0 columns where there are no statistics.
   llvm::Expected<InputStatistics> statisticsOf(llvm::StringRef tensor,
                                                bool needsGram) const;
+  /// The columns that are left of a tensor's input, where adze-remove-dead took
+  /// some out; empty: all.
+  llvm::Expected<std::vector<int64_t>>
+  keptColumns(llvm::StringRef tensor) const;
   /// Writes a table with `entries` too, and makes it the module's.
   llvm::Error addEntries(mlir::ModuleOp module,
                          llvm::ArrayRef<WeightTableEntry> entries);
@@ -43,6 +48,9 @@ struct CalibratedModule {
   std::unique_ptr<WeightEvaluator> evaluator;
   std::optional<WeightStore> store; ///< if one is needed
 };
+
+/// What the entry of keptColumns() is called, i32 indices, beside the tensor's.
+std::string keptColumnsName(llvm::StringRef tensor);
 
 /// Names of the weights that linears, expressions of weights, and other ops
 /// read.

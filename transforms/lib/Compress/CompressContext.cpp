@@ -21,7 +21,7 @@ namespace {
 struct Input {
   std::vector<size_t> items;
   std::vector<float> scales; ///< empty: it is not divided
-  std::string error; ///< empty: none
+  std::string error;         ///< empty: none
 };
 
 } // namespace
@@ -93,7 +93,7 @@ LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
     }
     uint64_t taken = bytes(first.weight.getWeightType().getCols()) +
                      4 * sizeof(float) * uint64_t(elements);
-    if (!input.scales.empty())
+    if (!input.scales.empty() || read->own)
       taken += ScaledStatistics::bytesFor(*read);
     memory.take(taken);
     ScaledStatistics scaled(*read, input.scales);
@@ -135,8 +135,7 @@ CompressContext::read(const WeightInLayer &item, WeightOp values,
 
 //===-- the module --------------------------------------------------------===//
 
-LogicalResult
-CompressContext::addSources(ArrayRef<WeightTableEntry> added) {
+LogicalResult CompressContext::addSources(ArrayRef<WeightTableEntry> added) {
   if (llvm::Error failure = with.addEntries(module, added))
     return fail(module, std::move(failure));
   return success();
@@ -148,10 +147,23 @@ std::string CompressContext::sourceName(WeightOp weight, StringRef made) {
   return derivedName(sourcesOf(weight).front(), made, names);
 }
 
-void CompressContext::replace(WeightOp old, StringRef source) {
+llvm::Expected<WeightTableEntry>
+CompressContext::store(WeightType type, ArrayRef<float> values) const {
+  FormatAttrInterface format = type.getFormat();
+  int64_t k = type.getCols(), rows = int64_t(values.size()) / k;
+  int64_t bytes = format.getRowBytes(k);
+  std::vector<uint8_t> stored(size_t(rows * bytes));
+  for (int64_t row = 0; row < rows; ++row)
+    format.encodeRow(values.slice(size_t(row * k), size_t(k)),
+                     llvm::MutableArrayRef(stored).slice(size_t(row * bytes),
+                                                         size_t(bytes)));
+  return with.store->add(format.getFormatName(), type.getShape(), stored);
+}
+
+void CompressContext::replace(WeightOp old, StringRef source, WeightType type) {
   OpBuilder builder(old);
   auto made = WeightOp::create(builder, old.getLoc(), old.getSymName(), source,
-                               0, old.getWeightType());
+                               0, type ? type : old.getWeightType());
   if (auto count = old.getCountAttr())
     made.setCountAttr(count);
   if (auto layers = old.getLayersAttr())

@@ -43,6 +43,17 @@ public:
   /// Null where there are none.
   const Statistics *statistics() const { return with.statistics.get(); }
   const WeightStore &store() const { return *with.store; }
+  /// Of the module as it was when it was opened.
+  const WeightEvaluator &evaluator() const { return *with.evaluator; }
+  /// Of what the weight is multiplied with; see CalibratedModule.
+  llvm::Expected<InputStatistics> statisticsOf(llvm::StringRef tensor) const {
+    return with.statisticsOf(tensor, options.needsGram);
+  }
+
+  /// See CalibratedModule.
+  llvm::Expected<std::vector<int64_t>> keptColumns(llvm::StringRef name) const {
+    return with.keptColumns(name);
+  }
 
   /// Each layer of `weight`, with its name.
   std::vector<WeightInLayer> layersOf(WeightOp weight);
@@ -68,8 +79,12 @@ public:
   /// A name for what `made` (pruned, coded) makes of the tensor that `weight`
   /// comes from; `taken` are those of the module.
   std::string sourceName(WeightOp weight, llvm::StringRef made);
-  /// Reads of `weight` from `source` from here on.
-  void replace(WeightOp weight, llvm::StringRef source);
+  /// Reads of `weight` from `source` from here on; `type` may be another one.
+  void replace(WeightOp weight, llvm::StringRef source, WeightType type = {});
+  /// Stores rows of `type`, row-major, rounded to its format; the entry has no
+  /// name yet.
+  llvm::Expected<WeightTableEntry> store(WeightType type,
+                                         llvm::ArrayRef<float> values) const;
 
   void parallel(int64_t count, llvm::function_ref<void(int64_t)> task);
 

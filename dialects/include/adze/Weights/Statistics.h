@@ -45,13 +45,18 @@ struct StatisticsOrigin {
   std::string rounding = {};
 };
 
-/// Of one input; views last as long as the Statistics.
+/// Of one input; views last as long as the Statistics and, where they are of
+/// some of its columns only, as `own`.
 struct InputStatistics {
   llvm::StringRef input;
   int64_t columns = 0;
   int64_t count = 0;          ///< rows seen
   llvm::ArrayRef<float> gram; ///< columns * columns; empty if not kept
   llvm::ArrayRef<float> sumSquares, absMax, absSum; ///< `columns` each
+  std::shared_ptr<const std::vector<float>> own = nullptr;
+
+  /// Of these columns.
+  InputStatistics of(llvm::ArrayRef<int64_t> kept) const;
 };
 
 /// An opened and checked folder; its files are mapped read-only.

@@ -281,6 +281,107 @@ def Prune : Pass<"adze-prune", "::mlir::ModuleOp"> {
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
+def PruneStructure : Pass<"adze-prune-structure", "::mlir::ModuleOp"> {
+  let summary = "Set to zero what reads the least important neurons and heads";
+  let description = [{
+    Of each layer, the part `neurons` of the columns that the linear behind a
+    feed-forward block reads (`down`), and the part `heads` of the query heads,
+    lose the columns of the weight that reads them: those of the lowest sum of
+    x^2 |w|^2, with x^2 the sum of squares of the column's input in the
+    calibration `statistics` (1 without) and |w| the norm of the weight's column.
+    Numbers are the nearest (from a half the even ones); among equals the first
+    go. `adze-remove-dead` then takes neurons and heads out of the model.
+
+    The same number of heads goes from each group that shares keys and values, so
+    that they can be taken out. Where that would be less than half a head, whole
+    groups go, and with them their keys and values. One neuron or head stays.
+
+    Weights go to the store `store`, and what they lost to the remarks, `report` and
+    the module attribute `adze.pruning`, as for `adze-prune`; Gram matrices are not
+    needed. Neurons and heads that more than linears, elementwise ops and attention
+    have to do with stay.
+
+    Before, and after:
+    ```
+    adze.weight @down from "layers.{}.down.weight" x 2 : !adze.weight<32x48, #adze.float<f32>>
+    adze.weight @down from "layers.{}.down.pruned.weight" x 2
+      : !adze.weight<32x48, #adze.float<f32>>
+    ```
+  }];
+  let options = [
+    Option<"neurons", "neurons", "double", "0",
+           "part of the neurons, from 0 to below 1">,
+    Option<"heads", "heads", "double", "0",
+           "part of the query heads, from 0 to below 1">,
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that weights go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the errors of each weight">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
+def RemoveDead : Pass<"adze-remove-dead", "::mlir::ModuleOp"> {
+  let summary = "Take neurons, heads and layers out that change nothing";
+  let description = [{
+    Reads the weights, and where structure of a model is dead makes its shapes
+    smaller. The model computes the same but for rounding.
+
+    * **Neurons**: columns of values that linears make, elementwise ops connect and
+      linears read. One is dead where each reader has a column of zeros for it, or
+      where it is zero for certain: a row of zeros (and no bias, or one of zero),
+      also through `silu`, `gelu` and other ops with f(0) = 0, a factor that is zero.
+      It leaves what makes and what reads it. Layers keep multiples of 16.
+    * **Heads**: a query head is dead where the weight that reads attention has zeros
+      for all of its columns, or its values are zero. It leaves q, with what is
+      between (rotary, norms of heads), and the weight behind attention, where each
+      group that shares keys and values keeps as many. Heads of keys and values
+      whose query heads are all dead leave k, v and the state, the same number in
+      all layers that have that state.
+    * **Layers**: one that returns what it is given leaves `adze.repeat`. The state
+      keeps a place for it.
+
+    Layers of one kind keep the most that any of them needs, filled up with dead
+    ones. Where they need numbers that differ by more than an eighth of what there
+    was, they become kinds, as by `adze-split-layers`.
+
+    Columns that anything else makes or reads stay, with a remark if some are dead:
+    arguments, what is tapped, residual streams, weights that are codes or that more
+    than linears read. New weights go to the store `store` in the format of the old
+    ones. Sizes in `adze.meta` become the largest of any layer.
+
+    Of these 48 neurons the last 20 have columns of zeros in both layers:
+    ```
+    adze.weight @up from "layers.{}.up.weight" x 2 : !adze.weight<48x32, #adze.float<f32>>
+    adze.weight @down from "layers.{}.down.weight" x 2 : !adze.weight<32x48, #adze.float<f32>>
+    ...
+      %u = adze.linear %x, @up[%l] : (tensor<?x32xf32>) -> tensor<?x48xf32>
+      %s = adze.silu %u : tensor<?x48xf32>
+      %d = adze.linear %s, @down[%l] : (tensor<?x48xf32>) -> tensor<?x32xf32>
+    ```
+    28 are alive, and 32 stay:
+    ```
+    adze.weight @up from "layers.{}.up.reduced.weight" x 2
+      : !adze.weight<32x32, #adze.float<f32>>
+    adze.weight @down from "layers.{}.down.reduced.weight" x 2
+      : !adze.weight<32x32, #adze.float<f32>>
+    ...
+      %u = adze.linear %x, @up[%l] : (tensor<?x32xf32>) -> tensor<?x32xf32>
+      %s = adze.silu %u : tensor<?x32xf32>
+      %d = adze.linear %s, @down[%l] : (tensor<?x32xf32>) -> tensor<?x32xf32>
+    ```
+  }];
+  let options = [
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that weights go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 def SearchScales : Pass<"adze-search-scales", "::mlir::ModuleOp"> {
   let summary = "Choose scales of integer weights by what a weight reads";
   let description = [{

@@ -47,6 +47,11 @@ struct PipelineOptions {
   std::string prune, pruneMethod, pruneAllocate;
   /// Rotate what layers pass on; weights go to `store`.
   bool rotate = false;
+  /// Parts of the neurons and query heads of each layer that are taken out, see
+  /// adze-prune-structure, and whether adze-remove-dead runs also where there
+  /// are none.
+  double pruneNeurons = 0, pruneHeads = 0;
+  bool removeDead = false;
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
