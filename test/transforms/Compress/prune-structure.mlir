@@ -38,7 +38,7 @@
 // LITTLE: [Missed] {{.*}}adze-prune-structure {{.*}}0.2 of the heads is less than half of one that can go
 
 // Then they are taken out, and statistics are those of the columns that are left.
-// RUN: adze-opt %t/measured.mlir --adze-remove-dead="store=%t/store" --adze-gptq="weights=*.down=int4:g16,*.o=int4:g16 statistics=%{in}/statistics store=%t/store" -o %t/coded.mlir
+// RUN: adze-opt %t/measured.mlir --adze-remove-dead="store=%t/store" --adze-gptq="weights=*.down=int4:g16,*.o=f32 statistics=%{in}/statistics store=%t/store" -o %t/coded.mlir
 // RUN: FileCheck %s --input-file=%t/coded.mlir --check-prefix=CODED
 // RUN: %python %S/Inputs/structure.py %{in} %t/coded.mlir 0 0 columns
 // CODED-DAG: adze.weight @l.q from "layers.{}.q.reduced.weight" x 2 : !adze.weight<16x32, #adze.float<f32>>
