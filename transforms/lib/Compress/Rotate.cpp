@@ -12,6 +12,7 @@
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
+#include "adze/Transforms/WeightExpr.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 #include <map>
@@ -275,8 +276,10 @@ void Rotating::replace() {
   symbols.insert(ones, module.getBody()->begin());
   for (Job &job : jobs) {
     WeightOp of = job.weight ? job.weight : job.norm;
-    declare(OpBuilder(of), of.getLoc(), job.symbol, job.source,
-            job.entries.front().shape, of);
+    WeightOp made = declare(OpBuilder(of), of.getLoc(), job.symbol, job.source,
+                            job.entries.front().shape, of);
+    if (job.kind == Job::Shown)
+      made->setAttr(kExactAttrName, builder.getUnitAttr());
   }
   for (Job &job : jobs)
     if (!job.isNewSymbol)

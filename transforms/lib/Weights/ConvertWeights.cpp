@@ -80,6 +80,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
   /// What only other weights read is converted where the result is.
   bool isCandidate(WeightOp weight) {
     return !weight.getWeightType().isVector() &&
+           !weight->hasAttr(kExactAttrName) &&
            (readByOps.contains(weight.getSymName()) ||
             !readByWeights.contains(weight.getSymName()));
   }

@@ -10,6 +10,10 @@
 
 namespace adze {
 
+/// Attribute of weights that keep their format whatever rules say, such as the
+/// one that undoes a rotation.
+inline constexpr llvm::StringLiteral kExactAttrName = "adze.exact";
+
 /// Makes a weight `name` (or name.1, ... if taken) after the last of `inputs`,
 /// whose body is what `body` builds from one `adze.ref` per input. It is one
 /// weight per layer if any input is. With `mayShare` an equal one that is there
