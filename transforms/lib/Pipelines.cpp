@@ -54,12 +54,11 @@ bool adze::isMethodName(StringRef method) { return !passesOf(method).empty(); }
 /// "pass{a="b" ...}" of the options that are not empty. Paths may have blanks.
 static std::string
 passWith(StringRef name, llvm::ArrayRef<std::pair<StringRef, StringRef>> list) {
-  std::string text = name.str() + "{";
+  std::string text;
   for (auto [option, value] : list)
     if (!value.empty())
-      text += (option + "=\"" + value + "\" ").str();
-  text.back() = '}';
-  return text;
+      text += ((text.empty() ? "" : " ") + option + "=\"" + value + "\"").str();
+  return text.empty() ? name.str() : name.str() + "{" + text + "}";
 }
 
 /// Whether masks are chosen with the codes, in one sweep of adze-gptq.
