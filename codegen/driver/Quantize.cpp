@@ -9,6 +9,7 @@
 #include <chrono>
 
 using namespace adze;
+using llvm::StringRef;
 
 static Error invalid(std::string message, std::string hint = "") {
   return Error{ADZE_INVALID_ARGUMENT, std::move(message), std::move(hint)};
@@ -43,8 +44,10 @@ Result<QuantizeStats> adze::quantizeToFile(const std::string &model,
         checkActivations(options.activations)})
     if (!checked)
       return checked.error();
-  if (!options.gram && options.method.find("gptq") != std::string::npos)
-    return invalid("the method " + options.method + " needs Gram matrices",
+  StringRef method =
+      options.method.empty() ? "gptq" : StringRef(options.method);
+  if (!options.gram && method.contains("gptq"))
+    return invalid(("the method " + method + " needs Gram matrices").str(),
                    "use search or awq without them");
   std::string work = options.work.empty() ? output + ".work" : options.work;
   QuantizeStats stats;
