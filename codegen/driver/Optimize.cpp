@@ -194,7 +194,8 @@ std::vector<Recipe> recipesOf(const CompileOptions &options,
   if (!options.weights.empty() && !llvm::is_contained(formats, options.weights))
     formats.insert(formats.begin() + 1, options.weights);
   for (const std::string &weights : formats)
-    recipes.push_back({weights, weights.empty() ? "" : options.method, "", "", ""});
+    recipes.push_back(
+        {weights, weights.empty() ? "" : options.method, "", "", ""});
   if (!options.prune.empty())
     for (size_t i = 0, n = recipes.size(); i < n; ++i) {
       Recipe pruned = recipes[i];
@@ -343,8 +344,7 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
                  "give one, or optimize for speed or size"};
   OptimizeResult result;
   std::vector<StepProfile> profiles;
-  if (auto priced =
-          priceAll(model, options, how, result.candidates, profiles);
+  if (auto priced = priceAll(model, options, how, result.candidates, profiles);
       !priced)
     return priced.error();
   auto best = choose(result.candidates, how);
@@ -361,9 +361,9 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
   json::Object extra{{"candidates", candidatesJson(result.candidates)},
                      {"profile", profileJson(profiles[result.chosen])},
                      {"forced", result.isForced}};
-  auto stats = compileModel(
-      winner.recipe.model.empty() ? model : winner.recipe.model, output, build,
-      std::move(extra));
+  auto stats =
+      compileModel(winner.recipe.model.empty() ? model : winner.recipe.model,
+                   output, build, std::move(extra));
   if (!stats)
     return stats.error();
   result.compile = std::move(*stats);

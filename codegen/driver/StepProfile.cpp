@@ -91,8 +91,8 @@ private:
     if (kernel.getFamily() == KernelFamily::Embed || !launch.getWeightsAttr())
       return; // of a table a step reads one row
     for (Attribute attr : launch.getWeightsAttr()) {
-      WeightType type = lookupWeight(launch, cast<FlatSymbolRefAttr>(attr))
-                            .getWeightType();
+      WeightType type =
+          lookupWeight(launch, cast<FlatSymbolRefAttr>(attr)).getWeightType();
       phase.weightBytes += type.getStorageBytes();
       if (!type.isVector())
         append(phase.format,
@@ -156,8 +156,8 @@ llvm::Error Runner::open(const Model &model) {
   if (adze_model_integer(model.c(), "context", &context) || context <= 0)
     context = kProfileContext;
   constexpr uint32_t room = kWarm + kMost;
-  profile.context = uint32_t(std::min<int64_t>(
-      kProfileContext, std::max<int64_t>(1, context - room)));
+  profile.context = uint32_t(
+      std::min<int64_t>(kProfileContext, std::max<int64_t>(1, context - room)));
   adze_session_options o = {};
   o.size = sizeof o;
   o.context = uint32_t(std::min<int64_t>(context, profile.context + room));
@@ -289,9 +289,8 @@ llvm::Expected<StepProfile> adze::profileStep(ModelCompiler &compiler,
                                               unsigned threads) {
   StepProfile profile;
   profile.threads = threads ? threads : adze_default_threads();
-  compiler.editSchedule([&](ModuleOp scheduled) {
-    profile.phases = addProfileEntry(scheduled);
-  });
+  compiler.editSchedule(
+      [&](ModuleOp scheduled) { profile.phases = addProfileEntry(scheduled); });
   if (llvm::Error error = compiler.generate())
     return std::move(error);
   for (const PhaseTime &phase : profile.phases)
@@ -304,9 +303,8 @@ llvm::Expected<StepProfile> adze::profileStep(ModelCompiler &compiler,
   return profile;
 }
 
-llvm::Expected<StepProfile> adze::timeModel(const Model &model,
-                                            unsigned threads,
-                                            uint64_t bytesPerToken) {
+llvm::Expected<StepProfile>
+adze::timeModel(const Model &model, unsigned threads, uint64_t bytesPerToken) {
   StepProfile profile;
   profile.threads = threads ? threads : adze_default_threads();
   profile.bytesPerToken = bytesPerToken;

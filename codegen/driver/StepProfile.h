@@ -31,7 +31,7 @@ struct StepProfile {
   double seconds = 0;        ///< a step of one token, at `context` positions
   double prefillSeconds = 0; ///< a prompt of `context` tokens
   uint32_t context = 0, threads = 0;
-  uint64_t bytesPerToken = 0;   ///< weights and keys and values that it reads
+  uint64_t bytesPerToken = 0; ///< weights and keys and values that it reads
   /// Bytes/s that a plain read had around the steps.
   double readRate = 0;
   std::vector<PhaseTime> phases; ///< in order

@@ -51,8 +51,7 @@ double adze::test::difference(const Logits &got, const Logits &expected) {
   return worst;
 }
 
-LogicalResult adze::test::runPasses(ModuleOp module,
-                                    WeightSource &source,
+LogicalResult adze::test::runPasses(ModuleOp module, WeightSource &source,
                                     ArrayRef<std::string> passes,
                                     Coverage *coverage) {
   for (const std::string &text : passes) {

@@ -196,10 +196,10 @@ bool ModelArguments::compiles() const {
   return !options.weights.empty() || !options.calibration.empty() ||
          !options.prune.empty() || options.pruneNeurons != 0 ||
          options.pruneHeads != 0 || options.removeDead || options.rotate ||
-         !options.kv.empty() ||
-         !options.activations.empty() || !options.target.empty() ||
-         !options.disable.empty() || !options.generic.empty() ||
-         !options.plugins.empty() || !options.insert.empty();
+         !options.kv.empty() || !options.activations.empty() ||
+         !options.target.empty() || !options.disable.empty() ||
+         !options.generic.empty() || !options.plugins.empty() ||
+         !options.insert.empty();
 }
 
 bool adze::tools::isArtefact(const std::string &path) {

@@ -77,11 +77,10 @@ void adze::tools::addPrune(CLI::App &app, int &status) {
   auto *output =
       command.add_option("-o,--output", a->output, "the artefact to write")
           ->type_name("OUT");
-  auto *text =
-      command
-          .add_option("--text", a->options.proofText,
-                      "measure perplexity on this text")
-          ->type_name("FILE");
+  auto *text = command
+                   .add_option("--text", a->options.proofText,
+                               "measure perplexity on this text")
+                   ->type_name("FILE");
   command
       .add_option("--context", a->options.proofContext,
                   "positions of a window of the text")

@@ -52,8 +52,8 @@ int adze::tools::sweepModel(const std::string &model,
   if (!priced)
     return fail(priced.error());
   if (!a.page.empty()) {
-    auto written = writeText(
-        a.page, candidatesPage(model, candidatesJson(*priced)));
+    auto written =
+        writeText(a.page, candidatesPage(model, candidatesJson(*priced)));
     if (!written)
       return fail(written.error());
   }

@@ -29,10 +29,9 @@ examples
 
 `adze COMMAND --help` says more about each.)");
   int status = ExitOk;
-  for (auto add :
-       {addRun, addChat, addCompile, addCalibrate, addQuantize, addPrune,
-        addEval, addBench, addInspect, addExplain, addVerify, addReport,
-        addCache})
+  for (auto add : {addRun, addChat, addCompile, addCalibrate, addQuantize,
+                   addPrune, addEval, addBench, addInspect, addExplain,
+                   addVerify, addReport, addCache})
     add(app, status);
   try {
     app.parse(argc, argv);

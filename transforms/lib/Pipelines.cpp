@@ -143,13 +143,12 @@ bool adze::calibratedPasses(const PipelineOptions &options,
   }
   bool inSweep = prunesInSweep(options);
   for (StringRef pass : passes)
-    texts.push_back(passWith(
-        pass, {{"prune", inSweep && pass == "adze-gptq"
-                             ? StringRef(options.prune)
-                             : StringRef()},
-               {"statistics", options.calibration},
-               {"store", options.store},
-               {"table", options.table}}));
+    texts.push_back(passWith(pass, {{"prune", inSweep && pass == "adze-gptq"
+                                                  ? StringRef(options.prune)
+                                                  : StringRef()},
+                                    {"statistics", options.calibration},
+                                    {"store", options.store},
+                                    {"table", options.table}}));
   return true;
 }
 

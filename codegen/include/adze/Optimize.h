@@ -65,8 +65,8 @@ struct OptimizeOptions {
   Goal goal = Goal::Speed;
   /// Empty: as it is, int8, int4:g128, int4:g32, with CompileOptions::weights
   /// that too, and under a budget or where none of them is good enough, formats
-  /// chosen for each matrix (mixed:...); with CompileOptions::prune each of them
-  /// pruned as well. Where there is a calibration it is used.
+  /// chosen for each matrix (mixed:...); with CompileOptions::prune each of
+  /// them pruned as well. Where there is a calibration it is used.
   std::vector<Recipe> recipes;
   /// Most bytes of packed weights, and of bits for a number of them; 0: any.
   uint64_t budgetBytes = 0;

@@ -22,7 +22,8 @@ Candidate candidate(const char *recipe, double milliseconds, double megabytes,
 }
 
 std::vector<Candidate> usual() {
-  return {candidate("as it is", 40, 100, 10.0), candidate("int8", 20, 50, 10.01),
+  return {candidate("as it is", 40, 100, 10.0),
+          candidate("int8", 20, 50, 10.01),
           candidate("int4:g128", 12, 26, 10.2),
           candidate("int4:g32", 12.1, 28, 10.1)};
 }
@@ -87,9 +88,8 @@ TEST(Gate, ASparseOneThatIsBetterInOneStays) {
 }
 
 TEST(Gate, WithoutATextBytesStandForQuality) {
-  std::vector<Candidate> all = {
-      candidate("int4:g128", 12, 26, {}),
-      candidate("int8", 13, 30, {}, true)};
+  std::vector<Candidate> all = {candidate("int4:g128", 12, 26, {}),
+                                candidate("int8", 13, 30, {}, true)};
   judge(all, {});
   EXPECT_TRUE(all[1].isRefused);
   all[1] = candidate("int8", 13, 20, {}, true);
@@ -116,11 +116,10 @@ TEST(Gate, PredictionsFollowTheMachine) {
 }
 
 TEST(Recipe, IsReadAsItIsWritten) {
-  for (const char *text :
-       {"as it is", "int4:g128", "int4:g128 method=search", "method=gptq",
-        "*gate*=int8,*=int4:g32",
-        "mixed:4.5bpw prune=0.5:16x32 prune-method=wanda",
-        "int8 model=other/"}) {
+  for (const char *text : {"as it is", "int4:g128", "int4:g128 method=search",
+                           "method=gptq", "*gate*=int8,*=int4:g32",
+                           "mixed:4.5bpw prune=0.5:16x32 prune-method=wanda",
+                           "int8 model=other/"}) {
     auto read = parseRecipe(text);
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(read->text(), text);

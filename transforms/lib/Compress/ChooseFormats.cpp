@@ -245,8 +245,7 @@ LogicalResult Chooser::choose(double budgetBits) {
   for (Group &group : groups)
     for (size_t f = 1; f < formats.size(); ++f) {
       int64_t less = group.bytes(group.chosen) - group.bytes(f);
-      if (less > 0 ||
-          (less == 0 && group.loss(f) < group.loss(group.chosen)))
+      if (less > 0 || (less == 0 && group.loss(f) < group.loss(group.chosen)))
         group.chosen = f;
     }
   double limit = budgetBits * double(elements()) / 8;
@@ -257,8 +256,8 @@ LogicalResult Chooser::choose(double budgetBits) {
         << llvm::format("the budget of %.4g bits per weight cannot be met: the "
                         "smallest of the formats take %.4g",
                         budgetBits, 8 * double(used) / double(elements()));
-    return module.emitError() << kPass << ": " << text
-                              << "; raise it, or add a smaller format";
+    return module.emitError()
+           << kPass << ": " << text << "; raise it, or add a smaller format";
   }
   std::priority_queue<Step> steps;
   for (size_t i = 0; i < groups.size(); ++i)
@@ -287,8 +286,7 @@ std::string Chooser::rules() const {
       bySource[member->source].insert(group.chosen);
   std::vector<std::string> list;
   auto add = [&](StringRef pattern, size_t format) {
-    list.push_back(
-        (pattern + "=" + formats[format].getFormatName()).str());
+    list.push_back((pattern + "=" + formats[format].getFormatName()).str());
   };
   for (const Group &group : groups)
     for (const Member *member : group.members)
@@ -332,8 +330,12 @@ struct ChooseFormats : adze::impl::ChooseFormatsBase<ChooseFormats> {
                          << double(budget);
       return signalPassFailure();
     }
-    CalibratedOptions with{kPass, statistics, "", table,
-                           /*needsStatistics=*/false, /*needsStore=*/false};
+    CalibratedOptions with{kPass,
+                           statistics,
+                           "",
+                           table,
+                           /*needsStatistics=*/false,
+                           /*needsStore=*/false};
     Chooser chooser(module, std::move(list), with);
     if (failed(chooser.measure()))
       return signalPassFailure();
@@ -352,8 +354,7 @@ struct ChooseFormats : adze::impl::ChooseFormatsBase<ChooseFormats> {
                         double(budget))
         << rules;
     reportFired(module, kPass, text);
-    module->setAttr(kFormatsAttrName,
-                    StringAttr::get(&getContext(), rules));
+    module->setAttr(kFormatsAttrName, StringAttr::get(&getContext(), rules));
     OpPassManager passes(ModuleOp::getOperationName());
     passes.addPass(createSplitLayers({rules}));
     passes.addPass(createConvertWeights({rules}));

@@ -103,8 +103,7 @@ struct Gptq : adze::impl::GptqBase<Gptq> {
                              precision == "fast" ? SweepPrecision::Fast
                                                  : SweepPrecision::Double,
                              importance};
-    CompressOptions options = {{"adze-gptq", statistics, store, table},
-                               report};
+    CompressOptions options = {{"adze-gptq", statistics, store, table}, report};
     if (failed(roundByStatistics(
             module, options,
             [&] { return std::make_unique<GptqChooser>(settings); }, prune)))

@@ -5,8 +5,8 @@
 // codes no more than scales of groups are rounded.
 
 #include "ScaleByStatistics.h"
-#include "MemoryBudget.h"
 #include "CompressReport.h"
+#include "MemoryBudget.h"
 #include "ScaleGroups.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"

@@ -21,8 +21,8 @@
 //    "tensors": {...}}
 //
 // "rounding" tells how layers were rounded before the next one was observed, if
-// they were. `complete` is false until the writer has finished: such a folder can be gone
-// on with, but not read.
+// they were. `complete` is false until the writer has finished: such a folder
+// can be gone on with, but not read.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ADZE_WEIGHTS_STATISTICS_H
