@@ -4,6 +4,8 @@
 #   lit -v BUILD/test                         all
 #   lit -v BUILD/test --filter frontend/      one folder
 import os
+import subprocess
+import sys
 
 import lit.formats
 
@@ -30,3 +32,10 @@ config.substitutions.append(("%source", os.path.dirname(config.test_source_root)
 config.substitutions.append(("%libs", os.path.join(config.adze_build, "lib")))
 if os.path.isdir(config.adze_test_data):
     config.available_features.add("test-data")
+
+# Some checks are written with NumPy (Debian: python3-numpy).
+if all(subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode == 0
+       for python in ("python3", sys.executable)):
+    config.available_features.add("numpy")
+else:
+    lit_config.note("without NumPy: tests that compare with it are left out")

@@ -1,3 +1,4 @@
+// REQUIRES: numpy
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Inputs/structure.py computes what is to go again, from the files.
 

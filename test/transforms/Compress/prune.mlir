@@ -1,3 +1,4 @@
+// REQUIRES: numpy
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The module is Inputs/gptq/model.mlir; what is expected of errors is checked by
 // Inputs/pruned.py, which computes zeros and errors again from the files.

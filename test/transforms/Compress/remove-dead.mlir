@@ -1,3 +1,4 @@
+// REQUIRES: numpy
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Inputs/dead.py makes the model, and computes it before and after.
 
