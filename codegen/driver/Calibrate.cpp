@@ -210,10 +210,7 @@ llvm::Error Calibration::prepare(StringRef text) {
 
 /// The compilation of a part: the model as it is, for this machine.
 static CompileOptions partOptions(const CalibrateOptions &options) {
-  CompileOptions made = options;
-  made.weights.clear();
-  made.calibration.clear();
-  made.method.clear();
+  CompileOptions made = withoutCompression(options);
   made.insert.clear();
   made.rotate = false; // it is already
   made.progress = nullptr;
@@ -478,10 +475,7 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
                            std::to_string(options.sequences) + " of " +
                            std::to_string(options.tokens),
                        ""};
-  CompileOptions import = options;
-  import.weights.clear();
-  import.calibration.clear();
-  import.method.clear();
+  CompileOptions import = withoutCompression(options);
   import.progress = nullptr;
   if (import.store.empty())
     import.store = folder + "/weights";

@@ -91,8 +91,18 @@ adze::Error adze::toError(llvm::Error error) {
   return adze::Error{status, message, ""};
 }
 
-/// Measures the artefact at `path` and completes its proof.
-static Result<void> prove(ModelCompiler &compiler, const std::string &model,
+CompileOptions adze::sourceOptions(const CompileOptions &options) {
+  CompileOptions source;
+  source.plugins = options.plugins;
+  source.threads = options.threads;
+  source.cacheDirectory = options.cacheDirectory;
+  source.progress = options.progress;
+  return source;
+}
+
+/// Measures the artefact at `path` beside `checkpoint` and completes its proof.
+static Result<void> prove(ModelCompiler &compiler,
+                          const std::string &checkpoint,
                           const std::string &path,
                           const CompileOptions &options) {
   json::Object proof = compiler.proof();
@@ -100,12 +110,7 @@ static Result<void> prove(ModelCompiler &compiler, const std::string &model,
     auto made = Model::open(path);
     if (!made)
       return made.error();
-    CompileOptions plain; // the checkpoint as it is
-    plain.plugins = options.plugins;
-    plain.threads = options.threads;
-    plain.cacheDirectory = options.cacheDirectory;
-    plain.progress = options.progress;
-    auto source = adze::compile(model, plain);
+    auto source = adze::compile(checkpoint, sourceOptions(options));
     if (!source)
       return source.error();
     QualityOptions how;
@@ -128,11 +133,10 @@ static Result<void> prove(ModelCompiler &compiler, const std::string &model,
   return {};
 }
 
-Result<CompileStats> adze::compileModel(const std::string &model,
-                                        const std::string &output,
-                                        const CompileOptions &options,
-                                        json::Object extra,
-                                        bool forStaticLinking) {
+Result<CompileStats>
+adze::compileModel(const std::string &model, const std::string &output,
+                   const CompileOptions &options, json::Object extra,
+                   const std::string &source, bool forStaticLinking) {
   auto start = std::chrono::steady_clock::now();
   ModelCompiler compiler(options);
   compiler.addToProof(std::move(extra));
@@ -164,7 +168,8 @@ Result<CompileStats> adze::compileModel(const std::string &model,
       return toError(std::move(error));
   }
   if (proves) {
-    auto proven = prove(compiler, model, path.str().str(), options);
+    auto proven = prove(compiler, source.empty() ? model : source,
+                        path.str().str(), options);
     if (!proven)
       return proven.error();
     if (std::error_code code = llvm::sys::fs::rename(path, output))
@@ -198,7 +203,8 @@ Result<CompileStats> adze::compileToObject(const std::string &model,
                        "program cannot be run here",
                        "leave the text out, or compile an artefact to see what "
                        "its weights cost"};
-  return compileModel(model, output, options, {}, /*forStaticLinking=*/true);
+  return compileModel(model, output, options, {}, "",
+                      /*forStaticLinking=*/true);
 }
 
 Result<Model> adze::compile(const std::string &model,
@@ -251,17 +257,13 @@ Result<void> adze::emitModule(const std::string &model,
                               const CompileOptions &given) {
   // What the module names must outlive the compiler.
   CompileOptions options = given;
-  if (prunes(options) && options.calibration.empty() && options.store.empty())
+  if ((prunes(options) || options.rotate) && options.calibration.empty() &&
+      options.store.empty())
     options.store = output + ".store";
   if (point == "scheduled")
     return adze::Error{ADZE_INVALID_ARGUMENT,
                        "a scheduled module cannot be read again as a model",
                        "print it with emitForm"};
-  if (options.rotate && options.store.empty() && options.calibration.empty())
-    return adze::Error{ADZE_INVALID_ARGUMENT,
-                       "a module refers to the weights that rotation makes: "
-                       "expected a folder that keeps them",
-                       "give a store (--store FOLDER)"};
   ModelCompiler compiler(options);
   if (llvm::Error error = compiler.load(model))
     return toError(std::move(error));

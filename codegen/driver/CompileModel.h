@@ -10,12 +10,15 @@
 namespace adze {
 
 /// compileToFile() or, for static linking, compileToObject(); `extra` keys go
-/// into the artefact's proof.
-Result<CompileStats> compileModel(const std::string &model,
-                                  const std::string &output,
-                                  const CompileOptions &options,
-                                  llvm::json::Object extra = {},
-                                  bool forStaticLinking = false);
+/// into the artefact's proof. Quality is measured beside the checkpoint
+/// `source` (empty: the model).
+Result<CompileStats>
+compileModel(const std::string &model, const std::string &output,
+             const CompileOptions &options, llvm::json::Object extra = {},
+             const std::string &source = "", bool forStaticLinking = false);
+
+/// The options that open a checkpoint with its own weights, on this machine.
+CompileOptions sourceOptions(const CompileOptions &options);
 
 /// As the proof has them, and `adze compile --optimize --json`.
 llvm::json::Array candidatesJson(const std::vector<Candidate> &candidates);

@@ -62,13 +62,14 @@ bool beats(std::initializer_list<int> comparisons) {
 }
 
 /// How far beyond the limits: 0 within them, else by what part.
-double excess(const Candidate &c, const Candidate &plain,
+double excess(const Candidate &c, std::optional<double> source,
               const OptimizeOptions &options, std::string *why = nullptr) {
   double most = 0;
   auto check = [&](double value, double limit, const std::string &text) {
     if (value <= limit)
       return;
-    most = std::max(most, value / limit - 1);
+    // What is no number is beyond any limit.
+    most = std::isfinite(value) ? std::max(most, value / limit - 1) : INFINITY;
     if (why)
       *why += (why->empty() ? "" : "; ") + text;
   };
@@ -80,8 +81,8 @@ double excess(const Candidate &c, const Candidate &plain,
     check(c.bitsPerWeight, options.budgetBits,
           number("%.2f bits a weight", c.bitsPerWeight) +
               number(", the budget is %.2f", options.budgetBits));
-  if (c.perplexity && plain.perplexity) {
-    double limit = *plain.perplexity * (1 + options.maxPerplexity);
+  if (c.perplexity && source) {
+    double limit = *source * (1 + options.maxPerplexity);
     check(*c.perplexity, limit,
           number("perplexity %.4g", *c.perplexity) +
               number(", at most %.4g", limit) +
@@ -90,34 +91,26 @@ double excess(const Candidate &c, const Candidate &plain,
   return most;
 }
 
-/// The model as its checkpoint has it, else the first candidate.
-const Candidate &plainOf(const std::vector<Candidate> &candidates) {
-  for (const Candidate &c : candidates)
-    if (c.recipe.weights.empty() && c.recipe.model.empty() && !c.isSparse)
-      return c;
-  return candidates.front();
-}
-
 } // namespace
 
 void adze::judge(std::vector<Candidate> &candidates,
-                 const OptimizeOptions &options) {
-  if (candidates.empty())
-    return;
-  const Candidate plain = plainOf(candidates);
+                 const OptimizeOptions &options, std::optional<double> source) {
   for (Candidate &c : candidates) {
     c.isBeaten = c.isRefused = false;
     c.why.clear();
-    c.isWithin = excess(c, plain, options, &c.why) == 0;
+    c.isWithin = excess(c, source, options, &c.why) == 0;
+  }
+  for (Candidate &c : candidates)
     for (const Candidate &other : candidates) {
-      int time = compareTime(other, c), bytes = compareBytes(other, c),
-          quality = compareQuality(other, c);
       if (&other == &c)
         continue;
-      // Speed against quality; without a text against what is stored.
-      bool losesBoth = !other.isSparse && c.isSparse &&
+      int time = compareTime(other, c), bytes = compareBytes(other, c),
+          quality = compareQuality(other, c);
+      // Speed against quality; without a text against what is stored. One that
+      // cannot be taken refuses nothing.
+      bool losesBoth = c.isSparse && !other.isSparse && other.isWithin &&
                        beats({time, c.perplexity ? quality : bytes});
-      if (losesBoth && !c.isRefused) {
+      if (losesBoth && c.isWithin && !c.isRefused) {
         c.isRefused = true;
         c.why = "the dense \"" + other.recipe.text() +
                 "\" is better in both: " + figuresOf(other);
@@ -128,42 +121,65 @@ void adze::judge(std::vector<Candidate> &candidates,
           c.why = "beaten by " + other.recipe.text();
       }
     }
-  }
 }
 
+namespace {
+
+/// By the noise, those that are as good as the best in `figure`.
+std::vector<const Candidate *> bestOf(std::vector<const Candidate *> pool,
+                                      double (*figure)(const Candidate &),
+                                      double noise) {
+  double least = INFINITY;
+  for (const Candidate *c : pool)
+    least = std::min(least, figure(*c));
+  std::erase_if(pool, [&](const Candidate *c) {
+    return compare(least, figure(*c), noise) < 0;
+  });
+  return pool;
+}
+
+double timeOf(const Candidate &c) { return c.secondsPerToken; }
+double sizeOf(const Candidate &c) { return double(c.weightBytes); }
+/// Without a text all are alike.
+double lossOf(const Candidate &c) { return c.perplexity.value_or(1); }
+
+} // namespace
+
 Result<size_t> adze::choose(const std::vector<Candidate> &candidates,
-                            const OptimizeOptions &options) {
-  auto prefers = [&](const Candidate &a, const Candidate &b) {
-    int time = compareTime(a, b), bytes = compareBytes(a, b),
-        quality = compareQuality(a, b);
+                            const OptimizeOptions &options,
+                            std::optional<double> source) {
+  std::vector<const Candidate *> pool;
+  for (const Candidate &c : candidates)
+    if (c.isWithin && !c.isRefused)
+      pool.push_back(&c);
+  if (!pool.empty()) {
+    auto byTime = [&] { pool = bestOf(pool, timeOf, kTimeNoise); };
+    auto bySize = [&] { pool = bestOf(pool, sizeOf, 0); };
+    auto byLoss = [&] { pool = bestOf(pool, lossOf, kPerplexityNoise); };
     switch (options.goal) {
     case Goal::Speed:
-      return time ? time < 0 : quality ? quality < 0 : bytes < 0;
+      byTime(), byLoss(), bySize();
+      break;
     case Goal::Size:
-      return bytes ? bytes < 0 : quality ? quality < 0 : time < 0;
+      bySize(), byLoss(), byTime();
+      break;
     case Goal::Quality:
+      byLoss(), byTime(), bySize();
       break;
     }
-    return quality ? quality < 0 : time ? time < 0 : bytes < 0;
-  };
-  const Candidate *best = nullptr;
-  for (const Candidate &c : candidates)
-    if (c.isWithin && !c.isRefused && (!best || prefers(c, *best)))
-      best = &c;
-  if (best)
-    return size_t(best - candidates.data());
+    return size_t(pool.front() - candidates.data());
+  }
   if (candidates.empty())
     return Error{ADZE_INVALID_ARGUMENT, "there is no candidate", ""};
-  const Candidate &plain = plainOf(candidates);
   const Candidate *nearest = nullptr;
   for (const Candidate &c : candidates)
-    if (!c.isRefused && (!nearest || excess(c, plain, options) <
-                                         excess(*nearest, plain, options)))
+    if (!c.isRefused && (!nearest || excess(c, source, options) <
+                                         excess(*nearest, source, options)))
       nearest = &c;
   if (!nearest)
     nearest = &candidates.front();
   std::string why;
-  excess(*nearest, plain, options, &why);
+  excess(*nearest, source, options, &why);
   return Error{ADZE_INVALID_ARGUMENT,
                "no candidate is within the limits; the nearest is " +
                    nearest->recipe.text() + ": " + why,

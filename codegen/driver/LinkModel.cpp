@@ -94,7 +94,7 @@ static llvm::Expected<std::unique_ptr<orc::LLJIT>> makeJIT() {
 
 Result<Model> adze::linkModel(ModelCompiler &compiler, bool standIn) {
   std::unique_ptr<WeightEvaluator> evaluator;
-  auto input = compiler.artefactInput(evaluator);
+  auto input = compiler.artefactInput(evaluator, /*wantsProof=*/false);
   if (!input)
     return toError(input.takeError());
   auto linked = std::make_unique<LinkedCode>();

@@ -5,6 +5,7 @@
 
 #include "Measure.h"
 #include "adze/runtime.h"
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <immintrin.h>
@@ -186,7 +187,18 @@ double rateOf(unsigned threads, double seconds, Round round) {
 
 } // namespace
 
+double adze::median(std::vector<double> values) {
+  if (values.empty())
+    return 0;
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half]
+                           : (values[half - 1] + values[half]) / 2;
+}
+
 Result<Measure> Measure::create(unsigned threads, uint64_t bytes, Dot dot) {
+  constexpr uint64_t kMost = uint64_t(1) << 30;
+  bytes = std::min(bytes, kMost);
   Measure made;
   made.threads = threads;
   made.dot = dot;

@@ -8,6 +8,7 @@
 #include "adze/result.hpp"
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace adze {
 
@@ -18,8 +19,8 @@ enum class Dot { F32Avx2, F32Avx512, BF16Avx512, I8Avx2, I8Avx512, I8Vnni };
 /// The fastest read and the fastest dot of this many threads.
 class Measure {
 public:
-  /// Takes anonymous memory of `bytes`, in huge pages where the system has
-  /// them.
+  /// Takes anonymous memory of `bytes` (at most a GiB: no cache holds as much),
+  /// in huge pages where the system has them.
   static Result<Measure> create(unsigned threads, uint64_t bytes, Dot dot);
   Measure(Measure &&other) noexcept;
   Measure(const Measure &) = delete;
@@ -38,6 +39,9 @@ private:
   char *memory = nullptr;
   size_t part = 0; // bytes of each thread
 };
+
+/// The middle one, or the mean of the two in the middle; 0 of none.
+double median(std::vector<double> values);
 
 } // namespace adze
 

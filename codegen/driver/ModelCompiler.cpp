@@ -262,8 +262,8 @@ llvm::Expected<std::string> ModelCompiler::pipeline() {
   return pipelineText(*steps);
 }
 
-/// Runs passes of which one makes weights; they are read from its store then.
-llvm::Error ModelCompiler::runRounding(llvm::ArrayRef<std::string> passes) {
+/// Runs passes. Where one makes weights, they are read from its store then.
+llvm::Error ModelCompiler::runPipeline(llvm::ArrayRef<std::string> passes) {
   Attribute before = (*moduleRef)->getAttr(kTableAttrName);
   if (llvm::Error error = runPasses(*moduleRef, llvm::join(passes, ",")))
     return error;
@@ -292,7 +292,8 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     if (llvm::Error error = writeTable(table))
       return error;
   }
-  if (makesWeights() && options.calibration.empty() && options.store.empty()) {
+  if (makesWeights() && options.calibration.empty() && options.store.empty() &&
+      ownStore.empty()) {
     llvm::SmallString<256> folder;
     if (std::error_code code =
             llvm::sys::fs::createUniqueDirectory("adze-weights", folder))
@@ -330,9 +331,7 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     return asError("cancelled");
   if (passes.empty())
     return llvm::Error::success();
-  if (llvm::Error error = makesWeights()
-                              ? runRounding(passes)
-                              : runPasses(*moduleRef, llvm::join(passes, ",")))
+  if (llvm::Error error = runPipeline(passes))
     return error;
   bool rounds =
       moduleRef->walk([](QuantizeOp) { return WalkResult::interrupt(); })
@@ -362,8 +361,6 @@ ModelCompiler::scheduleFor(const TargetVariant &variant) {
   pass += "}";
   if (llvm::Error error = runPasses(*scheduled, pass))
     return std::move(error);
-  if (scheduleEdit)
-    scheduleEdit(*scheduled);
   return scheduled;
 }
 
@@ -584,7 +581,8 @@ void ModelCompiler::addActivations(llvm::json::Object &meta) {
 }
 
 llvm::Expected<ArtefactInput>
-ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
+ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator,
+                             bool wantsProof) {
   if (source) {
     auto made = WeightEvaluator::create(*moduleRef, *source);
     if (!made)
@@ -631,7 +629,9 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator) {
                      " is no JSON: " + llvm::toString(parsed.takeError()));
     proofJson[key] = std::move(*parsed);
   }
-  if (evaluator) {
+  if (auto rules = (*moduleRef)->getAttrOfType<StringAttr>(kFormatsAttrName))
+    proofJson["formats"] = rules.getValue().str();
+  if (evaluator && wantsProof) {
     auto errors = weightErrors(*moduleRef, *evaluator, options.threads);
     if (!errors)
       return errors.takeError();

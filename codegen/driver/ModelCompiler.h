@@ -25,6 +25,19 @@ inline bool prunes(const CompileOptions &options) {
          options.pruneHeads != 0 || options.removeDead;
 }
 
+/// The same options without anything that rounds or prunes weights.
+inline CompileOptions withoutCompression(CompileOptions options) {
+  options.weights.clear();
+  options.calibration.clear();
+  options.method.clear();
+  options.prune.clear();
+  options.pruneMethod.clear();
+  options.pruneAllocate.clear();
+  options.pruneNeurons = options.pruneHeads = 0;
+  options.removeDead = false;
+  return options;
+}
+
 class ModelCompiler {
 public:
   explicit ModelCompiler(const CompileOptions &options);
@@ -43,16 +56,14 @@ public:
   /// Code of every variant of the target, or, to be read as assembly or LLVM
   /// IR, of the best. Module: after optimize().
   llvm::Error generate(EmitKind kind = EmitKind::Object);
-  /// Lets `edit` change the scheduled modules that generate() makes code of.
-  void editSchedule(std::function<void(mlir::ModuleOp)> edit) {
-    scheduleEdit = std::move(edit);
-  }
   /// Packs weights and writes the artefact, or what static linking needs.
   llvm::Error write(llvm::StringRef output, bool forStaticLinking = false);
   /// What write() writes, for linking in this process instead. Module: after
   /// generate(). The code moves out; `evaluator` must outlive the result.
+  /// Weights are looked at for the proof only if it is wanted.
   llvm::Expected<ArtefactInput>
-  artefactInput(std::unique_ptr<WeightEvaluator> &evaluator);
+  artefactInput(std::unique_ptr<WeightEvaluator> &evaluator,
+                bool wantsProof = true);
   /// Writes the table of the weights that load() found, for a module that will
   /// be read without the checkpoint.
   llvm::Error writeTable(llvm::StringRef path);
@@ -61,9 +72,9 @@ public:
   /// logits for each. Module: after optimize().
   llvm::Expected<std::vector<double>>
   interpret(const std::vector<int32_t> &tokens);
-  /// The proof so far (Proof.h), and more of it for the artefact at `path`,
-  /// which write() made with `reserve` bytes of room.
+  /// The proof so far (Proof.h), after write().
   const llvm::json::Object &proof() const { return proofJson; }
+  /// Has write() leave so many bytes for more of it.
   void reserveProof(size_t bytes) { proofReserve = bytes; }
   /// What others know of this compilation.
   void addToProof(llvm::json::Object more) { proofExtra = std::move(more); }
@@ -91,7 +102,7 @@ public:
 private:
   llvm::Expected<std::vector<PipelineStep>>
   pipelineSteps(llvm::StringRef table = "");
-  llvm::Error runRounding(llvm::ArrayRef<std::string> passes);
+  llvm::Error runPipeline(llvm::ArrayRef<std::string> passes);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   scheduleFor(const TargetVariant &variant);
   bool usesBF16Dot(const TargetVariant &variant) const;
@@ -122,7 +133,6 @@ private:
   llvm::json::Array plans; // launches of the variants (Schedule.h)
   llvm::json::Object proofJson, proofExtra;
   size_t proofReserve = 0;
-  std::function<void(mlir::ModuleOp)> scheduleEdit;
   CompileStats numbers;
 };
 

@@ -4,13 +4,18 @@
 
 #include "adze/Optimize.h"
 #include "CompileModel.h"
+#include "LinkModel.h"
 #include "ModelCompiler.h"
-#include "Proof.h"
-#include "StepProfile.h"
+#include "StepTiming.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Pipelines.h"
+#include "adze/Transforms/PruneRules.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include <cmath>
 
 using namespace adze;
 using llvm::StringRef;
@@ -59,8 +64,8 @@ Result<Recipe> adze::parseRecipe(const std::string &text) {
       recipe.weights = word.str();
     } else {
       return Error{ADZE_INVALID_ARGUMENT,
-                   "a recipe is weights=FORMAT with method=, prune= and "
-                   "prune-method= where they are wanted, got \"" +
+                   "a recipe is weights=FORMAT, with method=, prune=, "
+                   "prune-method= and model= where they are wanted, got \"" +
                        word.str() + "\" in \"" + text + "\"",
                    ""};
     }
@@ -73,18 +78,15 @@ Result<Recipe> adze::parseRecipe(const std::string &text) {
   if (!recipe.prune.empty())
     if (auto known = checkPrune(recipe.prune); !known)
       return known.error();
+  if (!recipe.pruneMethod.empty())
+    if (auto known = parsePruneMethod(recipe.pruneMethod); !known)
+      return toError(known.takeError());
   return recipe;
 }
 
 //===-- pricing -----------------------------------------------------------===//
 
 namespace {
-
-/// A candidate and what only its building needs.
-struct Priced {
-  Candidate candidate;
-  StepProfile profile;
-};
 
 /// Formats chosen for each matrix within so many bits per weight.
 std::string mixedName(double bits) {
@@ -113,77 +115,199 @@ CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   return options;
 }
 
+/// Numbers of the matrices of a checkpoint.
+int64_t checkpointElements(mlir::ModuleOp imported) {
+  int64_t elements = 0;
+  for (auto weight : imported.getOps<WeightOp>()) {
+    WeightType type = weight.getWeightType();
+    if ((weight.isSource() || getUnpack(weight)) && !type.isVector())
+      elements += type.getRows() * type.getCols() *
+                  int64_t(weight.getLayerIndices().size());
+  }
+  return std::max<int64_t>(1, elements);
+}
+
+/// A candidate with the compilation that prices it.
+struct Trial {
+  Trial(const CompileOptions &base, const Recipe &recipe)
+      : options(optionsOf(base, recipe)), compiler(options) {
+    options.target = "host";
+    candidate.recipe = recipe;
+    candidate.isSparse = !recipe.prune.empty();
+  }
+
+  Candidate candidate;
+  CompileOptions options; // before the compiler, which refers to it
+  ModelCompiler compiler;
+  std::optional<Model> standIn; ///< what is timed
+};
+
 class Pricer {
 public:
   Pricer(const std::string &model, const CompileOptions &base,
          const OptimizeOptions &how)
       : model(model), base(base), how(how) {}
 
-  Result<Priced> price(const Recipe &recipe) const {
-    CompileOptions options = optionsOf(base, recipe);
-    options.target = "host";
-    Priced priced;
-    Candidate &c = priced.candidate;
-    c.recipe = recipe;
-    c.isSparse = !recipe.prune.empty();
-    if (auto timed = time(modelOf(recipe), options, priced); !timed)
-      return timed.error();
-    if (how.text.empty())
-      return priced;
-    options.cache = false; // most are never built again
-    auto built = adze::compile(modelOf(recipe), options);
-    if (!built)
-      return built.error();
-    QualityOptions quality;
-    quality.context = how.context;
-    quality.threads = base.threads;
-    quality.progress = base.progress;
-    quality.maxTokens = how.textTokens;
-    auto measured = measureQuality(*built, how.text, nullptr, quality);
-    if (!measured)
-      return measured.error();
-    c.perplexity = measured->perplexity;
-    return priced;
-  }
+  /// Prices recipes side by side.
+  Result<void> add(const std::vector<Recipe> &recipes);
+  /// The perplexity of the model with nothing done to it, if there is a text.
+  Result<void> measureSource();
+  void judgeAll() { judge(candidates, how, source); }
+
+  std::vector<Candidate> candidates;
+  std::optional<double> source;
 
 private:
-  const std::string &modelOf(const Recipe &recipe) const {
+  const std::string &pathOf(const Recipe &recipe) const {
     return recipe.model.empty() ? model : recipe.model;
   }
-
-  Result<void> time(const std::string &path, const CompileOptions &options,
-                    Priced &priced) const {
-    ModelCompiler compiler(options);
-    if (llvm::Error error = compiler.load(path))
-      return toError(std::move(error));
-    if (llvm::Error error = compiler.optimize())
-      return toError(std::move(error));
-    auto profile = profileStep(compiler, base.threads);
-    if (!profile)
-      return toError(profile.takeError());
-    Candidate &c = priced.candidate;
-    mlir::ModuleOp module = compiler.module();
-    for (auto weight : module.getOps<WeightOp>())
-      c.isSparse |= mlir::isa<BlocksFormatAttr>(
-          mlir::Attribute(weight.getWeightType().getFormat()));
-    if (auto bytes =
-            module->getAttrOfType<mlir::IntegerAttr>("adze.weight_bytes"))
-      c.weightBytes = uint64_t(bytes.getInt());
-    c.bitsPerWeight =
-        8 * double(c.weightBytes) / double(matrixElements(module));
-    c.bytesPerToken = profile->bytesPerToken;
-    c.secondsPerToken = profile->seconds;
-    c.prefillSeconds = profile->prefillSeconds;
-    c.context = profile->context;
-    c.readRate = profile->readRate;
-    priced.profile = std::move(*profile);
-    return {};
-  }
+  Result<void> prepare(Trial &trial) const;
+  Result<void> time(std::vector<std::unique_ptr<Trial>> &trials) const;
+  Result<void> measure(Trial &trial) const;
+  Result<double> perplexityOf(const Model &built) const;
 
   const std::string &model;
   const CompileOptions &base;
   const OptimizeOptions &how;
 };
+
+} // namespace
+
+/// Up to a model whose steps cost what those of the candidate will.
+Result<void> Pricer::prepare(Trial &trial) const {
+  ModelCompiler &compiler = trial.compiler;
+  if (llvm::Error error = compiler.load(pathOf(trial.candidate.recipe)))
+    return toError(std::move(error));
+  int64_t elements = checkpointElements(compiler.module());
+  if (llvm::Error error = compiler.optimize())
+    return toError(std::move(error));
+  Candidate &c = trial.candidate;
+  mlir::ModuleOp module = compiler.module();
+  for (auto weight : module.getOps<WeightOp>())
+    c.isSparse |= mlir::isa<BlocksFormatAttr>(
+        mlir::Attribute(weight.getWeightType().getFormat()));
+  if (auto bytes =
+          module->getAttrOfType<mlir::IntegerAttr>("adze.weight_bytes"))
+    c.weightBytes = uint64_t(bytes.getInt());
+  c.bitsPerWeight = 8 * double(c.weightBytes) / double(elements);
+  if (llvm::Error error = compiler.generate())
+    return toError(std::move(error));
+  auto linked = linkModel(compiler, /*standIn=*/true);
+  if (!linked)
+    return linked.error();
+  trial.standIn = std::move(*linked);
+  return {};
+}
+
+/// Times what is prepared, in turn, and lets go of it.
+Result<void> Pricer::time(std::vector<std::unique_ptr<Trial>> &trials) const {
+  std::vector<Trial *> timed;
+  std::vector<const Model *> models;
+  for (auto &trial : trials)
+    if (trial->standIn) {
+      timed.push_back(trial.get());
+      models.push_back(&*trial->standIn);
+    }
+  auto timings = timeSteps(models, base.threads);
+  if (!timings)
+    return timings.error();
+  for (auto [trial, timing] : llvm::zip_equal(timed, *timings)) {
+    Candidate &c = trial->candidate;
+    c.bytesPerToken = timing.bytesPerToken;
+    c.secondsPerToken = timing.seconds;
+    c.prefillSeconds = timing.prefillSeconds;
+    c.context = timing.context;
+    c.readRate = timing.readRate;
+    trial->standIn.reset();
+  }
+  return {};
+}
+
+Result<double> Pricer::perplexityOf(const Model &built) const {
+  QualityOptions quality;
+  quality.context = how.context;
+  quality.threads = base.threads;
+  quality.progress = base.progress;
+  quality.maxTokens = how.textTokens;
+  auto measured = measureQuality(built, how.text, nullptr, quality);
+  if (!measured)
+    return measured.error();
+  return measured->perplexity;
+}
+
+/// Builds the candidate from what prepare() left, and runs it on the text.
+Result<void> Pricer::measure(Trial &trial) const {
+  llvm::SmallString<128> path;
+  if (std::error_code code =
+          llvm::sys::fs::createTemporaryFile("adze-candidate", "so", path))
+    return Error{ADZE_IO_ERROR,
+                 "cannot make a temporary file: " + code.message(), ""};
+  llvm::FileRemover remover(path);
+  if (llvm::Error error = trial.compiler.generate())
+    return toError(std::move(error));
+  if (llvm::Error error = trial.compiler.write(path))
+    return toError(std::move(error));
+  auto built = Model::open(path.str().str());
+  if (!built)
+    return built.error();
+  auto perplexity = perplexityOf(*built);
+  if (!perplexity)
+    return perplexity.error();
+  trial.candidate.perplexity = *perplexity;
+  return {};
+}
+
+Result<void> Pricer::measureSource() {
+  if (how.text.empty())
+    return {};
+  auto opened = adze::compile(model, sourceOptions(base));
+  if (!opened)
+    return opened.error();
+  auto perplexity = perplexityOf(*opened);
+  if (!perplexity)
+    return perplexity.error();
+  source = *perplexity;
+  return {};
+}
+
+Result<void> Pricer::add(const std::vector<Recipe> &recipes) {
+  // Stand-ins that are timed side by side are in memory together.
+  constexpr uint64_t kTogether = uint64_t(4) << 30;
+  std::vector<std::unique_ptr<Trial>> trials;
+  auto named = [&](const Recipe &recipe, Result<void> done) -> Result<void> {
+    if (done)
+      return done;
+    return Error{done.error().code,
+                 "candidate \"" + recipe.text() + "\": " + done.error().message,
+                 done.error().hint};
+  };
+  uint64_t waiting = 0;
+  for (const Recipe &recipe : recipes) {
+    auto trial = std::make_unique<Trial>(base, recipe);
+    if (auto done = named(recipe, prepare(*trial)); !done)
+      return done;
+    waiting += trial->candidate.weightBytes;
+    trials.push_back(std::move(trial));
+    if (waiting > kTogether) {
+      if (auto done = time(trials); !done)
+        return done;
+      waiting = 0;
+    }
+  }
+  if (waiting)
+    if (auto done = time(trials); !done)
+      return done;
+  for (auto &trial : trials) {
+    if (!how.text.empty())
+      if (auto done = named(trial->candidate.recipe, measure(*trial)); !done)
+        return done;
+    candidates.push_back(std::move(trial->candidate));
+    trial.reset();
+  }
+  return {};
+}
+
+namespace {
 
 std::vector<Recipe> recipesOf(const CompileOptions &options,
                               const OptimizeOptions &how) {
@@ -207,11 +331,9 @@ std::vector<Recipe> recipesOf(const CompileOptions &options,
 }
 
 /// Under a budget that the smallest candidate meets: formats for each matrix.
-Result<void> addBudgeted(const std::vector<Candidate> &candidates,
-                         const CompileOptions &options,
-                         const OptimizeOptions &how,
-                         llvm::function_ref<Result<void>(const Recipe &)> add) {
-  const Candidate &plain = candidates.front();
+Result<void> addBudgeted(Pricer &pricer, const CompileOptions &options,
+                         const OptimizeOptions &how) {
+  const Candidate &plain = pricer.candidates.front();
   double bits = how.budgetBits;
   if (how.budgetBytes) {
     double whole = double(how.budgetBytes) / double(plain.weightBytes) *
@@ -220,23 +342,22 @@ Result<void> addBudgeted(const std::vector<Candidate> &candidates,
   }
   // Norms, which are no matrices, have their part of the bytes.
   bits -= 0.02;
-  bool fits = llvm::any_of(candidates, [&](const Candidate &c) {
+  bool fits = llvm::any_of(pricer.candidates, [&](const Candidate &c) {
     return c.recipe.prune.empty() && c.bitsPerWeight < bits;
   });
   return fits && bits < plain.bitsPerWeight
-             ? add({mixedName(bits), options.method, "", "", ""})
+             ? pricer.add({{mixedName(bits), options.method, "", "", ""}})
              : Result<void>();
 }
 
 /// Where eight bits are within the limits and four are not, looks between them:
 /// formats chosen for each matrix, under a budget that is halved or doubled
 /// towards the limit.
-Result<void> addMixed(std::vector<Candidate> &candidates,
-                      const CompileOptions &options, const OptimizeOptions &how,
-                      llvm::function_ref<Result<void>(const Recipe &)> add) {
+Result<void> addMixed(Pricer &pricer, const CompileOptions &options,
+                      const OptimizeOptions &how) {
   constexpr int kLooks = 3;
   auto find = [&](StringRef weights) -> const Candidate * {
-    for (const Candidate &c : candidates)
+    for (const Candidate &c : pricer.candidates)
       if (c.recipe.weights == weights && c.recipe.prune.empty())
         return &c;
     return nullptr;
@@ -248,10 +369,11 @@ Result<void> addMixed(std::vector<Candidate> &candidates,
   double low = small->bitsPerWeight, high = large->bitsPerWeight;
   for (int i = 0; i < kLooks; ++i) {
     double bits = (low + high) / 2;
-    if (auto added = add({mixedName(bits), options.method, "", "", ""}); !added)
+    Recipe recipe{mixedName(bits), options.method, "", "", ""};
+    if (auto added = pricer.add({recipe}); !added)
       return added;
-    judge(candidates, how);
-    (candidates.back().isWithin ? high : low) = bits;
+    pricer.judgeAll();
+    (pricer.candidates.back().isWithin ? high : low) = bits;
   }
   return {};
 }
@@ -272,7 +394,7 @@ json::Object candidateJson(const Candidate &c) {
                       {"within_limits", c.isWithin},
                       {"chosen", c.isChosen},
                       {"why", c.why}};
-  if (c.perplexity)
+  if (c.perplexity && std::isfinite(*c.perplexity))
     object["perplexity"] = *c.perplexity;
   return object;
 }
@@ -293,45 +415,26 @@ double OptimizeResult::predictedSecondsPerToken() const {
              : c.secondsPerToken;
 }
 
-/// Prices and judges; `profiles` are those of the candidates.
-static Result<void> priceAll(const std::string &model,
-                             const CompileOptions &options,
-                             const OptimizeOptions &how,
-                             std::vector<Candidate> &candidates,
-                             std::vector<StepProfile> &profiles) {
-  Pricer pricer(model, options, how);
-  auto add = [&](const Recipe &recipe) -> Result<void> {
-    auto priced = pricer.price(recipe);
-    if (!priced)
-      return Error{priced.error().code,
-                   "candidate " + recipe.text() + ": " + priced.error().message,
-                   priced.error().hint};
-    if (how.priced)
-      how.priced(priced->candidate);
-    candidates.push_back(std::move(priced->candidate));
-    profiles.push_back(std::move(priced->profile));
-    return {};
-  };
-  for (const Recipe &recipe : recipesOf(options, how))
-    if (auto added = add(recipe); !added)
-      return added;
-  if (how.recipes.empty() && (how.budgetBits > 0 || how.budgetBytes))
-    if (auto added = addBudgeted(candidates, options, how, add); !added)
-      return added;
-  judge(candidates, how);
-  return how.recipes.empty() ? addMixed(candidates, options, how, add)
-                             : Result<void>();
+static Result<void> priceAll(Pricer &pricer, const CompileOptions &options,
+                             const OptimizeOptions &how) {
+  if (auto done = pricer.measureSource(); !done)
+    return done;
+  if (auto done = pricer.add(recipesOf(options, how)); !done)
+    return done;
+  if (how.recipes.empty())
+    if (auto done = addBudgeted(pricer, options, how); !done)
+      return done;
+  pricer.judgeAll();
+  return how.recipes.empty() ? addMixed(pricer, options, how) : Result<void>();
 }
 
 Result<std::vector<Candidate>>
 adze::priceCandidates(const std::string &model, const CompileOptions &options,
                       const OptimizeOptions &how) {
-  std::vector<Candidate> candidates;
-  std::vector<StepProfile> profiles;
-  if (auto priced = priceAll(model, options, how, candidates, profiles);
-      !priced)
+  Pricer pricer(model, options, how);
+  if (auto priced = priceAll(pricer, options, how); !priced)
     return priced.error();
-  return candidates;
+  return std::move(pricer.candidates);
 }
 
 Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
@@ -342,12 +445,12 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
     return Error{ADZE_INVALID_ARGUMENT,
                  "the goal quality needs a text to measure it on",
                  "give one, or optimize for speed or size"};
-  OptimizeResult result;
-  std::vector<StepProfile> profiles;
-  if (auto priced = priceAll(model, options, how, result.candidates, profiles);
-      !priced)
+  Pricer pricer(model, options, how);
+  if (auto priced = priceAll(pricer, options, how); !priced)
     return priced.error();
-  auto best = choose(result.candidates, how);
+  OptimizeResult result;
+  result.candidates = std::move(pricer.candidates);
+  auto best = choose(result.candidates, how, pricer.source);
   if (!best && !how.force)
     return best.error();
   result.isForced = how.force && (!best || *best != 0);
@@ -359,21 +462,22 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
   build.proofText = how.text;
   build.proofContext = how.context;
   json::Object extra{{"candidates", candidatesJson(result.candidates)},
-                     {"profile", profileJson(profiles[result.chosen])},
                      {"forced", result.isForced}};
-  auto stats =
-      compileModel(winner.recipe.model.empty() ? model : winner.recipe.model,
-                   output, build, std::move(extra));
+  const Recipe &recipe = winner.recipe;
+  if (!recipe.model.empty())
+    extra["checkpoint"] = recipe.model;
+  auto stats = compileModel(recipe.model.empty() ? model : recipe.model, output,
+                            build, std::move(extra), model);
   if (!stats)
     return stats.error();
   result.compile = std::move(*stats);
   auto made = Model::open(output);
   if (!made)
     return made.error();
-  auto measured = timeModel(*made, options.threads, winner.weightBytes);
+  auto measured = timeSteps(&*made, options.threads);
   if (!measured)
-    return toError(measured.takeError());
-  result.measuredSecondsPerToken = measured->seconds;
-  result.measuredReadRate = measured->readRate;
+    return measured.error();
+  result.measuredSecondsPerToken = measured->front().seconds;
+  result.measuredReadRate = measured->front().readRate;
   return result;
 }

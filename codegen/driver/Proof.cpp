@@ -167,7 +167,9 @@ adze::checkPacking(ModuleOp module, const WeightEvaluator &weights) {
 
 //===-- kernels against the interpreter -----------------------------------===//
 
-int64_t adze::matrixElements(ModuleOp module) {
+/// Elements of all matrices that the artefact stores, each layer counted: what a
+/// token costs.
+static int64_t matrixElements(ModuleOp module) {
   int64_t elements = 0;
   for (auto weight : module.getOps<WeightOp>())
     if ((weight->hasAttr("adze.offset") || weight->hasAttr("adze.offsets")) &&

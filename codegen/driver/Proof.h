@@ -30,10 +30,6 @@ namespace adze {
 
 class ModelCompiler;
 
-/// Elements of all matrices of a module with offsets: what the artefact stores,
-/// each layer counted.
-int64_t matrixElements(mlir::ModuleOp module);
-
 /// The options that change what a model computes.
 llvm::json::Object recipeJson(const CompileOptions &options);
 

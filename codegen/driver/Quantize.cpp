@@ -18,9 +18,7 @@ static Error invalid(std::string message, std::string hint = "") {
 /// What comes after a calibration.
 static Result<double> predict(const std::string &model,
                               const QuantizeOptions &options) {
-  CompileOptions import = options;
-  import.weights.clear();
-  import.method.clear();
+  CompileOptions import = withoutCompression(options);
   import.progress = nullptr;
   import.rotate = false;
   ModelCompiler compiler(import);
@@ -50,11 +48,16 @@ Result<QuantizeStats> adze::quantizeToFile(const std::string &model,
     return invalid(("the method " + method + " needs Gram matrices").str(),
                    "use search or awq without them");
   std::string work = options.work.empty() ? output + ".work" : options.work;
+  CompileOptions compile = options;
+  compile.calibration = work;
+  // What compilation would refuse is better known before the calibration.
+  if (auto passes = ModelCompiler(compile).pipeline(); !passes)
+    return toError(passes.takeError());
   QuantizeStats stats;
   CalibrateOptions calibration = options;
   calibration.activations.clear(); // what linears read is not rounded
   if (options.store.empty())
-    calibration.store = options.store = work + "/weights";
+    calibration.store = compile.store = work + "/weights";
   if (options.estimate) {
     auto rest = predict(model, options);
     if (!rest)
@@ -69,8 +72,6 @@ Result<QuantizeStats> adze::quantizeToFile(const std::string &model,
   if (!seen)
     return seen.error();
   stats.calibration = std::move(*seen);
-  CompileOptions compile = options;
-  compile.calibration = work;
   auto made = compileToFile(model, output, compile);
   if (!made)
     return made.error();

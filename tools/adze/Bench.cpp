@@ -14,6 +14,7 @@
 #include "Console.h"
 #include "Measure.h"
 #include "ModelArguments.h"
+#include "StepTiming.h"
 #include "Subcommands.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
@@ -34,13 +35,6 @@ struct BenchArguments : ModelArguments {
   std::vector<uint32_t> batches = {1};
   bool givenPrompt = false, cached = false;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half]
-                           : (values[half - 1] + values[half]) / 2;
-}
 
 /// Sizes of the model that its figures are made of.
 struct Sizes {
@@ -64,9 +58,9 @@ Sizes sizesOf(const Model &model) {
     w.size = sizeof w;
     if (adze_model_weight(model.c(), i, &w))
       continue;
+    if (!isReadWhole(w))
+      continue;
     bool linear = std::strstr(w.format, "/panels") != nullptr;
-    if (w.rows > 1 && !linear)
-      continue; // an embedding: a step reads a row of it
     s.weightBytes += w.bytes;
     s.bf16Weights |= linear && !std::strncmp(w.format, "bf16", 4);
     s.integerWeights |= linear && std::strncmp(w.format, "bf16", 4) &&

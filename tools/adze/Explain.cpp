@@ -6,7 +6,6 @@
 #include "Console.h"
 #include "ModelArguments.h"
 #include "ModelCompiler.h"
-#include "StepProfile.h"
 #include "Subcommands.h"
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -18,7 +17,6 @@ namespace json = llvm::json;
 namespace {
 struct ExplainArguments : ModelArguments {
   int64_t layer = -1;
-  bool time = false;
 };
 
 std::string countText(double count) {
@@ -90,42 +88,6 @@ void print(const json::Object &o) {
   }
 }
 
-/// A line for each phase: what it is, its share, and how fast it reads.
-void printTimes(const StepProfile &p) {
-  std::printf("\na step of one token at %u positions, %u threads: %.3f ms, "
-              "%.1f GB/s of %.1f that the machine reads;\n"
-              "a prompt of %u: %.3f s. Weights stand in for the model's.\n\n"
-              "      ms     %%   GB/s  runs  phase\n",
-              p.context, p.threads, 1e3 * p.seconds,
-              double(p.bytesPerToken) / p.seconds / 1e9, p.readRate / 1e9,
-              p.context, p.prefillSeconds);
-  double sum = 0;
-  for (const PhaseTime &phase : p.phases)
-    sum += phase.seconds;
-  for (const PhaseTime &phase : p.phases) {
-    double bytes = double(phase.weightBytes) * double(phase.runs);
-    char rate[16] = "";
-    if (bytes > 0)
-      std::snprintf(rate, sizeof rate, "%.1f", bytes / phase.seconds / 1e9);
-    std::printf("%8.3f  %4.1f  %5s  %4lld  %s %s%s%s\n", 1e3 * phase.seconds,
-                100 * phase.seconds / sum, rate, (long long)phase.runs,
-                phase.op.c_str(), phase.source.c_str(),
-                phase.format.empty() ? "" : ", ", phase.format.c_str());
-  }
-}
-
-/// The times of a step, of weights that stand in for the model's.
-llvm::Expected<StepProfile> timeModel(const ExplainArguments &a) {
-  CompileOptions options = a.options;
-  options.target = "host";
-  ModelCompiler compiler(options);
-  if (llvm::Error error = compiler.load(a.model))
-    return std::move(error);
-  if (llvm::Error error = compiler.optimize())
-    return std::move(error);
-  return profileStep(compiler, a.options.threads);
-}
-
 int run(const ExplainArguments &a) {
   if (isArtefact(a.model))
     return fail(
@@ -138,21 +100,9 @@ int run(const ExplainArguments &a) {
   auto explained = explainModel(a.model, a.options, a.layer);
   if (!explained)
     return fail(toError(explained.takeError()));
-  std::optional<StepProfile> profile;
-  if (a.time) {
-    auto timed = timeModel(a);
-    if (!timed)
-      return fail(toError(timed.takeError()));
-    profile = std::move(*timed);
-  }
-  if (a.json) {
-    if (profile)
-      (*explained)["profile"] = profileJson(*profile);
+  if (a.json)
     return printJson(std::move(*explained));
-  }
   print(*explained);
-  if (profile)
-    printTimes(*profile);
   return ExitOk;
 }
 } // namespace
@@ -165,9 +115,6 @@ void adze::tools::addExplain(CLI::App &app, int &status) {
   command.add_option("--layer", a->layer, "this layer only")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 30).description(""))
       ->type_name("N");
-  command.add_flag("--time", a->time,
-                   "compile for this machine and say how long each\n"
-                   "phase of a step takes");
   a->addOutputTo(command);
   command.footer(R"(
 For each launch: the names in the checkpoint, the kernel, the bytes of weights,
@@ -177,7 +124,6 @@ Layers of one kind are shown once.
 examples
   adze explain model/
   adze explain model/ --layer 3
-  adze explain model/ --weights int4:g128 --time
   adze explain model/ --disable-pass adze-merge-qkv --json)");
   command.callback([a, &status] { status = run(*a); });
 }

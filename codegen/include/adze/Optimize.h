@@ -32,7 +32,8 @@ struct Recipe {
   /// again with zeros; empty: the model.
   std::string model;
 
-  /// "int4:g128 method=gptq prune=0.5:16x32 prune-method=wanda"; "as it is".
+  /// "int4:g128 method=gptq prune=0.5:16x32 prune-method=wanda model=other/";
+  /// "as it is".
   std::string text() const;
 };
 
@@ -43,8 +44,10 @@ Result<Recipe> parseRecipe(const std::string &text);
 struct Candidate {
   Recipe recipe;
   bool isSparse = false;
-  uint64_t weightBytes = 0;   ///< packed, in the artefact
-  double bitsPerWeight = 0;   ///< of those, over the numbers of the checkpoint
+  uint64_t weightBytes = 0; ///< packed, in the artefact
+  /// Of those, over the numbers of the checkpoint's matrices (one that is
+  /// stored twice, or taken out, changes the bits).
+  double bitsPerWeight = 0;
   uint64_t bytesPerToken = 0; ///< that a step of one token reads
   /// A step on this machine, at `context` positions, and a prompt of as many:
   /// its code over weights that stand in for its own.
@@ -71,8 +74,9 @@ struct OptimizeOptions {
   /// Most bytes of packed weights, and of bits for a number of them; 0: any.
   uint64_t budgetBytes = 0;
   double budgetBits = 0;
-  /// How much higher the perplexity may be than that of the model as it is:
-  /// 0.01 is one percent. Heeded where there is a text.
+  /// How much higher the perplexity may be than that of the model with its own
+  /// weights and nothing done to it: 0.01 is one percent. Heeded where there is
+  /// a text.
   double maxPerplexity = 0.03;
   /// A file to measure perplexity on; empty: quality is not looked at. Of it so
   /// many tokens are read, in windows of `context` (0: as QualityOptions).
@@ -82,8 +86,6 @@ struct OptimizeOptions {
   /// Takes the first of `recipes`, whatever it is worth. The artefact's proof
   /// says so.
   bool force = false;
-  /// Told of each candidate once it is priced.
-  std::function<void(const Candidate &)> priced;
 };
 
 struct OptimizeResult {
@@ -99,13 +101,16 @@ struct OptimizeResult {
 };
 
 /// Marks what is beaten, refused and within the limits, and says why. Times
-/// within 2 % and perplexities within 0.05 % count as equal.
-void judge(std::vector<Candidate> &candidates, const OptimizeOptions &options);
+/// within 2 % and perplexities within 0.05 % count as equal. `source` is the
+/// perplexity that the limit goes by.
+void judge(std::vector<Candidate> &candidates, const OptimizeOptions &options,
+           std::optional<double> source = {});
 
 /// The index of the best of judged candidates; where none is within the limits
 /// an error that says which is nearest.
 Result<size_t> choose(const std::vector<Candidate> &candidates,
-                      const OptimizeOptions &options);
+                      const OptimizeOptions &options,
+                      std::optional<double> source = {});
 
 /// Prices `how.recipes` (where there are none, the usual ones) and judges them;
 /// nothing is written.

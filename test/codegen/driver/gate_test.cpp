@@ -4,6 +4,7 @@
 
 #include "adze/Optimize.h"
 #include <gtest/gtest.h>
+#include <limits>
 
 using namespace adze;
 
@@ -28,10 +29,12 @@ std::vector<Candidate> usual() {
           candidate("int4:g32", 12.1, 28, 10.1)};
 }
 
+constexpr double kSource = 10; // the perplexity of the model as it is
+
 std::string chosen(std::vector<Candidate> candidates,
                    const OptimizeOptions &options) {
-  judge(candidates, options);
-  auto index = choose(candidates, options);
+  judge(candidates, options, kSource);
+  auto index = choose(candidates, options, kSource);
   return index ? candidates[*index].recipe.text() : index.error().message;
 }
 
@@ -41,6 +44,35 @@ TEST(Gate, SpeedTakesTheFastestWithinTheLimit) {
   EXPECT_EQ(chosen(usual(), options), "int4:g32");
   options.maxPerplexity = 0.005;
   EXPECT_EQ(chosen(usual(), options), "int8");
+}
+
+TEST(Gate, TheBestIsWithinTheNoiseOfTheFastest) {
+  // Each is within the noise of the one before; the last is not of the first.
+  std::vector<Candidate> all = {candidate("int8", 10.0, 30, 10.3),
+                                candidate("int4:g32", 10.15, 30, 10.2),
+                                candidate("int4:g64", 10.3, 30, 10.1)};
+  EXPECT_EQ(chosen(all, {}), "int4:g32");
+}
+
+TEST(Gate, WhatIsNoNumberIsNeverTaken) {
+  auto all = usual();
+  all[2].perplexity = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(chosen(all, {}), "int4:g32");
+  for (Candidate &c : all)
+    c.perplexity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(chosen(all, {}).substr(0, 36),
+            "no candidate is within the limits; t");
+}
+
+TEST(Gate, WhatIsBeyondTheLimitsRefusesNothing) {
+  std::vector<Candidate> all = {candidate("int8", 10, 50, 10.0),
+                                candidate("int4:g64", 12, 20, 10.2, true)};
+  OptimizeOptions options;
+  options.budgetBytes = 25'000'000;
+  EXPECT_EQ(chosen(all, options), "int4:g64");
+  options.budgetBytes = 0;
+  judge(all, options, kSource);
+  EXPECT_TRUE(all[1].isRefused);
 }
 
 TEST(Gate, SizeTakesTheSmallest) {
@@ -126,10 +158,11 @@ TEST(Recipe, IsReadAsItIsWritten) {
   }
   EXPECT_EQ(parseRecipe("weights=int8")->text(), "int8");
   EXPECT_EQ(parseRecipe("int8 int4").error().message,
-            "a recipe is weights=FORMAT with method=, prune= and prune-method= "
-            "where they are wanted, got \"int4\" in \"int8 int4\"");
+            "a recipe is weights=FORMAT, with method=, prune=, prune-method= "
+            "and model= where they are wanted, got \"int4\" in \"int8 int4\"");
   EXPECT_EQ(parseRecipe(" ").error().message, "a recipe is empty");
-  for (const char *wrong : {"int5", "int8 method=guess", "prune=7", "mixed:x"})
+  for (const char *wrong : {"int5", "int8 method=guess", "prune=7", "mixed:x",
+                            "prune=0.5 prune-method=guess"})
     EXPECT_FALSE(parseRecipe(wrong)) << wrong;
 }
 

@@ -16,16 +16,6 @@ namespace {
 constexpr unsigned kRounds = 3;
 constexpr uint32_t kPrompt = 8, kMostSteps = 48;
 constexpr double kRoundSeconds = 2;
-constexpr uint64_t kMostRead = uint64_t(1) << 30; // no cache holds as much
-
-double median(std::vector<double> values) {
-  if (values.empty())
-    return 0;
-  std::sort(values.begin(), values.end());
-  size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half]
-                           : (values[half - 1] + values[half]) / 2;
-}
 
 double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -133,8 +123,7 @@ Result<StepTimes> adze::tools::measureStep(const Model &model, size_t phases,
 
   Dot dot = times.variant.find("v4") != std::string::npos ? Dot::F32Avx512
                                                           : Dot::F32Avx2;
-  auto measure =
-      Measure::create(times.threads, std::min(bytes, kMostRead), dot);
+  auto measure = Measure::create(times.threads, bytes, dot);
   if (!measure)
     return measure.error();
   // Brings in what is not there yet, and says how many steps there is time for.
