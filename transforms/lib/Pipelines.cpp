@@ -119,6 +119,20 @@ static std::string structurePass(const PipelineOptions &options) {
                    {"table", options.table}});
 }
 
+std::vector<std::string> adze::formatPasses(const PipelineOptions &options) {
+  if (auto budget = mixedBudget(options.weights))
+    return {
+        passWith("adze-choose-formats", {{"budget", std::to_string(*budget)},
+                                         {"statistics", options.calibration},
+                                         {"table", options.table}})};
+  std::vector<std::string> texts;
+  if (StringRef(options.weights).contains('='))
+    texts.push_back("adze-split-layers{format=" + options.weights + "}");
+  if (!options.weights.empty())
+    texts.push_back("adze-convert-weights{format=" + options.weights + "}");
+  return texts;
+}
+
 bool adze::calibratedPasses(const PipelineOptions &options,
                             std::vector<std::string> &texts,
                             std::string &error) {
@@ -225,15 +239,8 @@ bool adze::buildPipeline(const PipelineOptions &options,
   if (prunesStructure || options.removeDead)
     pass(passWith("adze-remove-dead",
                   {{"store", options.store}, {"table", options.table}}));
-  if (auto budget = mixedBudget(options.weights)) {
-    pass(passWith("adze-choose-formats", {{"budget", std::to_string(*budget)},
-                                          {"statistics", options.calibration},
-                                          {"table", options.table}}));
-  } else if (!options.weights.empty()) {
-    if (StringRef(options.weights).contains('='))
-      pass("adze-split-layers{format=" + options.weights + "}");
-    pass("adze-convert-weights{format=" + options.weights + "}");
-  }
+  for (StringRef text : formatPasses(options))
+    pass(text);
   // A calibration may be for pruning only.
   if (!options.method.empty() ||
       (!options.calibration.empty() &&

@@ -73,6 +73,11 @@ llvm::ArrayRef<llvm::StringLiteral> extensionPoints();
 bool buildPipeline(const PipelineOptions &options,
                    std::vector<PipelineStep> &steps, std::string &error);
 
+/// The passes that decide the formats of weights (`weights`, by `calibration`
+/// where there is a budget of bits and it is given); none where `weights` is
+/// empty. What is there already, such as codes, they leave.
+std::vector<std::string> formatPasses(const PipelineOptions &options);
+
 /// The passes that scale and round by a calibration, which stand after
 /// adze-convert-weights. Fails with a message on an unknown method.
 bool calibratedPasses(const PipelineOptions &options,
