@@ -106,7 +106,6 @@ std::vector<KnownVariant> adze::knownVariants() {
   std::vector<KnownVariant> known;
   uint64_t have = hostNeedBits();
   for (const TargetVariant &variant : x86Variants())
-    known.push_back(
-        {variant.name.str(), variant.need & ~have, variant.experimental});
+    known.push_back({variant.name.str(), variant.need & ~have});
   return known;
 }

@@ -21,7 +21,6 @@ llvm::Expected<llvm::json::Object> inspectModel(const std::string &model,
 struct KnownVariant {
   std::string name;
   uint64_t missing; // feature bits of adze/abi.h that this machine lacks
-  bool experimental;
 };
 /// The variants of x86-64 there are, best first.
 std::vector<KnownVariant> knownVariants();

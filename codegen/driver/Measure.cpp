@@ -131,6 +131,32 @@ __attribute__((target("avx512f,avx512vnni"))) float dotVnni(long rounds) {
   return float(_mm512_reduce_add_epi32(sum[0]));
 }
 
+/// Tile registers of 16 lines: four sums, two of each operand, as many as there
+/// are. The model that runs has asked the system for them.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, start = 0, reserved[14] = {};
+  uint16_t lineBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t lines[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+#define ADZE_TILE_LOOP(NAME, FEATURE, DOT)                                     \
+  __attribute__((target("amx-tile," FEATURE))) float NAME(long rounds) {       \
+    TileShapes shapes;                                                         \
+    alignas(64) char ones[1024] = {};                                          \
+    _tile_loadconfig(&shapes);                                                 \
+    _tile_zero(0), _tile_zero(1), _tile_zero(2), _tile_zero(3);                \
+    _tile_loadd(4, ones, 64), _tile_loadd(5, ones, 64);                        \
+    _tile_loadd(6, ones, 64), _tile_loadd(7, ones, 64);                        \
+    for (long i = 0; i < rounds; ++i)                                          \
+      DOT(0, 4, 6), DOT(1, 4, 7), DOT(2, 5, 6), DOT(3, 5, 7);                  \
+    _tile_stored(0, ones, 64);                                                 \
+    _tile_release();                                                           \
+    return float(ones[0]);                                                     \
+  }
+ADZE_TILE_LOOP(dotTilesBF16, "amx-bf16", _tile_dpbf16ps)
+ADZE_TILE_LOOP(dotTilesI8, "amx-int8", _tile_dpbusd)
+#undef ADZE_TILE_LOOP
+
 /// What measures a dot: its loop and the operations of one round of it.
 struct DotLoop {
   float (*run)(long rounds);
@@ -148,6 +174,10 @@ DotLoop loopOf(Dot dot) {
     return {dotI8Avx2, kChains256 * 32 * 2};
   case Dot::I8Avx512:
     return {dotI8Avx512, kChains512 * 64 * 2};
+  case Dot::BF16Amx:
+    return {dotTilesBF16, 4 * 16 * 16 * 32 * 2};
+  case Dot::I8Amx:
+    return {dotTilesI8, 4 * 16 * 16 * 64 * 2};
   case Dot::I8Vnni:
     break;
   }

@@ -14,7 +14,16 @@ namespace adze {
 
 /// The instructions that the peak is measured with: for integers vpdpbusd, or
 /// where there is none the three that replace it.
-enum class Dot { F32Avx2, F32Avx512, BF16Avx512, I8Avx2, I8Avx512, I8Vnni };
+enum class Dot {
+  F32Avx2,
+  F32Avx512,
+  BF16Avx512,
+  BF16Amx,
+  I8Avx2,
+  I8Avx512,
+  I8Vnni,
+  I8Amx
+};
 
 /// The fastest read and the fastest dot of this many threads.
 class Measure {

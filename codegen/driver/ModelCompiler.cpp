@@ -225,6 +225,11 @@ llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   return llvm::Error::success();
 }
 
+static llvm::Expected<llvm::SmallVector<const TargetVariant *>>
+targetsOf(const CompileOptions &options) {
+  return resolveTargets(options.target.empty() ? "all" : options.target);
+}
+
 llvm::Expected<std::vector<PipelineStep>>
 ModelCompiler::pipelineSteps(StringRef table) {
   if (!pluginProblems.empty())
@@ -248,6 +253,12 @@ ModelCompiler::pipelineSteps(StringRef table) {
   pipeline.disabled = options.disable;
   pipeline.generic = options.generic;
   pipeline.inserted = inserted;
+  auto variants = targetsOf(options);
+  if (!variants)
+    return variants.takeError();
+  pipeline.masks = llvm::all_of(*variants, [](const TargetVariant *variant) {
+    return variant->kernel.hasExpand;
+  });
   std::vector<PipelineStep> steps;
   std::string problem;
   if (!buildPipeline(pipeline, steps, problem))
@@ -430,8 +441,7 @@ size_t ModelCompiler::addPlan(llvm::json::Object plan) {
 
 llvm::Error ModelCompiler::generate(EmitKind kind) {
   Stopwatch watch(numbers.codegenSeconds);
-  auto resolved =
-      resolveTargets(options.target.empty() ? "all" : options.target);
+  auto resolved = targetsOf(options);
   if (!resolved)
     return resolved.takeError();
   targets = *resolved;
@@ -524,8 +534,7 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
 }
 
 llvm::Expected<OwningOpRef<ModuleOp>> ModelCompiler::schedule() {
-  auto resolved =
-      resolveTargets(options.target.empty() ? "all" : options.target);
+  auto resolved = targetsOf(options);
   if (!resolved)
     return resolved.takeError();
   targets = *resolved;

@@ -22,22 +22,25 @@ void adze::loadKernelDialects(MLIRContext &context) {
 
 KernelDots adze::kernelDots(KernelOp kernel) {
   // What is multiplied: rows with a weight, queries with a cache.
+  KernelDots dots;
   StringRef operand;
   switch (kernel.getFamily()) {
   case KernelFamily::Linear:
     operand = "in";
+    dots.expands = bool(kernel.getParams().getAs<MaskedFormatAttr>("format"));
     break;
   case KernelFamily::Attention:
   case KernelFamily::AttentionMerge:
     operand = "kv";
     break;
   default:
-    return {};
+    return dots;
   }
   auto type = kernel.getParams().getAs<TypeAttr>(operand);
   if (!type)
-    return {};
-  KernelDots dots{type.getValue().isBF16(), type.getValue().isInteger(8)};
+    return dots;
+  dots.bf16 = type.getValue().isBF16();
+  dots.bytes = type.getValue().isInteger(8);
   dots.tiles =
       kernel.getFamily() == KernelFamily::Linear && (dots.bf16 || dots.bytes);
   return dots;
@@ -81,6 +84,7 @@ FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
   target.hasBF16Dot &= dots.bf16;
   target.hasByteDot &= dots.bytes;
   target.hasAmx &= dots.tiles;
+  target.hasExpand &= dots.expands;
   switch (kernel.getFamily()) {
   case KernelFamily::Linear:
     return buildLinear(builder, kernel, target);

@@ -4,6 +4,7 @@
 // everything to the LLVM dialect in one conversion.
 
 #include "adze/Codegen/KernelLowering.h"
+#include "ExpandTable.h"
 #include "adze/Codegen/MathExpansion.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -42,6 +43,8 @@ void adze::loadLoweringDialects(MLIRContext &context) {
 
 static LogicalResult lowerKernelOps(ModuleOp module,
                                     const TargetVariant &variant) {
+  if (!variant.kernel.hasExpand)
+    addExpandTable(module);
   RewritePatternSet patterns(module.getContext());
   populateCommonKernelPatterns(patterns);
   if (variant.isAArch64())

@@ -17,22 +17,28 @@ using namespace llvm;
 using namespace adze;
 
 static constexpr uint64_t kV4 = ADZE_X86_AVX2 | ADZE_X86_AVX512;
+// Ice Lake's. bf16 dots came to all but one line of CPUs (Cooper Lake) later.
+static constexpr uint64_t kNewV4 = kV4 | ADZE_X86_VNNI512 | ADZE_X86_VBMI2;
 
 static const TargetVariant kX86Variants[] = {
     {"x86-64-v4+vnni+bf16+amx",
      "x86_64-unknown-linux-gnu",
      "x86-64-v4",
-     "+avx512vnni,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16",
-     kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512 | ADZE_X86_AMX,
-     {16, 32, true, true, /*hasAmx=*/true},
-     /*vscale=*/0,
-     /*experimental=*/true},
+     "+avx512vnni,+avx512vbmi2,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16",
+     kNewV4 | ADZE_X86_BF16_512 | ADZE_X86_AMX,
+     {16, 32, true, true, true, /*hasAmx=*/true}},
     {"x86-64-v4+vnni+bf16",
      "x86_64-unknown-linux-gnu",
      "x86-64-v4",
-     "+avx512vnni,+avx512bf16",
-     kV4 | ADZE_X86_VNNI512 | ADZE_X86_BF16_512,
-     {16, 32, true, true}},
+     "+avx512vnni,+avx512vbmi2,+avx512bf16",
+     kNewV4 | ADZE_X86_BF16_512,
+     {16, 32, true, true, true}},
+    {"x86-64-v4+vnni+vbmi2",
+     "x86_64-unknown-linux-gnu",
+     "x86-64-v4",
+     "+avx512vnni,+avx512vbmi2",
+     kNewV4,
+     {16, 32, false, true, true}},
     {"x86-64-v4+vnni",
      "x86_64-unknown-linux-gnu",
      "x86-64-v4",
@@ -70,6 +76,8 @@ bool TargetVariant::sharesCode(const TargetVariant &weaker,
                           : ADZE_X86_VNNI512 | ADZE_X86_AVX_VNNI;
   if (dots.tiles && !isAArch64())
     counts |= ADZE_X86_AMX;
+  if (dots.expands && !isAArch64())
+    counts |= ADZE_X86_VBMI2;
   return weaker.triple == triple && weaker.cpu == cpu &&
          weaker.vscale == vscale && weaker.kernel.lanes == kernel.lanes &&
          weaker.kernel.registers == kernel.registers &&
@@ -160,17 +168,20 @@ static Expected<uint64_t> parseTarget(StringRef item) {
     StringRef full = StringSwitch<StringRef>(feature.trim())
                          .Case("vnni", "avx512vnni")
                          .Case("bf16", "avx512bf16")
+                         .Case("vbmi2", "avx512vbmi2")
                          .Default(feature.trim());
     if (full == "amx") {
       for_each(ArrayRef<StringRef>{"amx-tile", "amx-int8", "amx-bf16"}, enable);
       continue;
     }
+    if (full == "avx512bf16") // as the variants have it
+      enable("avx512vbmi2");
     if (!is_contained({"avx512vnni", "avx512bf16", "avxvnni", "avx512vbmi2",
                        "amx-tile", "amx-bf16", "amx-int8"},
                       full))
       return targetError("unknown feature '" + feature + "' in target '" +
                          item +
-                         "' (known: vnni, bf16, avxvnni, avx512vbmi2, amx, "
+                         "' (known: vnni, vbmi2, bf16, avxvnni, amx, "
                          "amx-tile, amx-bf16, amx-int8)");
     enable(full);
   }
@@ -184,13 +195,13 @@ static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
   item.split(parts, '+');
   bool named = any_of(parts, [](StringRef p) { return p.trim() == "amx"; });
   auto best = find_if(family, [&](const TargetVariant &variant) {
-    return (variant.need & ~have) == 0 && (named || !variant.experimental);
+    return (variant.need & ~have) == 0;
   });
   if (best == family.end())
     return targetError("target '" + item +
                        "' has no AVX2 with FMA and F16C, which the least "
                        "variant (x86-64-v3) needs");
-  if (named && !best->experimental)
+  if (named && !best->kernel.hasAmx)
     return targetError("target '" + item +
                        "' names amx, but lacks what its variant "
                        "(x86-64-v4+vnni+bf16+amx) needs beside");
@@ -206,8 +217,7 @@ adze::resolveTargets(StringRef spec) {
   bool isArm = false, isX86 = false;
   auto chooseAll = [&](ArrayRef<TargetVariant> family) {
     for (const TargetVariant &variant : family)
-      if (!variant.experimental)
-        chosen.insert(&variant);
+      chosen.insert(&variant);
   };
   for (StringRef item : items) {
     item = item.trim();

@@ -62,10 +62,6 @@ static uint64_t refused(const uint64_t need[2]) {
   return (need[0] & ADZE_X86_AMX) && !amx_permitted() ? ADZE_X86_AMX : 0;
 }
 
-bool adze_cpu_only_by_name(const uint64_t need[2]) {
-  return need[0] & ADZE_X86_AMX;
-}
-
 static const struct {
   uint64_t bit;
   const char *name;
@@ -108,11 +104,6 @@ static void cpu_features(uint64_t have[2]) {
 static uint64_t refused(const uint64_t need[2]) {
   (void)need;
   return 0;
-}
-
-bool adze_cpu_only_by_name(const uint64_t need[2]) {
-  (void)need;
-  return false;
 }
 
 static const struct {

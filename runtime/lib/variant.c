@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Which variant of an artefact runs here: the first whose needs this CPU
- * meets and that is not left to be named, or the one that is forced by name. */
+ * meets, or the one that is forced by name. */
 #include <stdio.h>
 
 #include "cpu.h"
@@ -46,8 +46,7 @@ adze_status adze_model_choose_variant(adze_model *m, const char *forced) {
   for (uint64_t i = 0; i < count; ++i) {
     const char *name =
         adze_desc_string(&m->desc, adze_desc_variant(&m->desc, i)->name);
-    if (forced ? strcmp(forced, name) != 0
-               : adze_cpu_only_by_name(adze_desc_variant(&m->desc, i)->need))
+    if (forced && strcmp(forced, name) != 0)
       continue;
     uint64_t missing[2];
     adze_variant_missing(m, i, missing);
@@ -65,18 +64,6 @@ adze_status adze_model_choose_variant(adze_model *m, const char *forced) {
     return adze_fail(ADZE_NOT_FOUND, "set ADZE_ISA to one of them, or unset it",
                      "%s: no variant is called '%s'; it has: %s", m->name,
                      forced, names);
-  uint64_t missing[2];
-  adze_variant_missing(m, count - 1, missing);
-  if (!(missing[0] | missing[1]))
-    return adze_fail(
-        ADZE_CPU_UNSUPPORTED,
-        "set ADZE_ISA to its name, or compile the model with "
-        "--target=host on this machine",
-        "%s: variant %s is experimental and runs only where it is "
-        "named",
-        m->name,
-        adze_desc_string(&m->desc,
-                         adze_desc_variant(&m->desc, count - 1)->name));
   /* None fits: what the least demanding one, the last, is short of. */
   return lacks(m, count - 1,
                "compile the model with --target=host on this machine");

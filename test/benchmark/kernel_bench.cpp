@@ -221,41 +221,76 @@ struct Bench {
            before, after, 100 * rate / std::max(before, after));
   }
 
-  /// A weight of which `zeros` percent of the blocks are zero, stored without
-  /// them and dense, run in turns; rows are codes where the format has any.
-  void blocks(const char *format, int64_t zeros, int64_t m, int64_t n,
-              int64_t k) {
+  /// How a weight is pruned: blocks, or elements by chance, of which `percent`
+  /// are zero; or 2 of 4.
+  enum class Zeros { Blocks, Elements, TwoOfFour };
+
+  /// Sets such elements of a weight to zero and says how it is stored.
+  FormatAttrInterface prune(Matrix &weight, FormatAttrInterface element,
+                            Zeros zeros, int64_t percent) {
+    int64_t n = weight.rows, k = weight.cols;
+    auto *values = weight.memory.as<float>();
+    std::mt19937 random(3);
+    std::uniform_int_distribution<int64_t> uniform(0, 99);
+    auto format = [](mlir::Attribute made) {
+      return llvm::cast<FormatAttrInterface>(made);
+    };
+    if (zeros == Zeros::Blocks) {
+      int64_t keep = 1;
+      for (int64_t first = 0; first < n; first += 16) {
+        int64_t kept = 0;
+        for (int64_t block = 0; block < k; block += 32) {
+          if (uniform(random) >= percent) {
+            ++kept;
+            continue;
+          }
+          for (int64_t r = first; r < first + 16; ++r)
+            std::fill_n(values + r * k + block, 32, 0.0f);
+        }
+        keep = std::max(keep, kept);
+      }
+      return format(BlocksFormatAttr::get(&lab.context, element, keep));
+    }
+    bool even = zeros == Zeros::TwoOfFour;
+    for (int64_t i = 0; i < n * k; ++i)
+      if (even ? (i + i / k) % 4 < 2 : uniform(random) < percent)
+        values[i] = 0;
+    auto codes = llvm::cast<IntFormatAttr>(mlir::Attribute(element));
+    auto any = MaskedFormatAttr::get(&lab.context, codes, 0, even);
+    int64_t keep = 0, bytes = element.getRowBytes(k);
+    std::vector<uint8_t> rows(16 * bytes);
+    std::vector<const uint8_t *> pointers;
+    for (int64_t r = 0; r < 16; ++r)
+      pointers.push_back(rows.data() + r * bytes);
+    for (int64_t first = 0; first < n; first += 16) {
+      for (int64_t r = 0; r < 16; ++r)
+        element.encodeRow({values + (first + r) * k, size_t(k)},
+                          {rows.data() + r * bytes, size_t(bytes)});
+      keep = std::max(keep, any.findNeed(pointers, k));
+    }
+    return format(MaskedFormatAttr::get(&lab.context, codes, keep, even));
+  }
+
+  /// A pruned weight, stored without its zeros and dense, run in turns; rows
+  /// are codes where the format has any.
+  void sparse(const char *format, Zeros zeros, int64_t percent, int64_t m,
+              int64_t n, int64_t k) {
     auto element = llvm::cast<FormatAttrInterface>(
         mlir::parseAttribute(format, &lab.context));
     bool isCodes =
         llvm::isa<IntegerFormatAttrInterface>(mlir::Attribute(element));
     Stored in = variant.kernel.hasBF16Dot ? Stored::BF16 : Stored::F32;
     char name[128];
-    snprintf(name, sizeof name, "%s linear %s+blocks %ld%% M=%ld N=%ld K=%ld",
-             variant.name.data(), element.getFormatName().c_str(), zeros, m, n,
-             k);
+    const char *kinds[] = {"blocks", "mask", "2:4"};
+    snprintf(name, sizeof name, "%s linear %s+%s %ld%% M=%ld N=%ld K=%ld",
+             variant.name.data(), element.getFormatName().c_str(),
+             kinds[int(zeros)], percent, m, n, k);
     if (skip(name))
       return;
     Matrix weight(n, k, Stored::F32);
-    std::mt19937 random(3);
+    std::mt19937 random(2);
     weight.fill(random);
-    std::uniform_int_distribution<int64_t> uniform(0, 99);
-    int64_t keep = 0;
-    for (int64_t first = 0; first < n; first += 16) {
-      int64_t kept = 0;
-      for (int64_t block = 0; block < k; block += 32) {
-        if (uniform(random) >= zeros) {
-          ++kept;
-          continue;
-        }
-        for (int64_t r = first; r < first + 16; ++r)
-          std::fill_n(weight.memory.as<float>() + r * k + block, 32, 0.0f);
-      }
-      keep = std::max(keep, kept);
-    }
-    auto sparse =
-        llvm::cast<FormatAttrInterface>(mlir::Attribute(BlocksFormatAttr::get(
-            &lab.context, element, std::max<int64_t>(1, keep))));
+    FormatAttrInterface sparse = prune(weight, element, zeros, percent);
     double seconds[2];
     std::function<void()> run[2];
     std::vector<std::unique_ptr<CompiledKernel>> kernels;
@@ -297,7 +332,7 @@ struct Bench {
         double found = best(run[which], 0.2);
         seconds[which] = turn ? std::min(seconds[which], found) : found;
       }
-    printf("%-62s dense %9.1f us, blocks %9.1f us: %.2f x (%.1f GB/s dense)\n",
+    printf("%-62s dense %9.1f us, sparse %9.1f us: %.2f x (%.1f GB/s dense)\n",
            name, seconds[0] / layers * 1e6, seconds[1] / layers * 1e6,
            seconds[0] / seconds[1], layers * denseBytes / seconds[0] / 1e9);
   }
@@ -374,11 +409,18 @@ int main(int argc, char **argv) {
     for (const char *format : {"#adze.int<8, scale = f32>",
                                "#adze.int<4, group = 128, scale = bf16>",
                                "#adze.float<bf16>", "#adze.float<f32>"})
-      for (int64_t zeros : {0, 30, 50, 70}) {
+      for (int64_t percent : {0, 30, 50, 70}) {
         for (int64_t m : {1, 2, 4, 8})
-          bench.blocks(format, zeros, m, 5632, 2048);
-        bench.blocks(format, zeros, 512, 2048, 2048);
-        bench.blocks(format, zeros, 512, 2048, 5632);
+          bench.sparse(format, Bench::Zeros::Blocks, percent, m, 5632, 2048);
+        bench.sparse(format, Bench::Zeros::Blocks, percent, 512, 2048, 2048);
+        bench.sparse(format, Bench::Zeros::Blocks, percent, 512, 2048, 5632);
+      }
+    for (const char *format : {"#adze.int<8, scale = f32>",
+                               "#adze.int<4, group = 128, scale = bf16>"})
+      for (int64_t m : {1, 2, 4, 8, 16, 512}) {
+        bench.sparse(format, Bench::Zeros::TwoOfFour, 50, m, 5632, 2048);
+        for (int64_t percent : {30, 50, 70, 90})
+          bench.sparse(format, Bench::Zeros::Elements, percent, m, 5632, 2048);
       }
     for (Stored type : {Stored::BF16, Stored::F32, Stored::F16}) {
       bench.linear(type, 512, 2048, 2048);

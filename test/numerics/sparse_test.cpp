@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Whole models whose weights have zeros in blocks: the model that ships, with
-// blocks taken out, in each kind of format, on every variant that runs here.
+// Whole models whose weights have zeros, in blocks or not: the model that
+// ships, with blocks or elements taken out, in each kind of format, on every
+// variant that runs here.
 //
 // Kernels that leave blocks of zeros out add the same numbers in the same order
 // as those that multiply them: compared bit by bit with the model compiled
@@ -167,6 +168,47 @@ TEST_P(SparseModels, AgreeWithTheInterpreter) {
   SessionHandle session = makeSession(opened.get(), 2);
   EXPECT_LT(distance(evaluate(session.get(), tokens), *expected),
             GetParam().nearInterpreter);
+}
+
+/// Zeros that are not in blocks, left out of what linears read on any variant.
+TEST(MaskedModels, EqualDenseOnes) {
+  struct {
+    const char *weights, *activations, *prune;
+  } settings[] = {{"int8", "int8:g128", "2:4"},
+                  {"int8", "f32", "0.5"},
+                  {"int4:g32", "int8:g128", "0.6"},
+                  {"int4:g128", "int8:g128", "2:8"}};
+  const std::string bard =
+      (fs::path(ADZE_SOURCE_DIR) / "examples/models/bard").string();
+  for (const auto &setting : settings) {
+    SCOPED_TRACE(testing::Message()
+                 << setting.weights << " x " << setting.activations
+                 << " pruned " << setting.prune);
+    CompileOptions options;
+    options.weights = setting.weights;
+    options.activations = setting.activations;
+    options.prune = setting.prune;
+    options.kv = "f32";
+    CompileOptions without = options;
+    without.disable = {"adze-choose-sparse"};
+    options.insert = {"before-codegen:adze-choose-sparse"};
+    CompiledModel masked(bard, options), dense(bard, without);
+    ASSERT_EQ(masked.error(), "");
+    ASSERT_EQ(dense.error(), "");
+    EXPECT_LT(fs::file_size(masked.path()), fs::file_size(dense.path()));
+    std::vector<int32_t> tokens = someTokens();
+    for (const std::string &variant : masked.variants()) {
+      SCOPED_TRACE(variant);
+      ModelHandle opened = openModel(masked.path(), variant),
+                  other = openModel(dense.path(), variant);
+      ASSERT_TRUE(opened && other);
+      SessionHandle of = makeSession(other.get(), 1);
+      SessionHandle session = makeSession(opened.get(), 2);
+      std::vector<float> logits = evaluate(session.get(), tokens);
+      EXPECT_EQ(logits, evaluate(of.get(), tokens));
+      EXPECT_EQ(stepByStep(session.get(), tokens), logits);
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -95,6 +95,11 @@ Dot dotOf(const Model &model, const Sizes &sizes) {
   auto variant = model.info("variant");
   std::string name = variant ? *variant : "";
   bool avx512 = name.find("v4") != std::string::npos;
+  bool amx = name.find("amx") != std::string::npos;
+  if (amx && sizes.integerWeights)
+    return Dot::I8Amx;
+  if (amx && sizes.bf16Weights)
+    return Dot::BF16Amx;
   if (sizes.integerWeights)
     return !avx512                                  ? Dot::I8Avx2
            : name.find("vnni") != std::string::npos ? Dot::I8Vnni

@@ -38,13 +38,6 @@ json::Array featureNames(uint64_t bits) {
   return list;
 }
 
-bool isExperimental(const std::string &name) {
-  for (const KnownVariant &known : knownVariants())
-    if (known.name == name)
-      return known.experimental;
-  return false;
-}
-
 void addVariant(json::Object &object, const std::string &name,
                 uint64_t missing) {
   if (!object.get("variants"))
@@ -52,8 +45,7 @@ void addVariant(json::Object &object, const std::string &name,
   object.getArray("variants")
       ->push_back(json::Object{{"name", name},
                                {"runs_here", missing == 0},
-                               {"missing", featureNames(missing)},
-                               {"experimental", isExperimental(name)}});
+                               {"missing", featureNames(missing)}});
 }
 
 Result<json::Object> inspectArtefact(const std::string &path) {
@@ -117,7 +109,7 @@ Result<json::Object> inspectSource(const InspectArguments &a) {
     return toError(object.takeError());
   for (const KnownVariant &known : knownVariants()) {
     addVariant(*object, known.name, known.missing);
-    if (!object->get("variant") && !known.missing && !known.experimental)
+    if (!object->get("variant") && !known.missing)
       (*object)["variant"] = known.name;
   }
   (*object)["kind"] = "model";
@@ -327,14 +319,11 @@ void print(const std::string &path, const json::Object &o, bool zeros) {
     for (const json::Value &name : *variant.getArray("missing"))
       missing +=
           (missing.empty() ? ": lacks " : ", ") + name.getAsString()->str();
-    std::printf("  %-24s %s%s%s\n", variant.getString("name")->str().c_str(),
+    std::printf("  %-24s %s%s\n", variant.getString("name")->str().c_str(),
                 variant.getString("name") == chosen ? "this machine takes it"
                 : missing.empty()                   ? "could run here"
                                                     : "cannot run here",
-                missing.c_str(),
-                *variant.getBoolean("experimental")
-                    ? " (experimental: only where it is named)"
-                    : "");
+                missing.c_str());
   }
 }
 

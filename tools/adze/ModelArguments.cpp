@@ -145,8 +145,8 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
   command
       .add_option("--target", options.target,
                   "all, host, levels (x86-64-v3,\n"
-                  "x86-64-v4+vnni+bf16; +amx is experimental)\n"
-                  "and CPU names, with commas between them")
+                  "x86-64-v4+vnni+bf16+amx) and CPU names, with\n"
+                  "commas between them")
       ->type_name("LIST")
       ->group(group);
   command

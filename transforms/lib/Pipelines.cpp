@@ -269,7 +269,8 @@ bool adze::buildPipeline(const PipelineOptions &options,
   pass(("adze-quantize-activations{format=" + activations + "}").str(), "",
        activationGroup(activations).has_value());
   steps.push_back({"adze-pack-weights", ""});
-  pass("adze-choose-sparse");
+  pass(options.masks ? "adze-choose-sparse"
+                     : "adze-choose-sparse{masks=false}");
   pass("adze-eliminate-dead-weights");
   point("before-codegen");
   steps.push_back({"adze-assign-weight-offsets", ""});

@@ -5,6 +5,7 @@
 // of 16 lanes is cut into registers; LLVM puts the pieces together again, or
 // rather never apart.
 
+#include "../ExpandTable.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "adze/abi.h"
@@ -165,9 +166,27 @@ private:
   const TargetVariant &variant;
 };
 
+/// TBL of one register.
+struct LowerExpandLoad : OpRewritePattern<kernel::ExpandLoadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(kernel::ExpandLoadOp op,
+                                PatternRewriter &b) const override {
+    b.replaceOp(op, expandByTable(b, op, [&](Value bytes, Value places) {
+                  return LLVM::CallIntrinsicOp::create(
+                             b, op.getLoc(), bytes.getType(),
+                             b.getStringAttr("llvm.aarch64.neon.tbl1.v16i8"),
+                             ValueRange{bytes, places})
+                      .getResult(0);
+                }));
+    return success();
+  }
+};
+
 } // namespace
 
 void adze::populateAArch64KernelPatterns(RewritePatternSet &patterns,
                                          const TargetVariant &variant) {
   patterns.add<LowerDot, LowerDotCodes>(patterns.getContext(), variant);
+  patterns.add<LowerExpandLoad>(patterns.getContext());
 }

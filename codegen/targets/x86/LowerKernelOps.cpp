@@ -4,6 +4,7 @@
 // VNNI or multiplies of 16 bits; the rest is common to all targets
 // (CommonLowering.cpp).
 
+#include "../ExpandTable.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -185,11 +186,50 @@ struct LowerFlushingFromF32 : OpRewritePattern<kernel::FromF32Op> {
   }
 };
 
+/// vpexpandb from a register: LLVM would make it read memory, which takes three
+/// times as long on some CPUs, so it must not see the load. Or pshufb.
+struct LowerExpandLoad : OpRewritePattern<kernel::ExpandLoadOp> {
+  LowerExpandLoad(MLIRContext *context, bool hasExpand)
+      : OpRewritePattern(context), hasExpand(hasExpand) {}
+
+  LogicalResult matchAndRewrite(kernel::ExpandLoadOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    if (!hasExpand) {
+      b.replaceOp(op, expandByTable(b, op, [&](Value bytes, Value places) {
+                    return callIntrinsic(b, loc, bytes.getType(),
+                                         "llvm.x86.ssse3.pshuf.b.128",
+                                         {bytes, places});
+                  }));
+      return success();
+    }
+    Type bytes = op.getType();
+    Value loaded = LLVM::LoadOp::create(b, loc, bytes, op.getFrom(), 1);
+    Value data = LLVM::InlineAsmOp::create(
+                     b, loc, bytes, loaded, /*asm_string=*/"",
+                     /*constraints=*/"=v,0", /*has_side_effects=*/false,
+                     /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                     /*asm_dialect=*/LLVM::AsmDialectAttr(),
+                     /*operand_attrs=*/ArrayAttr())
+                     .getResult(0);
+    auto bits = VectorType::get({64}, b.getI1Type());
+    Value mask = LLVM::BitcastOp::create(b, loc, bits, op.getMask());
+    b.replaceOp(op, callIntrinsic(b, loc, bytes,
+                                  "llvm.x86.avx512.mask.expand.v64i8",
+                                  {data, integer(b, loc, bytes, 0), mask}));
+    return success();
+  }
+
+  bool hasExpand;
+};
+
 } // namespace
 
 void adze::populateX86KernelPatterns(RewritePatternSet &patterns,
                                      const TargetVariant &variant) {
   patterns.add<LowerDot>(patterns.getContext(), variant.kernel.hasBF16Dot);
+  patterns.add<LowerExpandLoad>(patterns.getContext(),
+                                variant.kernel.hasExpand);
   patterns.add<LowerDotCodes, LowerDotWords>(patterns.getContext(),
                                              variant.kernel);
   if (variant.kernel.hasBF16Dot)

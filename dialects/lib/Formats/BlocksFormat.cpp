@@ -15,6 +15,8 @@ using namespace adze::detail;
 FormatAttrInterface adze::elementFormat(FormatAttrInterface format) {
   if (auto blocks = dyn_cast_or_null<BlocksFormatAttr>(Attribute(format)))
     return blocks.getElement();
+  if (auto masked = dyn_cast_or_null<MaskedFormatAttr>(Attribute(format)))
+    return cast<FormatAttrInterface>(Attribute(masked.getElement()));
   return format;
 }
 

@@ -445,17 +445,27 @@ Error evaluateRowBlock(BoundWeight &bound, int64_t first, uint8_t *out) {
 }
 
 /// A type that was chosen for other tensors may keep too little.
-Error checkKeep(BoundWeight &bound, BlocksFormatAttr format,
-                ArrayRef<const uint8_t *> rows, int64_t first) {
-  int64_t cols = bound.type().getCols();
-  int64_t found = format.findBlocks(rows, cols).size();
-  if (found <= format.getKeep())
+Error checkKeep(BoundWeight &bound, ArrayRef<const uint8_t *> rows,
+                int64_t first) {
+  FormatAttrInterface format = bound.type().getFormat();
+  int64_t cols = bound.type().getCols(), found = 0, keep = 0;
+  StringRef what;
+  if (auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format))) {
+    found = blocks.findBlocks(rows, cols).size(), keep = blocks.getKeep();
+    what = "blocks that are not zero";
+  } else if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
+    found = masked.findNeed(rows, cols), keep = masked.getKeep();
+    what = masked.getEven()
+               ? "bytes of codes that are not zero in eight columns"
+               : "bytes of codes that are not zero and masks";
+  }
+  if (found <= keep)
     return Error::success();
   return llvm::createStringError(
       bound.name() + ": rows " + Twine(first) + " to " +
-      Twine(first + kPanelRows - 1) + " have " + Twine(found) +
-      " blocks that are not zero, and " + format.getFormatName() + " keeps " +
-      Twine(format.getKeep()) + "; run adze-choose-sparse on these tensors");
+      Twine(first + kPanelRows - 1) + " have " + Twine(found) + " " + what +
+      ", and " + format.getFormatName() + " keeps " + Twine(keep) +
+      "; run adze-choose-sparse on these tensors");
 }
 
 Error evaluatePanel(BoundWeight &bound, int64_t first,
@@ -484,9 +494,8 @@ Error evaluatePanel(BoundWeight &bound, int64_t first,
       return error;
     rows[r] = row;
   }
-  if (auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format)))
-    if (Error error = checkKeep(bound, blocks, rows, first))
-      return error;
+  if (Error error = checkKeep(bound, rows, first))
+    return error;
   format.packPanel(rows, type.getCols(),
                    {out, size_t(format.getPanelBytes(type.getCols()))});
   return Error::success();

@@ -214,6 +214,7 @@ std::vector<const TargetVariant *> test::runnableVariants() {
   return variantsWith(hostNeedBits());
 }
 
-std::vector<const TargetVariant *> test::emulatedVariants() {
-  return variantsWith(hostNeedBits() | ADZE_X86_AMX | ADZE_X86_BF16_512);
+std::vector<const TargetVariant *> test::emulatedVariants(bool expands) {
+  uint64_t have = hostNeedBits() | ADZE_X86_AMX | ADZE_X86_BF16_512;
+  return variantsWith(expands ? have : have | ADZE_X86_VBMI2);
 }

@@ -122,11 +122,12 @@ class FormatEmitTest : public testing::TestWithParam<const TargetVariant *> {};
 std::vector<uint8_t> randomRow(IntegerFormatAttrInterface format, int64_t cols,
                                std::mt19937 &random) {
   std::vector<uint8_t> row(format.getRowBytes(cols));
-  if (isa<IntFormatAttr>(Attribute(format))) {
+  bool isMasked = isa<MaskedFormatAttr>(Attribute(format));
+  if (isMasked || isa<IntFormatAttr>(Attribute(format))) {
     std::vector<float> values(cols);
     std::normal_distribution<float> normal;
     for (float &v : values)
-      v = normal(random);
+      v = isMasked && random() % 2 ? 0 : normal(random);
     format.encodeRow(values, row);
     return row;
   }
@@ -136,15 +137,13 @@ std::vector<uint8_t> randomRow(IntegerFormatAttrInterface format, int64_t cols,
   return row;
 }
 
-void expectReads(KernelLab &lab, StringRef name, int64_t cols,
-                 const TargetVariant &variant) {
-  SCOPED_TRACE((name + " columns " + Twine(cols)).str());
-  auto parsed = parseFormatName(name, &lab.context);
-  ASSERT_TRUE(bool(parsed)) << llvm::toString(parsed.takeError());
-  auto format = cast<IntegerFormatAttrInterface>(Attribute(*parsed));
+void expectReads(KernelLab &lab, IntegerFormatAttrInterface format,
+                 int64_t cols, const TargetVariant &variant) {
+  SCOPED_TRACE((format.getFormatName() + " columns " + Twine(cols)).str());
   Reader reader(lab, format, cols, variant);
   ASSERT_TRUE(reader.read && reader.element[1]);
-  EXPECT_EQ(reader.rowsAreRead, isa<IntFormatAttr>(Attribute(format)));
+  EXPECT_EQ(reader.rowsAreRead,
+            isa<IntFormatAttr>(Attribute(elementFormat(format))));
 
   std::mt19937 random(11);
   int64_t rowBytes = format.getRowBytes(cols),
@@ -184,6 +183,30 @@ void expectReads(KernelLab &lab, StringRef name, int64_t cols,
       ASSERT_EQ(element, expected) << "row " << r << " k " << k;
     }
   }
+}
+
+void expectReads(KernelLab &lab, StringRef name, int64_t cols,
+                 const TargetVariant &variant) {
+  auto parsed = parseFormatName(name, &lab.context);
+  ASSERT_TRUE(bool(parsed)) << llvm::toString(parsed.takeError());
+  expectReads(lab, cast<IntegerFormatAttrInterface>(Attribute(*parsed)), cols,
+              variant);
+}
+
+TEST_P(FormatEmitTest, Masked) {
+  KernelLab lab;
+  for (const char *name : {"int8", "int8:g32:f16", "int4:g0:f32", "int4:g128"})
+    for (int64_t cols : {1, 7, 8, 37, 264})
+      for (bool even : {true, false}) {
+        auto element = cast<IntFormatAttr>(
+            Attribute(llvm::cantFail(parseFormatName(name, &lab.context))));
+        int64_t all = MaskedFormatAttr::getCodeBytes(element, 64, 64);
+        if (!even)
+          all = (MaskedFormatAttr::kMaskBytes + all) * ((cols + 7) / 8);
+        auto format = MaskedFormatAttr::get(&lab.context, element, all, even);
+        expectReads(lab, cast<IntegerFormatAttrInterface>(Attribute(format)),
+                    cols, *GetParam());
+      }
 }
 
 TEST_P(FormatEmitTest, Integers) {
@@ -293,6 +316,7 @@ TEST_P(FormatEmitTest, Blocks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, FormatEmitTest,
-                         testing::ValuesIn(emulatedVariants()), variantName);
+                         testing::ValuesIn(emulatedVariants(/*expands=*/true)),
+                         variantName);
 
 } // namespace

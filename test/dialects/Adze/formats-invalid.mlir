@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What #adze.int, #adze.fp8, #adze.gguf and #adze.blocks refuse.
+// What #adze.int, #adze.fp8, #adze.gguf, #adze.blocks and #adze.masked refuse.
 // RUN: adze-opt %s -split-input-file -verify-diagnostics
 
 // expected-error @below {{expects codes of 4 or 8 bits, got 5}}
@@ -99,3 +99,23 @@ adze.weight @w from "w" : !adze.weight<64x65, #adze.blocks<#adze.float<f32>, kee
 
 // expected-error @below {{expects a matrix in the format f32+blocks, got a vector}}
 adze.weight @w from "w" : !adze.weight<64, #adze.blocks<#adze.float<f32>, keep = 1>>
+
+// -----
+
+// expected-error @below {{expects elements of #adze.int without zero points, got #adze.int<4, group = 32, scale = bf16, zeros>}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<4, group = 32, scale = bf16, zeros>, keep = 64>>
+
+// -----
+
+// expected-error @below {{expects to keep 0 to 64 bytes of a record's codes, got 65}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<4, group = 32, scale = bf16>, keep = 65, even>>
+
+// -----
+
+// expected-error @below {{bytes of a panel's records, got -1}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = f32>, keep = -1>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the format int8+mask, got a vector}}
+adze.weight @w from "w" : !adze.weight<64, #adze.masked<#adze.int<8, scale = f32>, keep = 80>>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// #adze.int, #adze.fp8, #adze.gguf and #adze.blocks: what is printed is read again.
+// #adze.int, #adze.fp8, #adze.gguf, #adze.blocks and #adze.masked: what is printed is read again.
 // RUN: adze-opt %s | adze-opt | FileCheck %s
 
 // CHECK: adze.weight @w8 from "w8" : !adze.weight<64x64, #adze.int<8, scale = f32>>
@@ -21,3 +21,7 @@ adze.weight @f8 from "f8" : !adze.weight<64x65, #adze.fp8<scale = bf16>, panels>
 adze.weight @b from "b" : !adze.weight<64x65, #adze.blocks<#adze.float<bf16>, keep = 3>, panels>
 // CHECK: adze.weight @b4 from "b4" : !adze.weight<64x64, #adze.blocks<#adze.int<4, group = 128, scale = bf16, zeros>, keep = 1>>
 adze.weight @b4 from "b4" : !adze.weight<64x64, #adze.blocks<#adze.int<4, group = 128, scale = bf16, zeros>, keep = 1>>
+// CHECK: adze.weight @m from "m" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = f32>, keep = 64, even>, panels>
+adze.weight @m from "m" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = f32>, keep = 64, even>, panels>
+// CHECK: adze.weight @m4 from "m4" : !adze.weight<64x65, #adze.masked<#adze.int<4, group = 128, scale = bf16>, keep = 500>, panels>
+adze.weight @m4 from "m4" : !adze.weight<64x65, #adze.masked<#adze.int<4, group = 128, scale = bf16>, keep = 500>, panels>

@@ -47,3 +47,11 @@ func.func @dot_words_c1(%acc: vector<16xi32>, %x: vector<16xi16>) {
   %r = adze_kernel.dot_words %acc, %x, %x : vector<16xi32>, vector<16xi16>
   return
 }
+
+// -----
+
+func.func @expand_load(%from: !llvm.ptr, %mask: i64) {
+  // expected-error @below {{result #0 must be}}
+  %r = adze_kernel.expand_load %from, %mask : !llvm.ptr -> vector<32xi8>
+  return
+}

@@ -21,19 +21,26 @@
 // CHECK: adze.weight @dense.packed : !adze.weight<64x128, #adze.float<f32>, panels>
 // CHECK: adze.weight @tied.packed : !adze.weight<64x128, #adze.float<f32>, panels>
 // CHECK: adze.weight @groups.packed : !adze.weight<64x128, #adze.int<4, group = 16, scale = bf16>, panels>
-// CHECK: adze.weight @cut.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
+// Integer weights keep what is not zero, if masks can say where that is: as much
+// of each step where zeros are spread evenly.
+// CHECK: adze.weight @cut.packed : !adze.weight<64x128, #adze.masked<#adze.int<8, scale = f32>, keep = 1280>, panels>
+// CHECK: adze.weight @even8.packed : !adze.weight<64x128, #adze.masked<#adze.int<8, scale = f32>, keep = 64, even>, panels>
+// CHECK: adze.weight @even4.packed : !adze.weight<64x128, #adze.masked<#adze.int<4, group = 32, scale = bf16>, keep = 32, even>, panels>
+// CHECK: adze.weight @uneven8.packed : !adze.weight<64x128, #adze.masked<#adze.int<8, scale = f32>, keep = {{[0-9]+}}>, panels>
 
 // REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}56.2 % of its blocks are zero: f32+blocks keeps 3 of 4 in a panel at most, 0.0 MB of 0.1 MB are read
 // REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its blocks are zero: int4:g32+blocks keeps 2 of 4
 // REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}too few blocks are zero (18.8 % of its blocks of 16 x 32 are zero, 18.8 % of its elements)
 // REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}too few blocks are zero (6.2 % of its blocks
 // REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}its zeros are not in blocks (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
-// REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}it is multiplied with activations in groups of 48, which cut blocks of 32
+// REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int8+mask keeps 0.0 MB of 0.0 MB
+// REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int8+nm keeps
+// REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int4:g32+nm keeps
 
 // Nothing is said of what is dense, and nothing changes a second time, or
 // without values to look at.
 // RUN: grep -c adze-choose-sparse %t/remarks | FileCheck %s --check-prefix=COUNT
-// COUNT: {{^}}6{{$}}
+// COUNT: {{^}}9{{$}}
 // RUN: adze-opt %t/out.mlir --adze-choose-sparse=table=%t/weights.json | diff - %t/out.mlir
 // RUN: adze-opt %s --adze-pack-weights -o %t/packed.mlir
 // RUN: adze-opt %t/packed.mlir --adze-choose-sparse | diff - %t/packed.mlir
@@ -45,7 +52,16 @@
 // RUN: adze-opt %t/packed.mlir --adze-choose-sparse="table=%t/weights.json force=true" | FileCheck %s --check-prefix=FORCE
 // FORCE: @dense.packed : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 4>, panels>
 // FORCE: @tied.packed : !adze.weight<64x128, #adze.float<f32>, panels>
-// FORCE: @cut.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
+// FORCE: @cut.packed : !adze.weight<64x128, #adze.masked<#adze.int<8, scale = f32>
+
+// Where masks are not wanted such weights stay dense, and why is said.
+// RUN: adze-opt %t/packed.mlir --adze-choose-sparse="table=%t/weights.json masks=false" %remarks -o %t/none.mlir 2> %t/none
+// RUN: FileCheck %s --input-file=%t/none.mlir --check-prefix=NONE
+// RUN: FileCheck %s --input-file=%t/none --check-prefix=SAID
+// NONE: @cut.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
+// NONE: @even8.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
+// SAID-DAG: it is multiplied with activations in groups of 48, which cut blocks of 32, and some target does not spread codes over a mask (50.0 %
+// SAID-DAG: its zeros are not in blocks, and some target does not spread codes over a mask (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
 
 // RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=threshold=1.5 2>&1 | FileCheck %s --check-prefix=THRESHOLD
 // THRESHOLD: error: adze-choose-sparse: expects a threshold from 0 to 1, got 1.5
@@ -74,6 +90,22 @@ adze.weight @cut : !adze.weight<64x128, #adze.int<8, scale = f32>> {
   %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<8, scale = f32>>
   adze.yield %1 : !adze.weight<64x128, #adze.int<8, scale = f32>>
 }
+adze.weight @even8 : !adze.weight<64x128, #adze.int<8, scale = f32>> {
+  %0 = adze.ref @scattered : !adze.weight<64x128, #adze.float<f32>>
+  %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<8, scale = f32>>
+  adze.yield %1 : !adze.weight<64x128, #adze.int<8, scale = f32>>
+}
+adze.weight @even4 : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>> {
+  %0 = adze.ref @scattered : !adze.weight<64x128, #adze.float<f32>>
+  %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>>
+  adze.yield %1 : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>>
+}
+adze.weight @uneven from "uneven" : !adze.weight<64x128, #adze.float<f32>>
+adze.weight @uneven8 : !adze.weight<64x128, #adze.int<8, scale = f32>> {
+  %0 = adze.ref @uneven : !adze.weight<64x128, #adze.float<f32>>
+  %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<8, scale = f32>>
+  adze.yield %1 : !adze.weight<64x128, #adze.int<8, scale = f32>>
+}
 func.func @f(%l: index, %tokens: tensor<?xi32>) {
   %x = adze.embed %tokens, @tied : tensor<?xi32> -> tensor<?x128xf32>
   %0 = adze.linear %x, @half[%l] : (tensor<?x128xf32>) -> tensor<?x64xf32>
@@ -86,5 +118,8 @@ func.func @f(%l: index, %tokens: tensor<?xi32>) {
   %7 = adze.linear %x, @groups : (tensor<?x128xf32>) -> tensor<?x64xf32>
   %q = adze.quantize %x group 48 : tensor<?x128xf32>
   %8 = adze.linear %q, @cut : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %9 = adze.linear %x, @even8 : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %10 = adze.linear %x, @even4 : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %11 = adze.linear %x, @uneven8 : (tensor<?x128xf32>) -> tensor<?x64xf32>
   return
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // adze-choose-sparse: packed weights of which many blocks are zero become
-// #adze.blocks. A few panels say that a weight is dense; only others are looked
-// at as a whole.
+// #adze.blocks; integer ones of which many elements are, #adze.masked. A few
+// panels say that a weight is dense; only others are looked at as a whole.
 
 #include "adze/Transforms/ChooseSparse.h"
 #include "ModuleTable.h"
@@ -12,7 +12,6 @@
 #include "mlir/IR/Threading.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <mutex>
 
 namespace adze {
 #define GEN_PASS_DEF_CHOOSESPARSE
@@ -32,10 +31,25 @@ constexpr int64_t kSamples = 8;
 /// Zeros that are worth a remark where they are not in blocks.
 constexpr double kManyZeros = 0.3;
 
+/// The least share of elements that must be zero for masks to pay, measured
+/// (docs/sparsity.md): reading a mask and spreading codes costs what some bytes
+/// do, so that fewer bits of a code ask for more zeros.
+double maskThreshold(IntFormatAttr element) {
+  return element.getBits() == 8 ? 0.4 : 0.45;
+}
+
+IntFormatAttr maskable(WeightType type) {
+  return MaskedFormatAttr::takes(type.getFormat())
+             ? cast<IntFormatAttr>(Attribute(type.getFormat()))
+             : IntFormatAttr();
+}
+
 /// What was counted in some panels.
 struct Count {
   int64_t panels = 0, blocks = 0, kept = 0, mostKept = 0;
   int64_t elements = 0, zeros = 0;
+  /// What #adze.masked needs for a panel at most, evenly and not.
+  int64_t evenNeed = 0, need = 0;
 
   double zeroBlocks() const {
     return blocks ? 1 - double(kept) / double(blocks) : 0;
@@ -50,6 +64,8 @@ struct Count {
     mostKept = std::max(mostKept, other.mostKept);
     elements += other.elements;
     zeros += other.zeros;
+    evenNeed = std::max(evenNeed, other.evenNeed);
+    need = std::max(need, other.need);
   }
 };
 
@@ -64,13 +80,14 @@ struct Panel {
 /// The choice for the weights of a module.
 class Chooser {
 public:
-  Chooser(ModuleOp module, double threshold, bool force)
-      : module(module), threshold(threshold), force(force) {
+  Chooser(ModuleOp module, double threshold, bool force, bool masks)
+      : module(module), threshold(threshold), force(force), masks(masks) {
     findReaders();
   }
 
   SmallVector<WeightOp> candidates();
-  void choose(WeightOp weight, const WeightEvaluator &values);
+  /// Fails with a diagnostic: values that cannot be read.
+  LogicalResult choose(WeightOp weight, const WeightEvaluator &values);
 
 private:
   void findReaders();
@@ -78,11 +95,15 @@ private:
   llvm::Expected<Count> count(WeightOp weight, ArrayRef<Panel> panels,
                               const WeightEvaluator &values);
   std::string reasonAgainst(WeightOp weight);
+  LogicalResult chooseMasks(WeightOp weight, Count count, const Twine &why,
+                            const WeightEvaluator &values);
+  bool makeMasked(WeightOp weight, const Count &all);
   void makeSparse(WeightOp weight, const Count &all);
+  void setFormat(WeightOp weight, Attribute format);
 
   ModuleOp module;
   double threshold;
-  bool force;
+  bool force, masks;
   llvm::StringMap<SmallVector<LinearOp, 1>> linears;
   llvm::StringSet<> others;
 };
@@ -171,26 +192,36 @@ static llvm::Expected<Count> count(WeightOp weight, Panel panel,
     ++found.blocks;
   }
   found.mostKept = found.kept;
+  IntFormatAttr codes = maskable(type);
+  for (int64_t begin = 0; codes && begin < cols; begin += 8) {
+    int64_t kept[2] = {};
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = begin, end = std::min(begin + 8, cols); k < end; ++k)
+        kept[k - begin >= 4] += values[r * cols + k] != 0;
+    int64_t bytes = MaskedFormatAttr::getCodeBytes(codes, kept[0], kept[1]);
+    found.evenNeed = std::max(found.evenNeed, bytes);
+    found.need += MaskedFormatAttr::kMaskBytes + bytes;
+  }
   return found;
 }
 
 llvm::Expected<Count> Chooser::count(WeightOp weight, ArrayRef<Panel> panels,
                                      const WeightEvaluator &values) {
-  Count all;
-  llvm::Error problem = llvm::Error::success();
-  std::mutex mutex;
+  std::vector<Count> counts(panels.size());
+  std::vector<std::string> errors(panels.size()); // empty: none
   parallelFor(module.getContext(), 0, panels.size(), [&](size_t i) {
-    auto found = ::count(weight, panels[i], values);
-    std::lock_guard lock(mutex);
-    if (found)
-      all.add(*found);
-    else if (problem)
-      llvm::consumeError(found.takeError());
+    if (auto found = ::count(weight, panels[i], values))
+      counts[i] = *found;
     else
-      problem = found.takeError();
+      errors[i] = llvm::toString(found.takeError());
   });
-  if (problem)
-    return problem;
+  // The first, whichever thread was first: one says what is wrong.
+  for (std::string &error : errors)
+    if (!error.empty())
+      return llvm::createStringError(error);
+  Count all;
+  for (const Count &count : counts)
+    all.add(count);
   return all;
 }
 
@@ -218,33 +249,28 @@ static SmallVector<Panel> panelsOf(WeightOp weight) {
 
 //===-- the choice --------------------------------------------------------===//
 
-void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
-  // What cannot be read is said by who has to write it.
+LogicalResult Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
+  auto fail = [&](llvm::Error error) -> LogicalResult {
+    return weight.emitError() << kPass << ": @" << weight.getSymName() << ": "
+                              << llvm::toString(std::move(error));
+  };
   auto sample = count(weight, samplesOf(weight), values);
   if (!sample)
-    return llvm::consumeError(sample.takeError());
+    return fail(sample.takeError());
   auto missed = [&](const Count &count, const Twine &why) {
-    reportMissed(weight, kPass,
-                 (why + " (" + percent(count.zeroBlocks()) +
-                  " of its blocks of 16 x 32 are zero, " +
-                  percent(count.zeroElements()) + " of its elements" +
-                  (count.panels < int64_t(panelsOf(weight).size())
-                       ? ", in " + Twine(count.panels) + " panels"
-                       : Twine()) +
-                  ")")
-                     .str());
+    return chooseMasks(weight, count, why, values);
   };
   bool isDense = sample->kept == sample->blocks;
   if (!force && isDense) {
     if (sample->zeroElements() >= kManyZeros)
-      missed(*sample, "its zeros are not in blocks");
-    return;
+      return missed(*sample, "its zeros are not in blocks");
+    return success();
   }
   if (!force && sample->zeroBlocks() < threshold / 2)
     return missed(*sample, "too few blocks are zero");
   auto all = count(weight, panelsOf(weight), values);
   if (!all)
-    return llvm::consumeError(all.takeError());
+    return fail(all.takeError());
   if (!force && all->zeroBlocks() < threshold)
     return missed(*all, "too few blocks are zero");
   if (std::string why = reasonAgainst(weight); !why.empty())
@@ -252,18 +278,103 @@ void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
   if (all->mostKept > BlocksFormatAttr::kMostBlocks)
     return missed(*all, "its rows are too long");
   makeSparse(weight, *all);
+  return success();
+}
+
+void Chooser::setFormat(WeightOp weight, Attribute format) {
+  WeightType type = weight.getWeightType();
+  auto sparse =
+      WeightType::get(module.getContext(), type.getShape(),
+                      cast<FormatAttrInterface>(format), type.getLayout());
+  Operation *yield = weight.getBody().front().getTerminator();
+  yield->getOperand(0).setType(sparse);
+  weight.setTypeAttr(TypeAttr::get(sparse));
+}
+
+/// Looks for zeros that are not in blocks, since `why` there are none of
+/// blocks: in a count of some panels or all.
+LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
+                                   const Twine &why,
+                                   const WeightEvaluator &values) {
+  std::string reason = why.str();
+  auto panels = panelsOf(weight);
+  auto missed = [&] {
+    reportMissed(weight, kPass,
+                 reason + " (" + percent(count.zeroBlocks()) +
+                     " of its blocks of 16 x 32 are zero, " +
+                     percent(count.zeroElements()) + " of its elements" +
+                     (count.panels < int64_t(panels.size())
+                          ? ", in " + std::to_string(count.panels) + " panels"
+                          : std::string()) +
+                     ")");
+    return success();
+  };
+  IntFormatAttr codes = maskable(weight.getWeightType());
+  if (!codes || count.zeroElements() < kManyZeros)
+    return missed();
+  if (!masks) {
+    reason += ", and some target does not spread codes over a mask";
+    return missed();
+  }
+  double least = maskThreshold(codes);
+  if (count.zeroElements() < least) {
+    reason += ", and masks pay from " + percent(least) + " of zeros on";
+    return missed();
+  }
+  if (count.panels < int64_t(panels.size())) {
+    auto all = this->count(weight, panels, values);
+    if (!all)
+      return weight.emitError() << kPass << ": @" << weight.getSymName() << ": "
+                                << llvm::toString(all.takeError());
+    count = *all;
+    if (count.zeroElements() < least) {
+      reason += ", and masks pay from " + percent(least) + " of zeros on";
+      return missed();
+    }
+  }
+  if (!makeMasked(weight, count)) {
+    reason += ", and masks would take more than they save";
+    return missed();
+  }
+  return success();
+}
+
+/// Unless it would not be smaller.
+bool Chooser::makeMasked(WeightOp weight, const Count &all) {
+  WeightType type = weight.getWeightType();
+  IntFormatAttr codes = maskable(type);
+  auto of = [&](bool even) {
+    return MaskedFormatAttr::get(module.getContext(), codes,
+                                 even ? all.evenNeed : all.need, even);
+  };
+  // Evenly as well as it can: N of M zeros need no table.
+  MaskedFormatAttr format = of(true);
+  if (of(false).getPanelBytes(type.getCols()) <
+      format.getPanelBytes(type.getCols()))
+    format = of(false);
+  if (format.getPanelBytes(type.getCols()) >=
+      codes.getPanelBytes(type.getCols()))
+    return false;
+  int64_t dense = type.getStorageBytes() * weight.getLayerIndices().size();
+  setFormat(weight, format);
+  int64_t stored = weight.getWeightType().getStorageBytes() *
+                   weight.getLayerIndices().size();
+  reportFired(weight, kPass,
+              llvm::formatv("{0} of its elements are zero: {1} keeps {2} MB of "
+                            "{3} MB",
+                            percent(all.zeroElements()), format.getFormatName(),
+                            llvm::format("%.1f", double(stored) / 1e6),
+                            llvm::format("%.1f", double(dense) / 1e6))
+                  .str());
+  return true;
 }
 
 void Chooser::makeSparse(WeightOp weight, const Count &all) {
   WeightType type = weight.getWeightType();
   auto format = BlocksFormatAttr::get(module.getContext(), type.getFormat(),
                                       std::max<int64_t>(1, all.mostKept));
-  auto sparse = WeightType::get(module.getContext(), type.getShape(),
-                                cast<FormatAttrInterface>(Attribute(format)),
-                                type.getLayout());
-  Operation *yield = weight.getBody().front().getTerminator();
-  yield->getOperand(0).setType(sparse);
-  weight.setTypeAttr(TypeAttr::get(sparse));
+  setFormat(weight, format);
+  WeightType sparse = weight.getWeightType();
 
   // What a pass over it reads: of scales all, though some may be left out.
   int64_t dense = type.getStorageBytes() * weight.getLayerIndices().size();
@@ -287,7 +398,7 @@ void ChooseSparse::runOnOperation() {
                        << threshold;
     return signalPassFailure();
   }
-  Chooser chooser(module, threshold, force);
+  Chooser chooser(module, threshold, force, masks);
   SmallVector<WeightOp> candidates = chooser.candidates();
   if (candidates.empty())
     return;
@@ -311,7 +422,8 @@ void ChooseSparse::runOnOperation() {
     return signalPassFailure();
   }
   for (WeightOp weight : candidates)
-    chooser.choose(weight, **made);
+    if (failed(chooser.choose(weight, **made)))
+      return signalPassFailure();
 }
 
 void adze::lendWeights(OpPassManager &manager, ModuleOp module,

@@ -117,6 +117,8 @@ struct KernelTarget {
   bool hasBF16Dot = false;
   /// vpdpbusd or the like: four products of bytes into each 32-bit lane.
   bool hasByteDot = false;
+  /// vpexpandb: spreads bytes over the bits of a mask.
+  bool hasExpand = false;
   /// AMX tile registers, of bytes and of bf16.
   bool hasAmx = false;
 };
@@ -145,6 +147,8 @@ struct KernelDots {
   bool bf16 = false, bytes = false;
   /// Whether tile registers may make them: those of linears.
   bool tiles = false;
+  /// Whether it spreads packed codes (#adze.masked).
+  bool expands = false;
 };
 KernelDots kernelDots(KernelOp kernel);
 

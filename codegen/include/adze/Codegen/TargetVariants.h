@@ -20,8 +20,6 @@ struct TargetVariant {
   uint64_t need;                // adze_variant.need[0]: bits of adze/abi.h
   KernelTarget kernel;
   uint32_t vscale = 0; // SVE: vectors of vscale * 128 bits; 0: none
-  /// Not run on such a machine yet: made and taken only where it is named.
-  bool experimental = false;
 
   bool isAArch64() const { return triple.starts_with("aarch64"); }
 
@@ -45,8 +43,8 @@ llvm::SmallVector<const TargetVariant *> allVariants();
 /// `aarch64` (every one of aarch64); `host`; a level with features such as
 /// x86-64-v3, x86-64-v4+vnni+bf16, aarch64+dotprod; the name of a CPU such as
 /// znver4 or neoverse-v1. All but `all` and `aarch64` give the best variant
-/// that they can run. An experimental variant is given only where its feature
-/// is (`+amx`).
+/// that they can run. Where `+amx` is named, nothing less is given in its
+/// place.
 llvm::Expected<llvm::SmallVector<const TargetVariant *>>
 resolveTargets(llvm::StringRef spec);
 

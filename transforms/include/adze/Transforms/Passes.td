@@ -1007,7 +1007,7 @@ def EliminateDeadWeights : Pass<"adze-eliminate-dead-weights", "::mlir::ModuleOp
 //===-- layout and schedule -----------------------------------------------===//
 
 def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
-  let summary = "Packed weights whose zeros are in blocks are stored without them";
+  let summary = "Packed weights with many zeros are stored without them";
   let description = [{
     Of packed weights that only linears read, the values are looked at: where
     blocks of 16 output channels (one panel, as it is packed) by 32 columns are
@@ -1015,11 +1015,15 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
     `#adze.blocks<F, keep = B>` (see there), B the most blocks that any panel of
     any layer has. Nothing else changes, and no value does.
 
+    Where they are not in blocks, but 40 % of the elements of an int8 weight or
+    45 % of an int4 weight are zero, F becomes `#adze.masked<F, keep = B>`, even
+    where that is not larger (N of M zeros). That pays where an instruction
+    spreads bytes over a mask; `masks=false` leaves it.
+
     A weight is taken for dense, and costs nothing more, if eight panels from all
-    over its layers have no block of zeros. If half of them is zero elsewhere a
-    remark says so: such zeros gain nothing. Weights that embeddings share stay
-    dense, as do formats that #adze.blocks does not take, and weights that meet
-    activations in groups that cut blocks.
+    over its layers have no block of zeros and few others. Remarks say what was
+    found. Weights that embeddings share stay dense, as do formats that take
+    neither, and weights that meet activations in groups that cut blocks.
 
     `table` is the weight table that has the values, by default the one that the
     module names; a driver lends the pass those it has. Without any nothing
@@ -1041,6 +1045,8 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
            "The least share of blocks that must be zero">,
     Option<"force", "force", "bool", /*default=*/"false",
            "Make all weights sparse that can be">,
+    Option<"masks", "masks", "bool", /*default=*/"true",
+           "Leave out zeros that are not in blocks, too">,
     Option<"table", "table", "std::string", /*default=*/"",
            "The weight table, where the module names none">];
 }

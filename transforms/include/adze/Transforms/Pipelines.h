@@ -55,6 +55,9 @@ struct PipelineOptions {
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations.
   std::string activations;
+  /// Whether all targets spread bytes over a mask: only then are zeros that are
+  /// not in blocks left out.
+  bool masks = true;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;
   /// Ops that take the generic path, by name, or all. What would hide them in

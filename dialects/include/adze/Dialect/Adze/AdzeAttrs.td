@@ -190,6 +190,59 @@ def Adze_BlocksFormatAttr : Adze_Attr<"BlocksFormat", "blocks",
   }];
 }
 
+def Adze_MaskedFormatAttr : Adze_Attr<"MaskedFormat", "masked",
+    [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>,
+     DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface>]> {
+  let summary = "integer weights of which panels keep only the codes that are not zero";
+  let description = [{
+    The codes of `element` in steps of 8 k of 16 output channels: two quads of
+    64 codes (see IntegerFormatAttrInterface). Of each quad a mask of 64 bits
+    says which codes are kept: bit 4 * channel + j that of k = 4 * quad + j.
+
+    Row: as `element` stores it, zeros and all.
+
+    Panel: a header of 64 bytes, u32 each: where the scales begin, and, with
+    `even`, the bytes of a record; without, where each record begins, u32 each,
+    padded to 64 bytes; the records, one for each step; the scales as `element`
+    has them. All parts but the first begin at a multiple of 64 bytes.
+
+    Record: the two masks, u64 each; the codes that are kept, in the order of
+    the bits, each less the code for zero (modulo 256, or 16). Codes of 8 bits:
+    those of the first quad, then those of the second. Codes of 4 bits: byte i
+    holds code i of the first quad low and code i of the second high.
+
+    With `even` all records are as long, which suits N of M zeros, and `keep` is
+    how many bytes of codes a record has; without, it is how many bytes the
+    records of a panel have together, at most, masks included.
+
+    (C1) `element` has no zero points. (C2) `keep` is at least 0 and at most
+    what all codes would take.
+
+    ```mlir
+    adze.weight @w : !adze.weight<2048x2048, #adze.masked<#adze.int<8, scale = f32>, keep = 64, even>>
+    ```
+  }];
+  let parameters = (ins "::adze::IntFormatAttr":$element, "int64_t":$keep,
+                        DefaultValuedParameter<"bool", "false">:$even);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bytes of the masks of a record.
+    static constexpr int64_t kMaskBytes = 16;
+    /// Whether a format may be the element of such a one.
+    static bool takes(FormatAttrInterface element);
+    /// Bytes of codes of a record that keeps so many of its two quads.
+    static int64_t getCodeBytes(IntFormatAttr element, int64_t first,
+                                int64_t second) {
+      return element.getBits() == 8 ? first + second : std::max(first, second);
+    }
+    /// Bytes that a panel needs for 16 rows (as packPanel takes them), in the
+    /// sense of `keep`.
+    int64_t findNeed(::llvm::ArrayRef<const uint8_t *> rows,
+                     int64_t cols) const;
+  }];
+}
+
 def Adze_LayoutKind : I32EnumAttr<"LayoutKind", "layout of a packed weight", [
     I32EnumAttrCase<"Rows", 0, "rows">,
     I32EnumAttrCase<"Panels", 1, "panels">]> {

@@ -5,6 +5,7 @@
 #ifndef ADZE_KERNEL_OPS_TD
 #define ADZE_KERNEL_OPS_TD
 
+include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
 include "mlir/IR/OpBase.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -91,6 +92,23 @@ def AdzeKernel_DotWordsOp : AdzeKernel_Op<"dot_words", [Pure,
   let assemblyFormat =
       "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
   let hasVerifier = 1;
+}
+
+def AdzeKernel_ExpandLoadOp : AdzeKernel_Op<"expand_load",
+    [MemoryEffects<[MemRead]>]> {
+  let summary = "bytes from memory, spread over the bits of a mask";
+  let description = [{
+    result[i] = the byte at `from` + (number of bits of `mask` below i) where bit
+    i is set, else 0. May read all 64 bytes from `from` on.
+
+    ```mlir
+    %codes = adze_kernel.expand_load %from, %mask : !llvm.ptr -> vector<64xi8>
+    ```
+  }];
+  let arguments = (ins LLVM_AnyPointer:$from, I64:$mask);
+  let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
+  let assemblyFormat =
+      "$from `,` $mask attr-dict `:` type($from) `->` type($result)";
 }
 
 def AdzeKernel_Exp2Op : AdzeKernel_Op<"exp2", [Pure, SameOperandsAndResultType]> {

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// #adze.masked: what a panel holds, byte for byte, that it reads as its rows
+// do, and what the evaluator says of a type that keeps too little.
+
+#include "TestModule.h"
+#include "adze/Dialect/Adze/FormatName.h"
+#include <random>
+
+using namespace adze;
+using namespace adze::test;
+
+namespace {
+
+class MaskedFormat : public testing::Test {
+protected:
+  MaskedFormat() { context.loadDialect<AdzeDialect>(); }
+  IntFormatAttr element(const char *name) {
+    auto parsed = parseFormatName(name, &context);
+    EXPECT_TRUE(bool(parsed)) << llvm::toString(parsed.takeError());
+    return mlir::cast<IntFormatAttr>(mlir::Attribute(*parsed));
+  }
+  MaskedFormatAttr masked(const char *name, int64_t keep, bool even) {
+    return MaskedFormatAttr::get(&context, element(name), keep, even);
+  }
+  /// One that keeps what these rows need.
+  MaskedFormatAttr fitting(const char *name,
+                           llvm::ArrayRef<const uint8_t *> rows, int64_t cols,
+                           bool even) {
+    return masked(name, masked(name, 0, even).findNeed(rows, cols), even);
+  }
+  mlir::MLIRContext context;
+};
+
+/// 16 rows, some of them missing.
+struct Panel {
+  template <typename ValueAt>
+  Panel(IntFormatAttr format, int64_t rows, int64_t cols, ValueAt valueAt)
+      : bytes(format.getRowBytes(cols)), storage(rows * bytes), pointers(16) {
+    std::vector<float> values(cols);
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t k = 0; k < cols; ++k)
+        values[k] = valueAt(r, k);
+      uint8_t *row = storage.data() + r * bytes;
+      format.encodeRow(values, {row, size_t(bytes)});
+      pointers[r] = row;
+    }
+  }
+  int64_t bytes;
+  std::vector<uint8_t> storage;
+  std::vector<const uint8_t *> pointers;
+};
+
+} // namespace
+
+TEST_F(MaskedFormat, PanelsHoldWhatRowsDo) {
+  std::mt19937 random(5);
+  for (const char *name : {"int8", "int8:g32", "int4:g128", "int4:g32:f32",
+                           "int4:g0", "int4:g96:f16"})
+    for (int64_t rows : {16, 5})
+      for (int64_t cols : {1, 7, 8, 33, 100, 289})
+        for (int tenths : {0, 5, 9, 10}) {
+          SCOPED_TRACE(testing::Message() << name << " " << rows << " x "
+                                          << cols << " zeros " << tenths);
+          IntFormatAttr format = element(name);
+          Panel panel(format, rows, cols, [&](int64_t, int64_t) {
+            float value = float(random() % 200) / 100 - 1;
+            return int(random() % 10) < tenths ? 0 : value;
+          });
+          std::vector<uint8_t> dense(format.getPanelBytes(cols));
+          format.packPanel(panel.pointers, cols, dense);
+          for (bool even : {false, true})
+            for (int64_t more : {0, 1}) {
+              MaskedFormatAttr fit = fitting(name, panel.pointers, cols, even);
+              if (even && fit.getKeep() + more > 64)
+                continue;
+              MaskedFormatAttr sparse =
+                  masked(name, fit.getKeep() + more, even);
+              EXPECT_EQ(sparse.getFormatName(),
+                        std::string(name) + (even ? "+nm" : "+mask"));
+              EXPECT_EQ(sparse.getRowBytes(cols), panel.bytes);
+              std::vector<uint8_t> packed(sparse.getPanelBytes(cols), 0xcd);
+              EXPECT_EQ(packed.size() % 64, 0u);
+              sparse.packPanel(panel.pointers, cols, packed);
+              for (int64_t r = 0; r < 16; ++r)
+                for (int64_t k = 0; k < cols; ++k)
+                  ASSERT_EQ(sparse.decodePanel(packed, cols, r, k),
+                            format.decodePanel(dense, cols, r, k))
+                      << "row " << r << " column " << k;
+            }
+        }
+}
+
+/// Byte for byte, of one channel that is not zero.
+TEST_F(MaskedFormat, PartsLieWhereTheyAreSaidTo) {
+  // Channel 2: k = 0, 5 and 9 are 1, -1 and 0.5 of the largest code.
+  auto valueAt = [](int64_t r, int64_t k) {
+    return r != 2 ? 0.0f : k == 0 ? 1.0f : k == 5 ? -1.0f : k == 9 ? 0.5f : 0;
+  };
+  auto word = [](const std::vector<uint8_t> &bytes, int64_t at, int size) {
+    uint64_t value = 0;
+    std::memcpy(&value, bytes.data() + at, size);
+    return value;
+  };
+  for (const char *name : {"int8", "int4:g0"})
+    for (bool even : {false, true}) {
+      SCOPED_TRACE(testing::Message() << name << " " << even);
+      IntFormatAttr format = element(name);
+      bool isByte = format.getBits() == 8;
+      Panel panel(format, 16, 16, valueAt);
+      MaskedFormatAttr sparse = fitting(name, panel.pointers, 16, even);
+      // Of the first step two codes, which share a byte where they are nibbles.
+      int64_t first = isByte ? 2 : 1;
+      ASSERT_EQ(sparse.getKeep(), even ? first : 2 * 16 + first + 1);
+      std::vector<uint8_t> packed(sparse.getPanelBytes(16));
+      sparse.packPanel(panel.pointers, 16, packed);
+      int64_t records[2] = {64, 64 + 16 + first};
+      if (!even)
+        for (int64_t s : {0, 1}) {
+          records[s] += 64;
+          EXPECT_EQ(word(packed, 64 + 4 * s, 4), uint64_t(records[s]));
+        }
+      EXPECT_EQ(word(packed, 0, 4), even ? 128u : 192u);
+      EXPECT_EQ(word(packed, 4, 4), uint64_t(even ? 16 + first : 0));
+      EXPECT_EQ(word(packed, records[0], 8), uint64_t(1) << 8);
+      EXPECT_EQ(word(packed, records[0] + 8, 8), uint64_t(1) << 9);
+      EXPECT_EQ(word(packed, records[1], 8), uint64_t(1) << 9);
+      EXPECT_EQ(word(packed, records[1] + 8, 8), 0u);
+      auto codeOf = [&](int64_t k) {
+        std::vector<uint8_t> dense(format.getPanelBytes(16));
+        format.packPanel(panel.pointers, 16, dense);
+        if (isByte)
+          return uint8_t(dense[(k / 4 * 16 + 2) * 4 + k % 4] - 128);
+        return uint8_t(
+            ((dense[(k / 8 * 16 + 2) * 4 + k % 4] >> (k % 8 / 4 * 4)) - 8) &
+            15);
+      };
+      if (isByte) {
+        EXPECT_EQ(packed[records[0] + 16], codeOf(0));
+        EXPECT_EQ(packed[records[0] + 17], codeOf(5));
+      } else {
+        EXPECT_EQ(packed[records[0] + 16], codeOf(0) | codeOf(5) << 4);
+      }
+      EXPECT_EQ(packed[records[1] + 16], codeOf(9));
+    }
+}
+
+TEST_F(MaskedFormat, EvaluatorPacksAndRefusesWhatDoesNotFit) {
+  auto text = [](const std::string &keep) {
+    std::string in = "!adze.weight<32x16, #adze.int<8, scale = f32>>";
+    std::string out = "!adze.weight<32x16, #adze.masked<#adze.int<8, scale = "
+                      "f32>, keep = " +
+                      keep + ">, panels>";
+    return "adze.weight @a from \"a\" : " + in + "\nadze.weight @e : " + out +
+           " {\n%a = adze.ref @a : " + in + "\n%e = adze.pack %a : " + in +
+           " -> " + out + "\nadze.yield %e : " + out + "\n}\n";
+  };
+  struct {
+    std::string keep, error;
+  } cases[] = {
+      {"288", ""},
+      {"128, even", ""},
+      {"200", "bytes of codes that are not zero and masks, and int8+mask keeps "
+              "200"},
+      {"40, even", "bytes of codes that are not zero in eight columns, and "
+                   "int8+nm keeps 40"}};
+  for (const auto &c : cases) {
+    SCOPED_TRACE(c.keep);
+    TestModule m(text(c.keep));
+    ASSERT_TRUE(bool(m));
+    addRandomWeights(m.get(), m.weights, 17); // hardly anything is zero
+    auto made = WeightEvaluator::create(m.get(), m.weights);
+    ASSERT_TRUE(bool(made)) << llvm::toString(made.takeError());
+    auto weight = m.get().lookupSymbol<WeightOp>("e");
+    std::vector<uint8_t> bytes(weight.getWeightType().getStorageBytes());
+    std::string error =
+        llvm::toString((*made)->evaluate(weight, 0, 0, 2, bytes.data()));
+    if (c.error.empty())
+      EXPECT_EQ(error, "");
+    else
+      EXPECT_NE(error.find(c.error + "; run adze-choose-sparse on these"),
+                std::string::npos)
+          << error;
+  }
+}
