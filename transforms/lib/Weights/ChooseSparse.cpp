@@ -12,7 +12,6 @@
 #include "mlir/IR/Threading.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <mutex>
 
 namespace adze {
 #define GEN_PASS_DEF_CHOOSESPARSE
@@ -70,7 +69,8 @@ public:
   }
 
   SmallVector<WeightOp> candidates();
-  void choose(WeightOp weight, const WeightEvaluator &values);
+  /// Fails with a diagnostic: values that cannot be read.
+  LogicalResult choose(WeightOp weight, const WeightEvaluator &values);
 
 private:
   void findReaders();
@@ -176,21 +176,21 @@ static llvm::Expected<Count> count(WeightOp weight, Panel panel,
 
 llvm::Expected<Count> Chooser::count(WeightOp weight, ArrayRef<Panel> panels,
                                      const WeightEvaluator &values) {
-  Count all;
-  llvm::Error problem = llvm::Error::success();
-  std::mutex mutex;
+  std::vector<Count> counts(panels.size());
+  std::vector<std::string> errors(panels.size()); // empty: none
   parallelFor(module.getContext(), 0, panels.size(), [&](size_t i) {
-    auto found = ::count(weight, panels[i], values);
-    std::lock_guard lock(mutex);
-    if (found)
-      all.add(*found);
-    else if (problem)
-      llvm::consumeError(found.takeError());
+    if (auto found = ::count(weight, panels[i], values))
+      counts[i] = *found;
     else
-      problem = found.takeError();
+      errors[i] = llvm::toString(found.takeError());
   });
-  if (problem)
-    return problem;
+  // The first, whichever thread was first: one says what is wrong.
+  for (std::string &error : errors)
+    if (!error.empty())
+      return llvm::createStringError(error);
+  Count all;
+  for (const Count &count : counts)
+    all.add(count);
   return all;
 }
 
@@ -218,11 +218,14 @@ static SmallVector<Panel> panelsOf(WeightOp weight) {
 
 //===-- the choice --------------------------------------------------------===//
 
-void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
-  // What cannot be read is said by who has to write it.
+LogicalResult Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
+  auto fail = [&](llvm::Error error) -> LogicalResult {
+    return weight.emitError() << kPass << ": @" << weight.getSymName() << ": "
+                              << llvm::toString(std::move(error));
+  };
   auto sample = count(weight, samplesOf(weight), values);
   if (!sample)
-    return llvm::consumeError(sample.takeError());
+    return fail(sample.takeError());
   auto missed = [&](const Count &count, const Twine &why) {
     reportMissed(weight, kPass,
                  (why + " (" + percent(count.zeroBlocks()) +
@@ -233,18 +236,19 @@ void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
                        : Twine()) +
                   ")")
                      .str());
+    return success();
   };
   bool isDense = sample->kept == sample->blocks;
   if (!force && isDense) {
     if (sample->zeroElements() >= kManyZeros)
-      missed(*sample, "its zeros are not in blocks");
-    return;
+      return missed(*sample, "its zeros are not in blocks");
+    return success();
   }
   if (!force && sample->zeroBlocks() < threshold / 2)
     return missed(*sample, "too few blocks are zero");
   auto all = count(weight, panelsOf(weight), values);
   if (!all)
-    return llvm::consumeError(all.takeError());
+    return fail(all.takeError());
   if (!force && all->zeroBlocks() < threshold)
     return missed(*all, "too few blocks are zero");
   if (std::string why = reasonAgainst(weight); !why.empty())
@@ -252,6 +256,7 @@ void Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
   if (all->mostKept > BlocksFormatAttr::kMostBlocks)
     return missed(*all, "its rows are too long");
   makeSparse(weight, *all);
+  return success();
 }
 
 void Chooser::makeSparse(WeightOp weight, const Count &all) {
@@ -311,7 +316,8 @@ void ChooseSparse::runOnOperation() {
     return signalPassFailure();
   }
   for (WeightOp weight : candidates)
-    chooser.choose(weight, **made);
+    if (failed(chooser.choose(weight, **made)))
+      return signalPassFailure();
 }
 
 void adze::lendWeights(OpPassManager &manager, ModuleOp module,
