@@ -5,7 +5,6 @@
 
 #include "ScaleByStatistics.h"
 #include "adze/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
 #include <cmath>
 
 namespace adze {
@@ -74,12 +73,9 @@ struct Awq : adze::impl::AwqBase<Awq> {
                          << steps.getValue();
       return signalPassFailure();
     }
-    if (!weights.empty()) {
-      OpPassManager convert(ModuleOp::getOperationName());
-      convert.addPass(createConvertWeights({weights}));
-      if (failed(runPipeline(convert, module)))
-        return signalPassFailure();
-    }
+    OpPassManager convert = conversionTo(weights);
+    if (failed(runPipeline(convert, module)))
+      return signalPassFailure();
     ScaleOptions options = {{"adze-awq", statistics, store, table}, report};
     if (failed(scaleByStatistics(
             module, options, [&](const ScaledInput &input, ParallelFor run) {

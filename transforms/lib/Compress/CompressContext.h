@@ -18,6 +18,10 @@ struct CompressOptions : CalibratedOptions {
   bool needsGram = true;
 };
 
+/// Options of passes that sweep; the error says what is expected of one.
+llvm::Expected<SweepPrecision> parseSweep(double damping,
+                                          llvm::StringRef precision);
+
 /// A weight in one layer.
 struct WeightInLayer {
   WeightOp weight;
@@ -40,6 +44,9 @@ public:
   /// Opens all of it, the statistics where there are any. The module then says
   /// of which model it is.
   mlir::LogicalResult open();
+  /// The evaluator of a module whose weights have changed since, but not the
+  /// tensors that they are made of.
+  mlir::LogicalResult renewEvaluator();
   /// Null where there are none.
   const Statistics *statistics() const { return with.statistics.get(); }
   const WeightStore &store() const { return *with.store; }

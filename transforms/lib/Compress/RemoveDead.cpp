@@ -50,6 +50,7 @@ public:
 private:
   LogicalResult measure();
   bool removeLayers();
+  void eraseKindsWithoutLayers(ArrayRef<func::FuncOp> kinds);
   void trimWeights();
   bool splitLayers();
   int64_t needed(const Plan &plan, size_t layer);
@@ -73,7 +74,8 @@ private:
   CompressContext context;
   std::optional<Structure> structure;
   std::optional<DeadColumns> zeros;
-  std::vector<Plan> plans; // of clusters that are not held
+  llvm::StringMap<ZeroLines> tensors; // what was read of the checkpoint
+  std::vector<Plan> plans;            // of clusters that are not held
 };
 
 } // namespace
@@ -83,10 +85,10 @@ private:
 /// Of the module as it is now.
 LogicalResult Remover::measure() {
   plans.clear();
-  if (failed(context.open()))
+  if (failed(structure ? context.renewEvaluator() : context.open()))
     return failure();
   structure.emplace(module);
-  zeros.emplace(module, *structure, context.evaluator());
+  zeros.emplace(module, *structure, context.evaluator(), tensors);
   if (llvm::Error error = zeros->measure())
     return context.fail(module, std::move(error));
   for (Cluster &cluster : structure->clusters) {
@@ -145,6 +147,7 @@ void Remover::sayHeld() {
 bool Remover::removeLayers() {
   SymbolTable symbols(module);
   llvm::DenseMap<StringAttr, llvm::DenseSet<int64_t>> dead;
+  SmallVector<func::FuncOp> kinds; // of those
   for (auto &[name, layers] : layersOfKinds(module)) {
     auto function = symbols.lookup<func::FuncOp>(name);
     SmallVector<int64_t> list;
@@ -154,6 +157,7 @@ bool Remover::removeLayers() {
     if (list.empty())
       continue;
     dead[name].insert_range(list);
+    kinds.push_back(function);
     reportFired(function, kPass,
                 std::string(list.size() == 1 ? "layer " : "layers ") +
                     listed(list) + (list.size() == 1 ? " adds" : " add") +
@@ -171,8 +175,22 @@ bool Remover::removeLayers() {
         return it->second.contains(layer) ? StringAttr() : name;
       });
   }
+  eraseKindsWithoutLayers(kinds);
   trimWeights();
   return true;
+}
+
+/// Takes those of `kinds` out that nothing runs any more, and their weights.
+void Remover::eraseKindsWithoutLayers(ArrayRef<func::FuncOp> kinds) {
+  SymbolTable symbols(module);
+  llvm::SetVector<Operation *> weights;
+  for (func::FuncOp kind : kinds) {
+    if (!kind.isPrivate() || !SymbolTable::symbolKnownUseEmpty(kind, module))
+      continue;
+    weights.insert_range(weightsPerLayer(symbols, kind));
+    symbols.erase(kind);
+  }
+  eraseUnused(module, weights);
 }
 
 /// Leaves of weights the layers that are run.

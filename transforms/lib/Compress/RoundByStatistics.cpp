@@ -120,8 +120,7 @@ llvm::Error Rounding::roundWeight(const InputStatistics &input,
   if (llvm::Error error =
           chooser.choose(format, candidate.zeros, rounded, rows, parallel))
     return error;
-  choice.error = measureChange(*w, rounded, input, parallel);
-  choice.error.plain = plainError(format, *w, input, parallel);
+  choice.error = measureChange(*w, rounded, input, parallel, format);
   auto entry =
       context.store().add(format.getFormatName(), type.getShape(), rows);
   if (!entry)
@@ -136,15 +135,23 @@ llvm::Error Rounding::roundWeight(const InputStatistics &input,
 llvm::Error Rounding::roundInput(const InputStatistics &input,
                                  ArrayRef<size_t> readers,
                                  ParallelFor parallel) {
-  std::unique_ptr<CodeChooser> chooser = make();
-  if (llvm::Error error = chooser->enter(input, parallel))
-    return llvm::createStringError("input \"" + input.input +
-                                   "\": " + llvm::toString(std::move(error)));
-  for (size_t item : readers) {
-    if (llvm::Error error = roundWeight(input, *chooser, item, parallel))
-      return llvm::createStringError("tensor \"" + items[item].name +
+  for (bool prunes : {false, true}) {
+    SmallVector<size_t> some;
+    for (size_t item : readers)
+      if (bool(candidates[choices[item].candidate].zeros) == prunes)
+        some.push_back(item);
+    if (some.empty())
+      continue;
+    std::unique_ptr<CodeChooser> chooser = make();
+    if (llvm::Error error = chooser->enter(input, prunes, parallel))
+      return llvm::createStringError("input \"" + input.input +
                                      "\": " + llvm::toString(std::move(error)));
-    choices[item].note = chooser->note();
+    for (size_t item : some) {
+      if (llvm::Error error = roundWeight(input, *chooser, item, parallel))
+        return llvm::createStringError("tensor \"" + items[item].name + "\": " +
+                                       llvm::toString(std::move(error)));
+      choices[item].note = chooser->note();
+    }
   }
   return llvm::Error::success();
 }
