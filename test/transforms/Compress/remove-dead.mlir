@@ -103,6 +103,14 @@
 // LAYER-NEXT: adze.repeat 1 from 2 @layer.1(
 // GONE: [Passed] {{.*}}adze-remove-dead {{.*}}layer 1 adds nothing and is taken out
 
+// A kind all of whose layers go, goes with its weights.
+// RUN: adze-opt %t/layer/model.mlir --adze-split-layers="format=*layers.1.*=f32,*=bf16" -o %t/layer/kinds.mlir
+// RUN: adze-opt %t/layer/kinds.mlir --adze-remove-dead="store=%t/store" -o %t/kind.mlir
+// RUN: FileCheck %s --input-file=%t/kind.mlir --check-prefix=KIND --implicit-check-not='layers [1]' --implicit-check-not='func.func private @layer.1('
+// RUN: %python %S/Inputs/dead.py check %t/layer %t/kind.mlir
+// KIND: adze.meta = "{{.*}}\22layers\22:2
+// KIND: func.func private @layer.0
+
 // What anything else reads or makes stays, and the remark says what.
 // RUN: sed 's/%%d = /adze.tap %%m "m" : tensor<?x96xf32>\n    %%d = /' %t/alike/model.mlir > %t/alike/tap.mlir
 // RUN: adze-opt %t/alike/tap.mlir --adze-remove-dead="store=%t/store" %remarks 2> %t/remarks | FileCheck %s --check-prefix=TAP
