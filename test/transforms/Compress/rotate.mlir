@@ -17,5 +17,5 @@
 // CHECK-DAG: adze.weight @n.shown_ from "n.shown_.weight" : !adze.weight<32x32, #adze.float<f32>> attributes {adze.exact}
 // CHECK: adze.linear %{{.*}}, @emb.head :
 // CHECK: adze.linear %{{.*}}, @n.shown_ :
-// CHECK: adze.linear %{{.*}}, @emb.head_ :
 // CHECK: adze.linear %{{.*}}, @emb.head__ :
+// CHECK: adze.linear %{{.*}}, @emb.head_ :
