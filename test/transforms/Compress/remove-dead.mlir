@@ -129,6 +129,11 @@
 // HELD: heads 8 kv_heads 4
 // HEADS: [Missed] {{.*}}adze-remove-dead {{.*}}dead columns of what @l.o reads stay: 'adze.tap' reads it
 
+// So do columns that are scaled for what they read: a tensor would not say so.
+// RUN: sed 's/@l.down from/@l.down.raw from/; s/^  adze.state/  adze.weight @s from "layers.{}.ub.weight" x 3 : !adze.weight<96, #adze.float<f32>>\n  adze.weight @l.down x 3 : !adze.weight<32x96, #adze.float<f32>> {\n    %%0 = adze.ref @l.down.raw : !adze.weight<32x96, #adze.float<f32>>\n    %%1 = adze.scale_columns %%0 by @s : !adze.weight<32x96, #adze.float<f32>>\n    adze.yield %%1 : !adze.weight<32x96, #adze.float<f32>>\n  }\n&/' %t/alike/model.mlir > %t/alike/scaled.mlir
+// RUN: adze-opt %t/alike/scaled.mlir --adze-remove-dead="store=%t/store" %remarks -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCALED
+// SCALED: [Missed] {{.*}}adze-remove-dead {{.*}}dead columns of what @l.down reads stay: the columns of @l.down are scaled for what it reads
+
 // Weights of codes stay; without a store nothing can.
 // RUN: adze-opt %t/alike/model.mlir --adze-convert-weights="format=*down=int8,*up=f32" --adze-remove-dead="store=%t/store" %remarks -o /dev/null 2>&1 | FileCheck %s --check-prefix=CODES
 // CODES: [Missed] {{.*}}adze-remove-dead {{.*}}dead columns of what @l.down reads stay: @l.down is not stored as rows of floats

@@ -56,8 +56,13 @@ ScaleChoice adze::detail::chooseAwq(const ScaledInput &input, int64_t steps,
     if (step && !(loss < least))
       continue;
     least = loss;
-    best = {std::move(s), alpha};
+    best.factors = std::move(s);
+    best.alpha = alpha;
+    // Numbers to the power of 0 are 1: nothing is scaled.
+    if (!step)
+      best.plain = loss;
   }
+  best.loss = least;
   return best;
 }
 

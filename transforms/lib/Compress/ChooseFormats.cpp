@@ -14,7 +14,6 @@
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
 #include "adze/Transforms/WeightExpr.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"

@@ -5,6 +5,7 @@
 
 #include "CompressContext.h"
 #include "ColumnScales.h"
+#include "CompressReport.h"
 #include "MemoryBudget.h"
 #include "adze/Transforms/Parts.h"
 #include "llvm/ADT/MapVector.h"
@@ -173,9 +174,13 @@ CompressContext::read(const WeightInLayer &item, WeightOp values,
 
 //===-- the module --------------------------------------------------------===//
 
-LogicalResult CompressContext::addSources(ArrayRef<WeightTableEntry> added) {
+LogicalResult CompressContext::addSources(ArrayRef<WeightTableEntry> added,
+                                          const CompressReport *report) {
   if (llvm::Error failure = with.addEntries(module, added))
     return fail(module, std::move(failure));
+  if (report && !options.report.empty())
+    if (llvm::Error failure = report->write(options.report))
+      return fail(module, std::move(failure));
   return success();
 }
 
@@ -196,6 +201,18 @@ CompressContext::store(WeightType type, ArrayRef<float> values) const {
                      llvm::MutableArrayRef(stored).slice(size_t(row * bytes),
                                                          size_t(bytes)));
   return with.store->add(format.getFormatName(), type.getShape(), stored);
+}
+
+llvm::Expected<WeightTableEntry>
+CompressContext::store(const WeightInLayer &item, StringRef source,
+                       ArrayRef<uint8_t> rows) const {
+  WeightOp weight = item.weight;
+  WeightType type = weight.getWeightType();
+  auto entry =
+      with.store->add(type.getFormat().getFormatName(), type.getShape(), rows);
+  if (entry)
+    entry->name = withLayer(source, weight, item.layer);
+  return entry;
 }
 
 void CompressContext::replace(WeightOp old, StringRef source, WeightType type) {

@@ -16,7 +16,6 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
-#include <cmath>
 
 namespace adze {
 #define GEN_PASS_DEF_PRUNE
@@ -199,14 +198,10 @@ llvm::Error Pruning::pruneWeight(const InputStatistics &input,
     format.decodeRow(stored, values);
   });
   result.error = measureChange(*w, after, input, parallel);
-  auto entry =
-      context.store().add(format.getFormatName(), type.getShape(), rows);
+  auto entry = context.store(items[item], candidate.source, rows);
   if (!entry)
     return entry.takeError();
   result.entry = std::move(*entry);
-  result.entry.name = weight.isPerLayer()
-                          ? nameOfLayer(candidate.source, items[item].layer)
-                          : candidate.source;
   return llvm::Error::success();
 }
 
@@ -260,11 +255,8 @@ LogicalResult Pruning::replace() {
                     ", " + zeros + ": " + result.error.text() +
                     (result.note.empty() ? "" : "; " + result.note));
   }
-  if (failed(context.addSources(entries)))
+  if (failed(context.addSources(entries, &report)))
     return failure();
-  if (!options.report.empty())
-    if (llvm::Error failure = report.write(options.report))
-      return context.fail(module, std::move(failure));
   addPruning(module, report);
   for (Candidate &candidate : candidates)
     context.replace(candidate.weight, candidate.source);

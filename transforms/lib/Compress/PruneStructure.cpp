@@ -8,7 +8,6 @@
 #include "MemoryBudget.h"
 #include "PruneSelection.h"
 #include "Structure.h"
-#include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/PruneMask.h"
 #include "adze/Transforms/Remark.h"
@@ -44,7 +43,7 @@ class StructurePruning {
 public:
   StructurePruning(ModuleOp module, const CompressOptions &options,
                    double neurons, double heads)
-      : module(module), options(options), neurons(neurons), heads(heads),
+      : module(module), neurons(neurons), heads(heads),
         context(module, options), structure(module) {}
 
   LogicalResult run();
@@ -60,7 +59,6 @@ private:
   LogicalResult replace();
 
   ModuleOp module;
-  const CompressOptions &options;
   double neurons, heads;
   CompressContext context;
   Structure structure;
@@ -213,11 +211,8 @@ LogicalResult StructurePruning::replace() {
       entries.push_back(entry);
     }
   }
-  if (failed(context.addSources(entries)))
+  if (failed(context.addSources(entries, &report)))
     return failure();
-  if (!options.report.empty())
-    if (llvm::Error failure = report.write(options.report))
-      return context.fail(module, std::move(failure));
   addPruning(module, report);
   for (auto &[op, source] : sources)
     context.replace(cast<WeightOp>(op), source);

@@ -7,10 +7,11 @@
 
 #include "../Weights/LayerKinds.h"
 #include "CompressContext.h"
+#include "MemoryBudget.h"
 #include "Structure.h"
-#include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
@@ -498,8 +499,15 @@ LogicalResult Remover::rewriteWeights() {
     if (columns && failed(addColumns(weight, *columns, entries)))
       return failure();
   }
+  MemoryBudget memory;
   context.parallel(int64_t(items.size()), [&](int64_t i) {
     Item &item = items[size_t(i)];
+    // As it is, what is left, and that as it is stored.
+    WeightType old = item.weight.getWeightType();
+    uint64_t bytes = 3 * sizeof(float) * uint64_t(old.getRows()) *
+                     uint64_t(old.isVector() ? 1 : old.getCols());
+    memory.take(bytes);
+    llvm::scope_exit give([&] { memory.give(bytes); });
     auto entry = reduce(item.weight, item.layer, item.type);
     if (!entry) {
       item.error = llvm::toString(entry.takeError());

@@ -8,7 +8,6 @@
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
-#include "adze/Transforms/WeightExpr.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -121,14 +120,10 @@ llvm::Error Rounding::roundWeight(const InputStatistics &input,
           chooser.choose(format, candidate.zeros, rounded, rows, parallel))
     return error;
   choice.error = measureChange(*w, rounded, input, parallel, format);
-  auto entry =
-      context.store().add(format.getFormatName(), type.getShape(), rows);
+  auto entry = context.store(items[item], candidate.source, rows);
   if (!entry)
     return entry.takeError();
   choice.entry = std::move(*entry);
-  choice.entry.name = weight.isPerLayer()
-                          ? nameOfLayer(candidate.source, items[item].layer)
-                          : candidate.source;
   return llvm::Error::success();
 }
 
@@ -182,11 +177,8 @@ LogicalResult Rounding::replace() {
                 "\"" + item.name + "\" " + what + ": " + choice.error.text() +
                     (choice.note.empty() ? "" : "; " + choice.note));
   }
-  if (failed(context.addSources(entries)))
+  if (failed(context.addSources(entries, &report)))
     return failure();
-  if (!options.report.empty())
-    if (llvm::Error failure = report.write(options.report))
-      return context.fail(module, std::move(failure));
   module->setAttr(kRoundingAttrName,
                   StringAttr::get(module.getContext(), report.text()));
   if (pruning.size())

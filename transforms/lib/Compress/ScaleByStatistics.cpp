@@ -182,8 +182,9 @@ llvm::Error Scaling::runTask(Task &task) {
     double whole = input.whole(run);
     task.alpha = chosen.alpha;
     if (whole > 0) {
-      double loss = input.lossWith(chosen.factors, run),
-             plain = input.lossWith({}, run);
+      double loss =
+          chosen.loss ? *chosen.loss : input.lossWith(chosen.factors, run);
+      double plain = chosen.plain ? *chosen.plain : input.lossWith({}, run);
       if (!std::isfinite(loss) || !std::isfinite(plain))
         return llvm::createStringError(
             "tensor \"" + task.tensors.front() +

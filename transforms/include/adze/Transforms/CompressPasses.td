@@ -108,15 +108,17 @@ def Rotate : Pass<"adze-rotate", "::mlir::ModuleOp"> {
     * embeddings E and linears W that read norms with weights n become E Q and
       W diag(n) Q;
     * linears W, with bias b, whose results are added become Q^T W and b Q;
-    * a head that shares the embedding becomes a weight of its own (a remark says
-      so), since only one of the two takes up n;
-    * a norm that an entry returns is followed by a linear that undoes Q.
+    * a head that shares the embedding becomes a weight of its own for each norm
+      before it (a remark says so), since only one of them takes up n;
+    * a norm that an entry returns is followed by a linear that undoes Q, whose
+      weight no pass converts (`adze.exact`).
 
     Weights are computed in f64 and stored in f32 in the weight store `store`, under
     the names of their tensors. It is for a model as it is imported, before formats
     are chosen; statistics have to be of the rotated model. A model that adds
-    something else than linears' results to x, scales x, or returns it is left,
-    with a remark.
+    something else than linears' results to x (an argument too), scales x, or
+    returns it is left, with a remark. A weight of those that something else reads
+    as well, or in two ways, is an error.
   }];
   let options = [
     Option<"seed", "seed", "int64_t", "1", "of the signs and the small matrix">,
@@ -154,8 +156,8 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
 
     What is exactly zero stays zero. With `prune`, rules as in `adze-prune`,
     weights that they match are pruned as `sparsegpt` does there, in the same
-    sweep: columns are swept as they stand, and a group's scale minds what will be
-    kept of it. Groups of codes must hold whole groups of N:M. Prune what stays
+    sweep: their columns are swept as they stand, whatever `act-order` says, and a
+    group's scale minds what will be kept of it. Groups of codes must hold whole groups of N:M. Prune what stays
     floating point by `adze-prune`, after this pass.
 
     Every weight's remark has |E|/|W| and tr(E H E^T)/tr(W H W^T) for the change E
@@ -193,7 +195,7 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
     Option<"weights", "weights", "std::string", "\"\"",
            "formats as in adze-convert-weights, which is run first">,
     Option<"actOrder", "act-order", "bool", "true",
-           "columns with large inputs first">,
+           "columns with large inputs first, of what is not pruned">,
     Option<"damping", "damping", "double", "0.01",
            "part of the mean diagonal that is added to it">,
     Option<"importance", "importance", "bool", "false",
@@ -300,7 +302,8 @@ def PruneStructure : Pass<"adze-prune-structure", "::mlir::ModuleOp"> {
     Weights go to the store `store`, and what they lost to the remarks, `report` and
     the module attribute `adze.pruning`, as for `adze-prune`; Gram matrices are not
     needed. Neurons and heads that more than linears, elementwise ops and attention
-    have to do with stay.
+    have to do with stay, and those of weights whose columns are scaled
+    (`adze.scale_columns`): as tensors they would no more say so.
 
     Before, and after:
     ```
@@ -342,16 +345,16 @@ def RemoveDead : Pass<"adze-remove-dead", "::mlir::ModuleOp"> {
       group that shares keys and values keeps as many. Heads of keys and values
       whose query heads are all dead leave k, v and the state, the same number in
       all layers that have that state.
-    * **Layers**: one that returns what it is given leaves `adze.repeat`. The state
-      keeps a place for it.
+    * **Layers**: one that returns what it is given leaves `adze.repeat`, and a
+      kind with its last layer the module. The state keeps a place for it.
 
     Layers of one kind keep the most that any of them needs, filled up with dead
     ones. Where they need numbers that differ by more than an eighth of what there
     was, they become kinds, as by `adze-split-layers`.
 
     Columns that anything else makes or reads stay, with a remark if some are dead:
-    arguments, what is tapped, residual streams, weights that are codes or that more
-    than linears read. New weights go to the store `store` in the format of the old
+    arguments, what is tapped, residual streams, weights that are codes, that more
+    than linears read, or whose columns are scaled. New weights go to the store `store` in the format of the old
     ones. Sizes in `adze.meta` become the largest of any layer.
 
     Of these 48 neurons the last 20 have columns of zeros in both layers:
@@ -518,11 +521,13 @@ def ChooseFormats : Pass<"adze-choose-formats", "::mlir::ModuleOp"> {
     the nearest codes: with `statistics` (a folder of `adze calibrate`) as
     tr(E H E^T) / tr(W H W^T), what the change E does to what the weight W computes
     for the inputs whose Gram matrix is H; without, or where they have not seen the
-    weight, as |E|^2 / |W|^2. Those ratios are summed up, as if all weights were of
-    equal weight for what comes out. Every matrix begins with the smallest format;
-    then the change that gains most for a byte is made, as long as bytes are left.
-    Weights of one layer that read the same value get the same format, so that they
-    still fuse.
+    weight (a remark says so), as |E|^2 / |W|^2. Those ratios are summed up, as if
+    all weights were of equal weight for what comes out. A format that cannot hold
+    the values comes last. Every matrix begins with the smallest format; then, of
+    the changes that the bytes left allow, the one that gains most for a byte is
+    made, as long as there is one. Weights of one layer that read the same value get
+    the same format, so that they still fuse. Weights that must stay exact
+    (`adze-rotate` makes one) do not count.
 
     A budget that the smallest formats do not meet is an error that says what they
     take.
