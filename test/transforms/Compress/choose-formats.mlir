@@ -31,6 +31,14 @@
 // HOLD: adze.formats = "large.weight=int8"
 // LAST: [Missed] {{.*}}adze-choose-formats {{.*}}"large.weight" comes last for f16, which cannot hold its values
 
+// Rows that are too short for codes stay, and do not count.
+// RUN: adze-opt %t/short.mlir --adze-choose-formats="budget=5 formats=int4:g32+int8" -o %t/short.out %remarks 2> %t/short
+// RUN: FileCheck %s --input-file=%t/short.out --check-prefix=SHORT
+// RUN: FileCheck %s --input-file=%t/short --check-prefix=LEFT
+// SHORT: adze.formats = "b.weight=int4:g32"
+// SHORT: @short from "short.weight" : !adze.weight<128x16, #adze.float<f32>>
+// LEFT: [Missed] {{.*}}adze-choose-formats {{.*}}its rows are too short for an integer format
+
 // Weights that read one value have one format: q, k and v; gate and up. What
 // the calibration has seen counts.
 // RUN: adze-opt %S/Inputs/scale/model.mlir --adze-choose-formats="budget=7 formats=int4:g16+int8" | FileCheck %s --check-prefix=GROUPS
@@ -80,6 +88,16 @@ module attributes {adze.table = "weights.json"} {
   func.func @f(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {
     %y = adze.linear %x, @b : (tensor<?x64xf32>) -> tensor<?x32xf32>
     return %y : tensor<?x32xf32>
+  }
+}
+//--- short.mlir
+module attributes {adze.table = "weights.json"} {
+  adze.weight @b from "b.weight" : !adze.weight<32x64, #adze.float<f32>>
+  adze.weight @short from "short.weight" : !adze.weight<128x16, #adze.float<f32>>
+  func.func @f(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>) -> (tensor<?x32xf32>, tensor<?x128xf32>) {
+    %0 = adze.linear %x, @b : (tensor<?x64xf32>) -> tensor<?x32xf32>
+    %1 = adze.linear %y, @short : (tensor<?x16xf32>) -> tensor<?x128xf32>
+    return %0, %1 : tensor<?x32xf32>, tensor<?x128xf32>
   }
 }
 //--- large.mlir

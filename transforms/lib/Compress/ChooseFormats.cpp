@@ -17,6 +17,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Format.h"
 #include <cmath>
 #include <queue>
@@ -110,12 +111,29 @@ void Chooser::collect() {
   // Linears that read one value, by the first weight of each.
   llvm::MapVector<Value, SmallVector<WeightOp>> readers;
   llvm::DenseSet<Operation *> seen;
+  llvm::StringSet<> others; // what else reads weights
+  module.walk([&](Operation *op) {
+    if (!isa<LinearOp, EmbedOp, RefOp>(op))
+      op->getAttrDictionary().walk(
+          [&](FlatSymbolRefAttr name) { others.insert(name.getValue()); });
+  });
+  // What adze-convert-weights leaves takes no part.
+  auto isLeft = [&](WeightOp weight) {
+    StringRef why;
+    if (weight.getWeightType().getCols() < kSmallestIntegerColumns)
+      why = "its rows are too short for an integer format";
+    else if (others.contains(weight.getSymName()))
+      why = "ops other than adze.linear and adze.embed read it";
+    if (!why.empty())
+      reportMissed(weight, kPass, why);
+    return !why.empty();
+  };
   auto add = [&](Value x, FlatSymbolRefAttr name, Operation *op) {
     WeightOp weight = lookupWeight(op, name);
     if (isa<FloatFormatAttr>(Attribute(weight.getWeightType().getFormat())) &&
         weight.getWeightType().getLayout() == LayoutKind::Rows &&
         !weight->hasAttr(kExactAttrName) && !sourcesOf(weight).empty() &&
-        seen.insert(weight).second)
+        seen.insert(weight).second && !isLeft(weight))
       readers[x].push_back(weight);
   };
   module.walk([&](LinearOp op) { add(op.getX(), op.getWeightAttr(), op); });

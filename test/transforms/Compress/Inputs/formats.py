@@ -17,7 +17,8 @@ codes = lambda: 0.5 * numbers.randint(-7, 7)
 any_number = lambda: numbers.uniform(-1, 1)
 tensors = {
     "layers.0.a.weight": codes, "layers.1.a.weight": any_number, "b.weight": any_number,
-    "shown.weight": any_number, "large.weight": lambda: 1e6 * any_number()}
+    "shown.weight": any_number, "short.weight": any_number,
+    "large.weight": lambda: 1e6 * any_number()}
 
 folder = sys.argv[1]
 os.makedirs(folder, exist_ok=True)
@@ -30,7 +31,8 @@ with open(os.path.join(folder, "weights.bin"), "wb") as data:
         if name == "b.weight":
             values[::16], values[1::16] = [[x] * (len(values) // 16) for x in (1, -1)]
         entries[name] = {"file": "weights.bin", "offset": data.tell(), "dtype": "f32",
-                         "shape": [ROWS, COLUMNS], "bytes": 4 * len(values)}
+                         "shape": [128, 16] if name == "short.weight" else [ROWS, COLUMNS],
+                         "bytes": 4 * len(values)}
         data.write(struct.pack(f"<{len(values)}f", *values))
 with open(os.path.join(folder, "weights.json"), "w") as file:
     json.dump({"version": 1, "tensors": entries}, file)

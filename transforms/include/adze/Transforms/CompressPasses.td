@@ -527,7 +527,8 @@ def ChooseFormats : Pass<"adze-choose-formats", "::mlir::ModuleOp"> {
     the changes that the bytes left allow, the one that gains most for a byte is
     made, as long as there is one. Weights of one layer that read the same value get
     the same format, so that they still fuse. Weights that must stay exact
-    (`adze-rotate` makes one) do not count.
+    (`adze-rotate` makes one), and those that `adze-convert-weights` leaves since
+    their rows are short or other ops read them, do not count.
 
     A budget that the smallest formats do not meet is an error that says what they
     take.
