@@ -17,6 +17,7 @@
 // RUN: %{rules}="budget=6.4 formats=int4:g32+int8" | FileCheck %s --check-prefix=FEW
 // FEW: adze.formats = "layers.*.a.weight=int4:g32"
 // RUN: %{rules}="budget=40 formats=int8+f32+int4:g32" | FileCheck %s --check-prefix=MANY
+// RUN: %{rules}="budget=1e300 formats=int8+f32+int4:g32" | FileCheck %s --check-prefix=MANY
 // MANY: adze.formats = "layers.0.a.weight=int4:g32,layers.1.a.weight=f32"
 
 // Where the step that gains most for a byte does not fit, a smaller one does.

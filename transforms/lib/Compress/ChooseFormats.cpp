@@ -284,7 +284,7 @@ LogicalResult Chooser::choose(double budgetBits) {
       if (less > 0 || (less == 0 && group.loss(f) < group.loss(group.chosen)))
         group.chosen = f;
     }
-  auto limit = int64_t(budgetBits * double(elements()) / 8);
+  auto limit = int64_t(std::min(budgetBits * double(elements()) / 8, 0x1p62));
   int64_t used = bytes();
   if (used > limit) {
     std::string text;
