@@ -15,6 +15,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/MathExtras.h"
 #include <cmath>
 
 using namespace adze;
@@ -91,7 +92,8 @@ namespace {
 /// Formats chosen for each matrix within so many bits per weight.
 std::string mixedName(double bits) {
   char text[32];
-  std::snprintf(text, sizeof text, "mixed:%.3gbpw", bits);
+  std::snprintf(text, sizeof text, "mixed:%.4gbpw",
+                std::floor(bits * 100) / 100);
   return text;
 }
 
@@ -127,6 +129,18 @@ int64_t checkpointElements(mlir::ModuleOp imported) {
   return std::max<int64_t>(1, elements);
 }
 
+/// Bytes of what is stored beside matrices: norms and biases.
+int64_t vectorBytes(mlir::ModuleOp packed) {
+  int64_t bytes = 0;
+  for (auto weight : packed.getOps<WeightOp>())
+    if (weight.getWeightType().isVector() &&
+        (weight->hasAttr("adze.offset") || weight->hasAttr("adze.offsets")))
+      bytes += int64_t(weight.getLayerIndices().size()) *
+               int64_t(llvm::alignTo(
+                   uint64_t(weight.getWeightType().getStorageBytes()), 64));
+  return bytes;
+}
+
 /// A candidate with the compilation that prices it.
 struct Trial {
   Trial(const CompileOptions &base, const Recipe &recipe)
@@ -156,12 +170,13 @@ public:
 
   std::vector<Candidate> candidates;
   std::optional<double> source;
+  double vectorBits = 0; ///< bits per weight that no format changes
 
 private:
   const std::string &pathOf(const Recipe &recipe) const {
     return recipe.model.empty() ? model : recipe.model;
   }
-  Result<void> prepare(Trial &trial) const;
+  Result<void> prepare(Trial &trial);
   Result<void> time(std::vector<std::unique_ptr<Trial>> &trials) const;
   Result<void> measure(Trial &trial) const;
   Result<double> perplexityOf(const Model &built) const;
@@ -174,7 +189,7 @@ private:
 } // namespace
 
 /// Up to a model whose steps cost what those of the candidate will.
-Result<void> Pricer::prepare(Trial &trial) const {
+Result<void> Pricer::prepare(Trial &trial) {
   ModelCompiler &compiler = trial.compiler;
   if (llvm::Error error = compiler.load(pathOf(trial.candidate.recipe)))
     return toError(std::move(error));
@@ -190,6 +205,7 @@ Result<void> Pricer::prepare(Trial &trial) const {
           module->getAttrOfType<mlir::IntegerAttr>("adze.weight_bytes"))
     c.weightBytes = uint64_t(bytes.getInt());
   c.bitsPerWeight = 8 * double(c.weightBytes) / double(elements);
+  vectorBits = 8 * double(vectorBytes(module)) / double(elements);
   if (llvm::Error error = compiler.generate())
     return toError(std::move(error));
   auto linked = linkModel(compiler, /*standIn=*/true);
@@ -340,8 +356,7 @@ Result<void> addBudgeted(Pricer &pricer, const CompileOptions &options,
                    plain.bitsPerWeight;
     bits = bits > 0 ? std::min(bits, whole) : whole;
   }
-  // Norms, which are no matrices, have their part of the bytes.
-  bits -= 0.02;
+  bits -= pricer.vectorBits;
   bool fits = llvm::any_of(pricer.candidates, [&](const Candidate &c) {
     return c.recipe.prune.empty() && c.bitsPerWeight < bits;
   });

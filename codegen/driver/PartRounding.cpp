@@ -8,6 +8,7 @@
 #include "adze/Weights/ModelIdentity.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -28,6 +29,11 @@ PartRounding::create(ModelCompiler &compiler, const CompileOptions &options,
     return llvm::createStringError(
         "a sequential calibration is of weights that are rounded to integers: "
         "choose a format, such as int4:g128, for them");
+  if (mixedBudget(options.weights))
+    return llvm::createStringError(
+        "a sequential calibration rounds layers before it has seen them all, "
+        "and a budget is of all: give rules in place of " +
+        options.weights);
   if (std::error_code code = llvm::sys::fs::createTemporaryFile(
           "adze-weights", "json", made->table))
     return llvm::createStringError("cannot make a temporary file: " +
@@ -38,8 +44,10 @@ PartRounding::create(ModelCompiler &compiler, const CompileOptions &options,
   made->whole = compiler.module().clone();
   ModuleOp module = *made->whole;
   module->setAttr(kModelAttrName, StringAttr::get(module.getContext(), model));
-  if (llvm::Error error = compiler.runPasses(
-          module, "adze-convert-weights{format=" + options.weights + "}"))
+  PipelineOptions formats;
+  formats.weights = options.weights;
+  if (llvm::Error error =
+          compiler.runPasses(module, llvm::join(formatPasses(formats), ",")))
     return std::move(error);
   return made;
 }
@@ -68,13 +76,14 @@ PartRounding::round(PartKind kind, int64_t layer, StringRef statistics) {
     return name ? name.getValue() : StringRef();
   };
   StringRef before = tableName();
+  // The tables that passes make are of this part only.
+  SmallVector<std::unique_ptr<llvm::FileRemover>> tables;
   for (const std::string &pass : passes) {
     StringRef last = tableName();
     if (llvm::Error error = compiler.runPasses(*part.module, pass))
       return std::move(error);
-    // Tables on the way are of this part only.
-    if (last != before && last != tableName())
-      (void)llvm::sys::fs::remove(last);
+    if (last != tableName())
+      tables.push_back(std::make_unique<llvm::FileRemover>(tableName()));
   }
   if (tableName() == before)
     return part;
@@ -82,6 +91,5 @@ PartRounding::round(PartKind kind, int64_t layer, StringRef statistics) {
   if (!opened)
     return opened.takeError();
   part.weights = std::move(*opened);
-  (void)llvm::sys::fs::remove(tableName());
   return part;
 }

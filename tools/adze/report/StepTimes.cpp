@@ -127,9 +127,12 @@ Result<StepTimes> adze::tools::measureStep(const Model &model, size_t phases,
   if (!measure)
     return measure.error();
   // Brings in what is not there yet, and says how many steps there is time for.
-  auto first = plain.step();
-  for (int i = 0; first && i < 2; ++i)
+  Result<double> first = 0.0;
+  for (int i = 0; first && i < 3; ++i) {
+    if (auto back = plain.rewind(prompt); !back)
+      return back.error();
     first = plain.step();
+  }
   if (!first)
     return first.error();
   auto steps = uint32_t(std::clamp(kRoundSeconds / std::max(*first, 1e-6), 1.0,
