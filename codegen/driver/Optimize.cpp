@@ -199,7 +199,7 @@ Result<void> Pricer::prepare(Trial &trial) {
   Candidate &c = trial.candidate;
   mlir::ModuleOp module = compiler.module();
   for (auto weight : module.getOps<WeightOp>())
-    c.isSparse |= mlir::isa<BlocksFormatAttr>(
+    c.isSparse |= mlir::isa<BlocksFormatAttr, MaskedFormatAttr>(
         mlir::Attribute(weight.getWeightType().getFormat()));
   if (auto bytes =
           module->getAttrOfType<mlir::IntegerAttr>("adze.weight_bytes"))

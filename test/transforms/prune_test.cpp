@@ -223,42 +223,49 @@ TEST_F(PruneTest, WhatIsZeroStaysSo) {
   EXPECT_EQ(count, int64_t(zeroed.w.size()) / 2);
 }
 
+/// Of so many in a hundred values, zeros.
+static std::vector<float> withZeros(llvm::ArrayRef<float> values, size_t part) {
+  std::vector<float> w(values);
+  for (size_t i = 0; i < w.size(); ++i)
+    if (i * 37 % 100 < part)
+      w[i] = 0;
+  return w;
+}
+
 TEST_F(PruneTest, RoundingKeepsZeros) {
   const Case &test = cases.front();
-  std::vector<float> w = test.w;
-  for (size_t i = 0; i < w.size(); ++i)
-    if (i * 7 % 5 < 3)
-      w[i] = 0;
-  for (llvm::StringRef name : {"int4:g32", "int4:g16:zp", "int8"})
-    for (bool actOrder : {false, true}) {
-      SCOPED_TRACE(name.str());
-      auto format = parseFormatName(name, &context);
-      ASSERT_TRUE(bool(format)) << llvm::toString(format.takeError());
-      auto integer = llvm::cast<IntFormatAttr>(mlir::Attribute(*format));
-      auto factor =
-          InverseFactor::make(test.gram, test.columns, {0.01, actOrder});
-      ASSERT_TRUE(bool(factor)) << llvm::toString(factor.takeError());
-      IntProjection projection(integer, test.rows, factor->order());
-      projection.prepare(w, inOrder);
-      std::vector<float> after = w;
-      sweep(*factor, after, projection, SweepPrecision::Fast, inOrder);
-      // As the rows are read again, and by plain rounding.
-      size_t k = size_t(test.columns);
-      std::vector<uint8_t> row(size_t(integer.getRowBytes(test.columns)));
-      std::vector<float> decoded(k), plain(k);
-      for (int64_t r = 0; r < test.rows; ++r) {
-        projection.storeRow(r, row);
-        integer.decodeRow(row, decoded);
-        llvm::ArrayRef<float> values(w.data() + size_t(r) * k, k);
-        integer.encodeRow(values, row);
-        integer.decodeRow(row, plain);
-        for (size_t i = 0; i < k; ++i)
-          if (values[i] == 0) {
-            EXPECT_EQ(decoded[i], 0) << r << ", " << i;
-            EXPECT_EQ(plain[i], 0) << r << ", " << i;
-          }
+  for (size_t part : {1, 5, 60})
+    for (llvm::StringRef name : {"int4:g32", "int4:g16:zp", "int8"})
+      for (bool actOrder : {false, true}) {
+        SCOPED_TRACE(name.str() + ", " + std::to_string(part) + " %");
+        std::vector<float> w = withZeros(test.w, part);
+        auto format = parseFormatName(name, &context);
+        ASSERT_TRUE(bool(format)) << llvm::toString(format.takeError());
+        auto integer = llvm::cast<IntFormatAttr>(mlir::Attribute(*format));
+        auto factor =
+            InverseFactor::make(test.gram, test.columns, {0.01, actOrder});
+        ASSERT_TRUE(bool(factor)) << llvm::toString(factor.takeError());
+        IntProjection projection(integer, test.rows, factor->order());
+        projection.prepare(w, inOrder);
+        std::vector<float> after = w;
+        sweep(*factor, after, projection, SweepPrecision::Fast, inOrder);
+        // As the rows are read again, and by plain rounding.
+        size_t k = size_t(test.columns);
+        std::vector<uint8_t> row(size_t(integer.getRowBytes(test.columns)));
+        std::vector<float> decoded(k), plain(k);
+        for (int64_t r = 0; r < test.rows; ++r) {
+          projection.storeRow(r, row);
+          integer.decodeRow(row, decoded);
+          llvm::ArrayRef<float> values(w.data() + size_t(r) * k, k);
+          integer.encodeRow(values, row);
+          integer.decodeRow(row, plain);
+          for (size_t i = 0; i < k; ++i)
+            if (values[i] == 0) {
+              EXPECT_EQ(decoded[i], 0) << r << ", " << i;
+              EXPECT_EQ(plain[i], 0) << r << ", " << i;
+            }
+        }
       }
-    }
 }
 
 TEST_F(PruneTest, MasksAreThoseOfTorch) {

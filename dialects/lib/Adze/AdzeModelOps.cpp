@@ -4,7 +4,6 @@
 
 #include "Verifiers.h"
 #include "adze/Dialect/Adze/ScalarRegion.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/MathExtras.h"
 

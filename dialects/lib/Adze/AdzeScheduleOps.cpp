@@ -3,7 +3,6 @@
 // Generated definitions of all adze ops, with the syntax that they share.
 
 #include "adze/Dialect/Adze/Adze.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace adze;

@@ -11,7 +11,6 @@
 #include "Quantize.h"
 #include "adze/Dialect/Adze/IntRounding.h"
 #include "mlir/IR/DialectImplementation.h"
-#include "llvm/Support/MathExtras.h"
 #include <cstring>
 
 using namespace mlir;

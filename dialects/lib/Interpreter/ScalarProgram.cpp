@@ -3,7 +3,6 @@
 // Compiles a block of scalar ops to calls over numbered slots and runs it.
 
 #include "Scalar.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"

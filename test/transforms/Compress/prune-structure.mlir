@@ -23,6 +23,10 @@
 // REPORT: "tensor": "layers.0.o.weight",
 // REPORT-NEXT: "zeros": 0.5
 
+// Doing it again leaves one entry of each in the report.
+// RUN: adze-opt %t/plain.mlir --adze-prune-structure="neurons=0.4 heads=0.5 store=%t/store" | grep -o 'tensor.22:.22layers.[01].down.weight' | wc -l | FileCheck %s --check-prefix=ONCE
+// ONCE: {{^ *}}2{{$}}
+
 // By what is read.
 // RUN: %{prune}="neurons=0.4 heads=0.5 statistics=%{in}/statistics store=%t/store" -o %t/measured.mlir
 // RUN: %python %S/Inputs/structure.py %{in} %t/measured.mlir 19 2 statistics

@@ -103,6 +103,14 @@
 // LAYER-NEXT: adze.repeat 1 from 2 @layer.1(
 // GONE: [Passed] {{.*}}adze-remove-dead {{.*}}layer 1 adds nothing and is taken out
 
+// A kind all of whose layers go, goes with its weights.
+// RUN: adze-opt %t/layer/model.mlir --adze-split-layers="format=*layers.1.*=f32,*=bf16" -o %t/layer/kinds.mlir
+// RUN: adze-opt %t/layer/kinds.mlir --adze-remove-dead="store=%t/store" -o %t/kind.mlir
+// RUN: FileCheck %s --input-file=%t/kind.mlir --check-prefix=KIND --implicit-check-not='layers [1]' --implicit-check-not='func.func private @layer.1('
+// RUN: %python %S/Inputs/dead.py check %t/layer %t/kind.mlir
+// KIND: adze.meta = "{{.*}}\22layers\22:2
+// KIND: func.func private @layer.0
+
 // What anything else reads or makes stays, and the remark says what.
 // RUN: sed 's/%%d = /adze.tap %%m "m" : tensor<?x96xf32>\n    %%d = /' %t/alike/model.mlir > %t/alike/tap.mlir
 // RUN: adze-opt %t/alike/tap.mlir --adze-remove-dead="store=%t/store" %remarks 2> %t/remarks | FileCheck %s --check-prefix=TAP
@@ -120,6 +128,11 @@
 // HELD: adze.state @kv x 3 : !adze.kv<4x8xf32>
 // HELD: heads 8 kv_heads 4
 // HEADS: [Missed] {{.*}}adze-remove-dead {{.*}}dead columns of what @l.o reads stay: 'adze.tap' reads it
+
+// So do columns that are scaled for what they read: a tensor would not say so.
+// RUN: sed 's/@l.down from/@l.down.raw from/; s/^  adze.state/  adze.weight @s from "layers.{}.ub.weight" x 3 : !adze.weight<96, #adze.float<f32>>\n  adze.weight @l.down x 3 : !adze.weight<32x96, #adze.float<f32>> {\n    %%0 = adze.ref @l.down.raw : !adze.weight<32x96, #adze.float<f32>>\n    %%1 = adze.scale_columns %%0 by @s : !adze.weight<32x96, #adze.float<f32>>\n    adze.yield %%1 : !adze.weight<32x96, #adze.float<f32>>\n  }\n&/' %t/alike/model.mlir > %t/alike/scaled.mlir
+// RUN: adze-opt %t/alike/scaled.mlir --adze-remove-dead="store=%t/store" %remarks -o /dev/null 2>&1 | FileCheck %s --check-prefix=SCALED
+// SCALED: [Missed] {{.*}}adze-remove-dead {{.*}}dead columns of what @l.down reads stay: the columns of @l.down are scaled for what it reads
 
 // Weights of codes stay; without a store nothing can.
 // RUN: adze-opt %t/alike/model.mlir --adze-convert-weights="format=*down=int8,*up=f32" --adze-remove-dead="store=%t/store" %remarks -o /dev/null 2>&1 | FileCheck %s --check-prefix=CODES

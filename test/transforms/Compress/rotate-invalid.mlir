@@ -9,6 +9,8 @@
 // TABLE: error: adze-rotate: expects a weight table: the option table, or the module attribute "adze.table"
 // RUN: not adze-opt %t/shared.mlir --adze-rotate="store=%t/store table=%t/table.json" 2>&1 | FileCheck %s --check-prefix=SHARED
 // SHARED: error: adze-rotate: @w is used in two ways: a weight that is shared so cannot be rotated
+// RUN: not adze-opt %t/elsewhere.mlir --adze-rotate="store=%t/store table=%t/table.json" 2>&1 | FileCheck %s --check-prefix=ELSEWHERE
+// ELSEWHERE: elsewhere.mlir:13:{{.*}} error: adze-rotate: @head is read here too, where nothing is rotated: a weight that is shared so cannot be rotated
 
 //--- left.mlir
 // CHECK: left.mlir:[[#@LINE+1]]{{.*}}adze-rotate{{.*}}nothing is rotated: this has no embedding
@@ -79,6 +81,84 @@ module {
     %2 = arith.addf %x, %1 : tensor<?x32xf32>
     %3 = adze.rms_norm %2, @n eps 1.0e-5 : tensor<?x32xf32>
     return %3, %1 : tensor<?x32xf32>, tensor<?x32xf32>
+  }
+}
+
+// -----
+
+// What an entry is given is not rotated.
+module {
+  adze.weight @emb from "emb" : !adze.weight<100x32, #adze.float<f32>>
+  adze.weight @n from "n" : !adze.weight<32, #adze.float<f32>>
+  // CHECK: left.mlir:[[#@LINE+1]]{{.*}}adze-rotate{{.*}}nothing is rotated: this has an argument that is part of what layers pass on
+  func.func @f(%t: tensor<?xi32>, %v: tensor<?x32xf32>) -> tensor<?x32xf32> {
+    %x = adze.embed %t, @emb : tensor<?xi32> -> tensor<?x32xf32>
+    %0 = arith.addf %x, %v : tensor<?x32xf32>
+    %1 = adze.rms_norm %0, @n eps 1.0e-5 : tensor<?x32xf32>
+    return %1 : tensor<?x32xf32>
+  }
+}
+
+// -----
+
+// Nor is what it gives layers beside.
+module {
+  adze.weight @emb from "emb" : !adze.weight<100x32, #adze.float<f32>>
+  adze.weight @n from "n" : !adze.weight<32, #adze.float<f32>>
+  // CHECK: left.mlir:[[#@LINE+1]]{{.*}}adze-rotate{{.*}}nothing is rotated: this has an argument that is part of what layers pass on
+  func.func private @layer(%l: index, %x: tensor<?x32xf32>, %v: tensor<?x32xf32>) -> tensor<?x32xf32> {
+    %0 = arith.addf %x, %v : tensor<?x32xf32>
+    return %0 : tensor<?x32xf32>
+  }
+  func.func @f(%t: tensor<?xi32>, %v: tensor<?x32xf32>) -> tensor<?x32xf32> {
+    %x = adze.embed %t, @emb : tensor<?xi32> -> tensor<?x32xf32>
+    %0 = adze.repeat 2 @layer(%x, %v) : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+    %1 = adze.rms_norm %0, @n eps 1.0e-5 : tensor<?x32xf32>
+    return %1 : tensor<?x32xf32>
+  }
+}
+
+// -----
+
+// Or what another entry gives the same layers.
+module {
+  adze.weight @emb from "emb" : !adze.weight<100x32, #adze.float<f32>>
+  adze.weight @w from "l.{}.w" x 2 : !adze.weight<32x32, #adze.float<f32>>
+  adze.weight @n from "n" : !adze.weight<32, #adze.float<f32>>
+  func.func private @layer(%l: index, %x: tensor<?x32xf32>) -> tensor<?x32xf32> {
+    %0 = adze.rms_norm %x, @n eps 1.0e-5 : tensor<?x32xf32>
+    %1 = adze.linear %0, @w[%l] : (tensor<?x32xf32>) -> tensor<?x32xf32>
+    %2 = arith.addf %x, %1 : tensor<?x32xf32>
+    return %2 : tensor<?x32xf32>
+  }
+  func.func @f(%t: tensor<?xi32>) -> tensor<?x32xf32> {
+    %x = adze.embed %t, @emb : tensor<?xi32> -> tensor<?x32xf32>
+    %0 = adze.repeat 2 @layer(%x) : (tensor<?x32xf32>) -> tensor<?x32xf32>
+    %1 = adze.rms_norm %0, @n eps 1.0e-5 : tensor<?x32xf32>
+    return %1 : tensor<?x32xf32>
+  }
+  // CHECK: left.mlir:[[#@LINE+1]]{{.*}}adze-rotate{{.*}}nothing is rotated: this has an argument that is part of what layers pass on
+  func.func @g(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
+    %0 = adze.repeat 2 @layer(%x) : (tensor<?x32xf32>) -> tensor<?x32xf32>
+    %1 = adze.rms_norm %0, @n eps 1.0e-5 : tensor<?x32xf32>
+    return %1 : tensor<?x32xf32>
+  }
+}
+//--- elsewhere.mlir
+module {
+  adze.weight @emb from "emb" : !adze.weight<100x32, #adze.float<f32>>
+  adze.weight @head from "head" : !adze.weight<100x32, #adze.float<f32>>
+  adze.weight @n from "n" : !adze.weight<32, #adze.float<f32>>
+  func.func @f(%t: tensor<?xi32>) -> tensor<?x100xf32> {
+    %x = adze.embed %t, @emb : tensor<?xi32> -> tensor<?x32xf32>
+    %0 = adze.rms_norm %x, @n eps 1.0e-5 : tensor<?x32xf32>
+    %1 = adze.linear %0, @head : (tensor<?x32xf32>) -> tensor<?x100xf32>
+    return %1 : tensor<?x100xf32>
+  }
+  func.func @g(%x: tensor<?x32xf32>) -> tensor<?x100xf32> {
+    %0 = adze.rms_norm %x, @n eps 1.0e-5 : tensor<?x32xf32>
+    %1 = adze.linear %0, @head : (tensor<?x32xf32>) -> tensor<?x100xf32>
+    return %1 : tensor<?x100xf32>
   }
 }
 //--- store.mlir

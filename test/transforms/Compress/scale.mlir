@@ -52,3 +52,8 @@
 // RUN: adze-opt %S/Inputs/scale/model.mlir --mlir-disable-threading --adze-awq="weights=int4:g16 statistics=%S/Inputs/scale/statistics store=%t/store" | diff - %t/awq.mlir
 // RUN: adze-opt %S/Inputs/scale/model.mlir --adze-awq="weights=int4:g16 steps=1 statistics=%S/Inputs/scale/statistics store=%t/one" %remarks 2>&1 >/dev/null | FileCheck %s --check-prefix=ONE
 // ONE: "layers.0.q.weight" and others read: alpha 0, error 0.00483 of what they compute (0.00483 without)
+
+// What was scaled before is read divided: with what SmoothQuant left, AWQ begins.
+// RUN: adze-opt %t/smooth.mlir --adze-awq="statistics=%S/Inputs/scale/statistics store=%t/both report=%t/both.json" -o %t/both.mlir
+// RUN: %python %S/Inputs/check-scales.py follows %t/smooth.json %t/both.json | FileCheck %s --check-prefix=FOLLOWS
+// FOLLOWS: 8 inputs follow

@@ -68,6 +68,11 @@
 // RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=table=%t/none.json 2>&1 | FileCheck %s --check-prefix=TABLE
 // TABLE: error: adze-choose-sparse: {{.*}}none.json
 
+// Values that cannot be read are an error that names the weight.
+// RUN: sed 's/"few"/"fewer"/' %t/weights.json > %t/missing.json
+// RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=table=%t/missing.json 2>&1 | FileCheck %s --check-prefix=MISSING
+// MISSING: error: adze-choose-sparse: @few.packed: {{.*}}"few"
+
 adze.weight @half from "layers.{}.half" x 2 : !adze.weight<64x128, #adze.float<f32>>
 adze.weight @head from "head" : !adze.weight<64x128, #adze.float<f32>>
 adze.weight @codes : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>> {

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """usage: doctest.py Passes.td
 
-Runs every example of the pass reference: the pass makes of the module under
-"Before:" the module under "After:" (or "After, with OPTIONS:"). Both are printed
-by adze-opt and compared, so names of values do not matter.
+Runs every example of the pass reference, and of the files of passes that it includes:
+the pass makes of the module under "Before:" the module under "After:" (or "After, with
+OPTIONS:"). Both are printed by adze-opt and compared, so names of values do not matter.
 """
 import difflib
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,12 @@ import textwrap
 EXAMPLE = re.compile(
     r"Before:\s*```mlir\n(.*?)```\s*After(?:, with ([^\n]*?))?:\s*```mlir\n(.*?)```",
     re.S)
+INCLUDE = re.compile(r'^include "adze/Transforms/(.*\.td)"$', re.M)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def adze_opt(text, *flags):
@@ -26,7 +33,8 @@ def adze_opt(text, *flags):
 
 
 def main():
-    source = open(sys.argv[1], encoding="utf-8").read()
+    folder = os.path.dirname(sys.argv[1])
+    source = INCLUDE.sub(lambda found: read(os.path.join(folder, found[1])), read(sys.argv[1]))
     examples, failed, without = 0, 0, []
     for definition in re.split(r"^def ", source, flags=re.M)[1:]:
         name, flag = re.match(r'(\w+) : Pass<"([\w-]+)"', definition).groups()

@@ -5,7 +5,6 @@
 
 #include "ScaleByStatistics.h"
 #include "adze/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
 #include <cmath>
 
 namespace adze {
@@ -57,8 +56,13 @@ ScaleChoice adze::detail::chooseAwq(const ScaledInput &input, int64_t steps,
     if (step && !(loss < least))
       continue;
     least = loss;
-    best = {std::move(s), alpha};
+    best.factors = std::move(s);
+    best.alpha = alpha;
+    // Numbers to the power of 0 are 1: nothing is scaled.
+    if (!step)
+      best.plain = loss;
   }
+  best.loss = least;
   return best;
 }
 
@@ -74,12 +78,9 @@ struct Awq : adze::impl::AwqBase<Awq> {
                          << steps.getValue();
       return signalPassFailure();
     }
-    if (!weights.empty()) {
-      OpPassManager convert(ModuleOp::getOperationName());
-      convert.addPass(createConvertWeights({weights}));
-      if (failed(runPipeline(convert, module)))
-        return signalPassFailure();
-    }
+    OpPassManager convert = conversionTo(weights);
+    if (failed(runPipeline(convert, module)))
+      return signalPassFailure();
     ScaleOptions options = {{"adze-awq", statistics, store, table}, report};
     if (failed(scaleByStatistics(
             module, options, [&](const ScaledInput &input, ParallelFor run) {

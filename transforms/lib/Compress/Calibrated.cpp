@@ -5,6 +5,7 @@
 #include "Calibrated.h"
 #include "../Weights/ModuleTable.h"
 #include "adze/Transforms/Parts.h"
+#include "adze/Transforms/Passes.h"
 #include "adze/Transforms/WeightExpr.h"
 #include "adze/Weights/ModelIdentity.h"
 #include "mlir/IR/Threading.h"
@@ -83,9 +84,7 @@ CalibratedModule::statisticsOf(StringRef tensor, bool needsGram) const {
           "\": expected columns below " + Twine(read->columns) + ", found " +
           Twine(column));
   InputStatistics reduced = kept->empty() ? *read : read->of(*kept);
-  if (!needsGram)
-    return reduced;
-  if (read->gram.empty())
+  if (needsGram && read->gram.empty())
     return llvm::createStringError(
         statistics->path() + ": tensor \"" + read->input +
         "/gram\": expected, not found: the calibration left Gram matrices out");
@@ -148,6 +147,13 @@ WeightOp adze::detail::getRoundedFloats(WeightOp weight) {
   return floats;
 }
 
+OpPassManager adze::detail::conversionTo(StringRef weights) {
+  OpPassManager passes(ModuleOp::getOperationName());
+  if (!weights.empty())
+    passes.addPass(createConvertWeights({weights.str()}));
+  return passes;
+}
+
 std::string adze::detail::withLayer(StringRef name, WeightOp weight,
                                     int64_t layer) {
   return weight.isPerLayer() ? nameOfLayer(name, layer) : name.str();
@@ -172,4 +178,9 @@ llvm::StringSet<> adze::detail::sourceNames(ModuleOp module) {
 void adze::detail::runParallel(MLIRContext *context, int64_t count,
                                function_ref<void(int64_t)> task) {
   parallelFor(context, 0, size_t(count), [&](size_t i) { task(int64_t(i)); });
+}
+
+void adze::detail::inTurn(int64_t count, function_ref<void(int64_t)> task) {
+  for (int64_t i = 0; i < count; ++i)
+    task(i);
 }

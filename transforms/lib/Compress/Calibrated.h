@@ -10,6 +10,7 @@
 #include "adze/Weights/Evaluator.h"
 #include "adze/Weights/Statistics.h"
 #include "adze/Weights/WeightStore.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringSet.h"
 #include <optional>
 
@@ -30,8 +31,8 @@ struct CalibratedModule {
   open(mlir::ModuleOp module, const CalibratedOptions &options);
 
   /// Of the input that the weight is multiplied with, of the columns of it that
-  /// there are in the module; its values are checked.
-  /// Of 0 columns where there are no statistics.
+  /// there are in the module; its values are checked, those of a Gram matrix
+  /// too where there is one. Of 0 columns where there are no statistics.
   llvm::Expected<InputStatistics> statisticsOf(llvm::StringRef tensor,
                                                bool needsGram) const;
   /// The columns that are left of a tensor's input, where adze-remove-dead took
@@ -69,6 +70,10 @@ struct WeightReaders {
 /// it is something else.
 WeightOp getRoundedFloats(WeightOp weight);
 
+/// adze-convert-weights with these formats, which a pass runs before its own
+/// work; nothing where they are empty.
+mlir::OpPassManager conversionTo(llvm::StringRef weights);
+
 /// `name` with the layer filled in, for a weight per layer.
 std::string withLayer(llvm::StringRef name, WeightOp weight, int64_t layer);
 
@@ -82,6 +87,8 @@ llvm::StringSet<> sourceNames(mlir::ModuleOp module);
 /// Runs tasks on the threads of the context; for ParallelFor.
 void runParallel(mlir::MLIRContext *context, int64_t count,
                  llvm::function_ref<void(int64_t)> task);
+/// Runs them on this thread, one after the other.
+void inTurn(int64_t count, llvm::function_ref<void(int64_t)> task);
 
 } // namespace adze::detail
 

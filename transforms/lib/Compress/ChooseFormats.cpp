@@ -6,16 +6,18 @@
 // convex hulls of loss over bytes, the best step first).
 
 #include "Calibrated.h"
+#include "ColumnScales.h"
 #include "CompressReport.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "adze/Transforms/WeightExpr.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Format.h"
 #include <cmath>
 #include <queue>
@@ -39,8 +41,9 @@ struct Member {
   WeightOp weight;
   int64_t layer;
   std::string source, tensor; // its name with {} for the layer, and without
-  std::vector<double> loss;   // by format
+  std::vector<double> loss;   // by format; infinite: it cannot hold the values
   std::vector<int64_t> bytes;
+  bool isSeen = true; // by the calibration
   std::string error;
 };
 
@@ -90,7 +93,7 @@ public:
 private:
   void collect();
   llvm::Error measureMember(Member &member);
-  std::optional<Step> bestStep(size_t group) const;
+  std::optional<Step> bestStep(size_t group, int64_t room) const;
 
   ModuleOp module;
   std::vector<FormatAttrInterface> formats;
@@ -108,11 +111,29 @@ void Chooser::collect() {
   // Linears that read one value, by the first weight of each.
   llvm::MapVector<Value, SmallVector<WeightOp>> readers;
   llvm::DenseSet<Operation *> seen;
+  llvm::StringSet<> others; // what else reads weights
+  module.walk([&](Operation *op) {
+    if (!isa<LinearOp, EmbedOp, RefOp>(op))
+      op->getAttrDictionary().walk(
+          [&](FlatSymbolRefAttr name) { others.insert(name.getValue()); });
+  });
+  // What adze-convert-weights leaves takes no part.
+  auto isLeft = [&](WeightOp weight) {
+    StringRef why;
+    if (weight.getWeightType().getCols() < kSmallestIntegerColumns)
+      why = "its rows are too short for an integer format";
+    else if (others.contains(weight.getSymName()))
+      why = "ops other than adze.linear and adze.embed read it";
+    if (!why.empty())
+      reportMissed(weight, kPass, why);
+    return !why.empty();
+  };
   auto add = [&](Value x, FlatSymbolRefAttr name, Operation *op) {
     WeightOp weight = lookupWeight(op, name);
     if (isa<FloatFormatAttr>(Attribute(weight.getWeightType().getFormat())) &&
         weight.getWeightType().getLayout() == LayoutKind::Rows &&
-        !sourcesOf(weight).empty() && seen.insert(weight).second)
+        !weight->hasAttr(kExactAttrName) && !sourcesOf(weight).empty() &&
+        seen.insert(weight).second && !isLeft(weight))
       readers[x].push_back(weight);
   };
   module.walk([&](LinearOp op) { add(op.getX(), op.getWeightAttr(), op); });
@@ -140,14 +161,15 @@ void Chooser::collect() {
 llvm::Error Chooser::measureMember(Member &member) {
   WeightType type = member.weight.getWeightType();
   int64_t k = type.getCols(), stride = llvm::divideCeil(type.getRows(), kRows);
-  InputStatistics input;
   // An embedding that no linear reads was not seen: its values stand for it.
-  if (with.statistics) {
-    auto read = with.statisticsOf(member.tensor, /*needsGram=*/false);
+  member.isSeen = with.statistics && with.statistics->has(member.tensor);
+  std::optional<ScaledStatistics> scaled;
+  if (member.isSeen) {
+    auto read = inputOf(with, member.weight, member.layer, member.tensor,
+                        /*needsGram=*/false);
     if (!read)
-      llvm::consumeError(read.takeError());
-    else if (read->columns == k)
-      input = *read;
+      return read.takeError();
+    scaled = std::move(*read);
   }
   std::vector<float> w;
   for (int64_t row = 0; row < type.getRows(); row += stride) {
@@ -160,13 +182,9 @@ llvm::Error Chooser::measureMember(Member &member) {
     if (!std::isfinite(value))
       return llvm::createStringError("tensor \"" + member.tensor +
                                      "\" has values that are not finite");
-  auto inTurn = [](int64_t count, function_ref<void(int64_t)> task) {
-    for (int64_t i = 0; i < count; ++i)
-      task(i);
-  };
   auto size = [&](ArrayRef<float> x) {
-    if (input.columns)
-      return outputOf(x, input, inTurn);
+    if (scaled)
+      return outputOf(x, scaled->get(), inTurn);
     double sum = 0;
     for (float value : x)
       sum += double(value) * double(value);
@@ -183,7 +201,9 @@ llvm::Error Chooser::measureMember(Member &member) {
       for (int64_t i = 0; i < k; ++i)
         out[i] = w[at + i] - out[i];
     }
-    member.loss.push_back(whole > 0 ? std::max(0.0, size(change)) / whole : 0);
+    // Values that it cannot hold, such as too large ones, are not finite.
+    double lost = whole > 0 ? size(change) / whole : 0;
+    member.loss.push_back(std::isfinite(lost) ? std::max(0.0, lost) : INFINITY);
     member.bytes.push_back(llvm::divideCeil(type.getRows(), kPanelRows) *
                            format.getPanelBytes(k));
   }
@@ -204,6 +224,19 @@ LogicalResult Chooser::measure() {
   for (auto &member : members)
     if (!member->error.empty())
       return member->weight.emitError() << kPass << ": " << member->error;
+  for (auto &member : members) {
+    if (with.statistics && !member->isSeen)
+      reportMissed(member->weight, kPass,
+                   "the calibration has not seen \"" + member->tensor +
+                       "\": what is lost of its values stands for what is "
+                       "lost of what it computes");
+    for (auto [format, loss] : llvm::zip_equal(formats, member->loss))
+      if (std::isinf(loss))
+        reportMissed(member->weight, kPass,
+                     "\"" + member->tensor + "\" comes last for " +
+                         format.getFormatName() +
+                         ", which cannot hold its values");
+  }
   return success();
 }
 
@@ -225,17 +258,20 @@ int64_t Chooser::bytes() const {
   return sum;
 }
 
-/// The step from what is chosen that gains most for a byte.
-std::optional<Step> Chooser::bestStep(size_t index) const {
+/// The step from what is chosen that gains most for a byte, of those that take
+/// no more bytes than `room`.
+std::optional<Step> Chooser::bestStep(size_t index, int64_t room) const {
   const Group &group = groups[index];
+  double now = group.loss(group.chosen);
   std::optional<Step> best;
   for (size_t f = 0; f < formats.size(); ++f) {
-    double gain = group.loss(group.chosen) - group.loss(f);
+    double after = group.loss(f);
     int64_t bytes = group.bytes(f) - group.bytes(group.chosen);
-    if (gain <= 0 || bytes <= 0)
+    if (!(after < now) || bytes <= 0 || bytes > room)
       continue;
-    Step step{gain / double(bytes), index, f};
-    if (!best || best->gain < step.gain)
+    Step step{(now - after) / double(bytes), index, f};
+    if (!best || best->gain < step.gain ||
+        (best->gain == step.gain && after < group.loss(best->format)))
       best = step;
   }
   return best;
@@ -248,9 +284,9 @@ LogicalResult Chooser::choose(double budgetBits) {
       if (less > 0 || (less == 0 && group.loss(f) < group.loss(group.chosen)))
         group.chosen = f;
     }
-  double limit = budgetBits * double(elements()) / 8;
+  auto limit = int64_t(std::min(budgetBits * double(elements()) / 8, 0x1p62));
   int64_t used = bytes();
-  if (double(used) > limit) {
+  if (used > limit) {
     std::string text;
     llvm::raw_string_ostream(text)
         << llvm::format("the budget of %.4g bits per weight cannot be met: the "
@@ -260,20 +296,23 @@ LogicalResult Chooser::choose(double budgetBits) {
            << kPass << ": " << text << "; raise it, or add a smaller format";
   }
   std::priority_queue<Step> steps;
-  for (size_t i = 0; i < groups.size(); ++i)
-    if (auto step = bestStep(i))
+  auto push = [&](size_t group) {
+    if (auto step = bestStep(group, limit - used))
       steps.push(*step);
+  };
+  for (size_t i = 0; i < groups.size(); ++i)
+    push(i);
   while (!steps.empty()) {
     Step step = steps.top();
     steps.pop();
     Group &group = groups[step.group];
     int64_t more = group.bytes(step.format) - group.bytes(group.chosen);
-    if (double(used + more) > limit)
-      continue; // a smaller one may still fit
-    group.chosen = step.format;
-    used += more;
-    if (auto next = bestStep(step.group))
-      steps.push(*next);
+    if (used + more <= limit) {
+      group.chosen = step.format;
+      used += more;
+    }
+    // Of a step that does not fit any more a smaller one takes the place.
+    push(step.group);
   }
   return success();
 }

@@ -9,27 +9,19 @@ using namespace mlir;
 using namespace adze;
 using namespace adze::detail;
 
-llvm::Expected<std::vector<float>>
-adze::detail::columnScales(WeightOp weight, int64_t layer,
-                           const WeightEvaluator &evaluator) {
-  std::vector<float> all;
-  // Down to the source. What an expression puts together reads one x, so its
-  // inputs have the same factors.
+/// Calls `use` with what scales the columns of `weight`, down to the source.
+/// What an expression puts together reads one x, so its inputs have the same
+/// factors.
+static llvm::Error
+forEachScale(WeightOp weight,
+             llvm::function_ref<llvm::Error(ScaleColumnsOp)> use) {
   while (!weight.isSource()) {
     Value value = weight.getBody().front().getTerminator()->getOperand(0);
     Operation *op = value.getDefiningOp();
     while (op && !isa<RefOp>(op) && op->getNumOperands()) {
-      if (auto scale = dyn_cast<ScaleColumnsOp>(op)) {
-        WeightOp factors = lookupWeight(weight, scale.getFactorsAttr());
-        std::vector<float> read(size_t(factors.getWeightType().getRows()));
-        if (llvm::Error error =
-                evaluator.readRows(factors, factors.isPerLayer() ? layer : 0, 0,
-                                   int64_t(read.size()), read.data()))
-          return std::move(error);
-        all.resize(read.size(), 1.0f);
-        for (auto [product, factor] : llvm::zip_equal(all, read))
-          product = scale.getInverse() ? product / factor : product * factor;
-      }
+      if (auto scale = dyn_cast<ScaleColumnsOp>(op))
+        if (llvm::Error error = use(scale))
+          return error;
       op = op->getOperand(0).getDefiningOp();
     }
     auto ref = dyn_cast_or_null<RefOp>(op);
@@ -37,7 +29,47 @@ adze::detail::columnScales(WeightOp weight, int64_t layer,
       break;
     weight = lookupWeight(weight, ref.getWeightAttr());
   }
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<float>>
+adze::detail::columnScales(WeightOp weight, int64_t layer,
+                           const WeightEvaluator &evaluator) {
+  std::vector<float> all;
+  auto multiply = [&](ScaleColumnsOp scale) -> llvm::Error {
+    WeightOp factors = lookupWeight(scale, scale.getFactorsAttr());
+    std::vector<float> read(size_t(factors.getWeightType().getRows()));
+    if (llvm::Error error =
+            evaluator.readRows(factors, factors.isPerLayer() ? layer : 0, 0,
+                               int64_t(read.size()), read.data()))
+      return error;
+    all.resize(read.size(), 1.0f);
+    for (auto [product, factor] : llvm::zip_equal(all, read))
+      product = scale.getInverse() ? product / factor : product * factor;
+    return llvm::Error::success();
+  };
+  if (llvm::Error error = forEachScale(weight, multiply))
+    return std::move(error);
   return all;
+}
+
+bool adze::detail::hasColumnScales(WeightOp weight) {
+  bool found = false;
+  llvm::cantFail(forEachScale(weight, [&](ScaleColumnsOp) {
+    found = true;
+    return llvm::Error::success();
+  }));
+  return found;
+}
+
+llvm::Expected<ScaledStatistics>
+ScaledStatistics::make(const InputStatistics &of, ArrayRef<float> s) {
+  if (!s.empty() && int64_t(s.size()) != of.columns)
+    return llvm::createStringError(
+        "input \"" + of.input + "\": expected statistics of " +
+        Twine(s.size()) + " values, which are scaled, found those of " +
+        Twine(of.columns));
+  return ScaledStatistics(of, s);
 }
 
 ScaledStatistics::ScaledStatistics(const InputStatistics &of, ArrayRef<float> s)
@@ -60,4 +92,23 @@ ScaledStatistics::ScaledStatistics(const InputStatistics &of, ArrayRef<float> s)
   view.sumSquares = sumSquares;
   view.absMax = absMax;
   view.absSum = absSum;
+}
+
+llvm::Expected<ScaledStatistics>
+adze::detail::inputOf(const CalibratedModule &with, WeightOp weight,
+                      int64_t layer, StringRef tensor, bool needsGram) {
+  auto read = with.statisticsOf(tensor, needsGram);
+  if (!read)
+    return read.takeError();
+  int64_t columns = weight.getWeightType().getCols();
+  if (with.statistics && read->columns != columns)
+    return llvm::createStringError(
+        "tensor \"" + tensor + "\": expected statistics of " + Twine(columns) +
+        " values, found those of " + Twine(read->columns));
+  auto scales = columnScales(weight, layer, *with.evaluator);
+  if (!scales)
+    return scales.takeError();
+  if (!with.statistics)
+    scales->clear();
+  return ScaledStatistics::make(*read, *scales);
 }

@@ -6,9 +6,7 @@
 #ifndef ADZE_LIB_COMPRESS_COLUMNSCALES_H
 #define ADZE_LIB_COMPRESS_COLUMNSCALES_H
 
-#include "adze/Dialect/Adze/Adze.h"
-#include "adze/Weights/Evaluator.h"
-#include "adze/Weights/Statistics.h"
+#include "Calibrated.h"
 
 namespace adze::detail {
 
@@ -17,23 +15,39 @@ namespace adze::detail {
 llvm::Expected<std::vector<float>>
 columnScales(WeightOp weight, int64_t layer, const WeightEvaluator &evaluator);
 
+/// Whether there are any.
+bool hasColumnScales(WeightOp weight);
+
 /// Statistics of x / s from those of x.
 class ScaledStatistics {
 public:
-  /// `s` is empty, or positive and as long as x.
-  ScaledStatistics(const InputStatistics &of, llvm::ArrayRef<float> s);
+  /// An error if `s` is neither empty nor as long as x.
+  static llvm::Expected<ScaledStatistics> make(const InputStatistics &of,
+                                               llvm::ArrayRef<float> s);
+  ScaledStatistics(ScaledStatistics &&) = default;
+  ScaledStatistics &operator=(ScaledStatistics &&) = default;
 
   /// Lasts as long as this.
   const InputStatistics &get() const { return view; }
-  /// Memory that this needs beside `of`.
-  static uint64_t bytesFor(const InputStatistics &of) {
-    return sizeof(float) * (uint64_t(of.gram.size()) + 3 * of.columns);
+  /// Memory that this needs beside `of`, at most.
+  static uint64_t bytesFor(int64_t columns) {
+    return sizeof(float) * uint64_t(columns) * uint64_t(columns + 3);
   }
 
 private:
+  ScaledStatistics(const InputStatistics &of, llvm::ArrayRef<float> s);
+
+  // Moved with their elements in place: what `view` refers to.
   std::vector<float> gram, sumSquares, absMax, absSum;
   InputStatistics view;
 };
+
+/// Of what `weight`, made of `tensor`, is multiplied with in `layer`: x / s. An
+/// error if it is of another length than the weight's rows.
+llvm::Expected<ScaledStatistics> inputOf(const CalibratedModule &with,
+                                         WeightOp weight, int64_t layer,
+                                         llvm::StringRef tensor,
+                                         bool needsGram);
 
 } // namespace adze::detail
 

@@ -5,9 +5,12 @@
 
 #include "CompressContext.h"
 #include "ColumnScales.h"
+#include "CompressReport.h"
 #include "MemoryBudget.h"
 #include "adze/Transforms/Parts.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
 #include <cmath>
 #include <map>
 
@@ -21,10 +24,26 @@ namespace {
 struct Input {
   std::vector<size_t> items;
   std::vector<float> scales; ///< empty: it is not divided
+  bool isReduced = false;    ///< of some of its columns only
   std::string error;         ///< empty: none
 };
 
 } // namespace
+
+llvm::Expected<SweepPrecision> adze::detail::parseSweep(double damping,
+                                                        StringRef precision) {
+  if (!(damping >= 0) || damping > 1) {
+    std::string text;
+    llvm::raw_string_ostream(text) << llvm::format("%g", damping);
+    return llvm::createStringError("expects damping from 0 to 1, got " + text);
+  }
+  if (precision == "fast")
+    return SweepPrecision::Fast;
+  if (precision == "double")
+    return SweepPrecision::Double;
+  return llvm::createStringError(
+      "expects precision to be fast or double, got \"" + precision + "\"");
+}
 
 //===-- what a pass works with --------------------------------------------===//
 
@@ -33,6 +52,14 @@ LogicalResult CompressContext::open() {
   if (failed(opened))
     return failure();
   with = std::move(*opened);
+  return success();
+}
+
+LogicalResult CompressContext::renewEvaluator() {
+  auto made = WeightEvaluator::create(module, *with.table);
+  if (!made)
+    return fail(module, made.takeError());
+  with.evaluator = std::move(*made);
   return success();
 }
 
@@ -60,6 +87,7 @@ LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
   for (auto [i, item] : llvm::enumerate(items)) {
     StringRef name = item.name;
     std::vector<float> scales;
+    bool isReduced = false;
     if (with.statistics) {
       auto read = with.statistics->of(name);
       if (!read)
@@ -69,41 +97,52 @@ LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
       if (!factors)
         return fail(item.weight, factors.takeError());
       scales = std::move(*factors);
+      auto kept = with.keptColumns(item.name);
+      if (!kept)
+        return fail(item.weight, kept.takeError());
+      isReduced = !kept->empty();
     }
     std::unique_ptr<Input> &input = inputs[{name, scales}];
     if (!input)
       input = std::make_unique<Input>();
     input->items.push_back(i);
     input->scales = std::move(scales);
+    input->isReduced = isReduced;
   }
   MemoryBudget memory;
   auto inParallel = [&](int64_t count, function_ref<void(int64_t)> task) {
     parallel(count, task);
   };
   auto workOn = [&](const Input &input) -> llvm::Error {
-    WeightInLayer first = items[input.items.front()];
+    const WeightInLayer &first = items[input.items.front()];
     auto read = with.statisticsOf(first.name, options.needsGram);
     if (!read)
       return read.takeError();
-    int64_t elements = 0;
+    auto scaled = ScaledStatistics::make(*read, input.scales);
+    if (!scaled)
+      return scaled.takeError();
+    return work(scaled->get(), input.items, inParallel);
+  };
+  // Nothing is read before there is room for it.
+  auto bytesOf = [&](const Input &input) {
+    uint64_t elements = 0;
+    int64_t columns = 0;
     for (size_t i : input.items) {
       WeightOp weight = items[i].weight;
       WeightType type = weight.getWeightType();
-      elements = std::max(elements, type.getRows() * type.getCols());
+      elements = std::max(elements, uint64_t(type.getRows() * type.getCols()));
+      columns = std::max(columns, type.getCols());
     }
-    uint64_t taken = bytes(first.weight.getWeightType().getCols()) +
-                     4 * sizeof(float) * uint64_t(elements);
-    if (!input.scales.empty() || read->own)
-      taken += ScaledStatistics::bytesFor(*read);
-    memory.take(taken);
-    ScaledStatistics scaled(*read, input.scales);
-    llvm::Error error = work(scaled.get(), input.items, inParallel);
-    memory.give(taken);
-    return error;
+    uint64_t taken = bytes(columns) + 4 * sizeof(float) * elements;
+    bool isOwn = !input.scales.empty() || input.isReduced;
+    return isOwn ? taken + ScaledStatistics::bytesFor(columns) : taken;
   };
   parallel(int64_t(inputs.size()), [&](int64_t i) {
     Input &input = *inputs.begin()[i].second;
+    uint64_t taken = bytesOf(input);
+    memory.take(taken);
     input.error = llvm::toString(workOn(input));
+    memory.give(taken);
   });
   LogicalResult result = success();
   for (auto &[name, input] : inputs)
@@ -135,9 +174,13 @@ CompressContext::read(const WeightInLayer &item, WeightOp values,
 
 //===-- the module --------------------------------------------------------===//
 
-LogicalResult CompressContext::addSources(ArrayRef<WeightTableEntry> added) {
+LogicalResult CompressContext::addSources(ArrayRef<WeightTableEntry> added,
+                                          const CompressReport *report) {
   if (llvm::Error failure = with.addEntries(module, added))
     return fail(module, std::move(failure));
+  if (report && !options.report.empty())
+    if (llvm::Error failure = report->write(options.report))
+      return fail(module, std::move(failure));
   return success();
 }
 
@@ -158,6 +201,18 @@ CompressContext::store(WeightType type, ArrayRef<float> values) const {
                      llvm::MutableArrayRef(stored).slice(size_t(row * bytes),
                                                          size_t(bytes)));
   return with.store->add(format.getFormatName(), type.getShape(), stored);
+}
+
+llvm::Expected<WeightTableEntry>
+CompressContext::store(const WeightInLayer &item, StringRef source,
+                       ArrayRef<uint8_t> rows) const {
+  WeightOp weight = item.weight;
+  WeightType type = weight.getWeightType();
+  auto entry =
+      with.store->add(type.getFormat().getFormatName(), type.getShape(), rows);
+  if (entry)
+    entry->name = withLayer(source, weight, item.layer);
+  return entry;
 }
 
 void CompressContext::replace(WeightOp old, StringRef source, WeightType type) {

@@ -13,10 +13,16 @@
 
 namespace adze::detail {
 
+class CompressReport;
+
 struct CompressOptions : CalibratedOptions {
   std::string report; ///< JSON file to write; empty: none
   bool needsGram = true;
 };
+
+/// Options of passes that sweep; the error says what is expected of one.
+llvm::Expected<SweepPrecision> parseSweep(double damping,
+                                          llvm::StringRef precision);
 
 /// A weight in one layer.
 struct WeightInLayer {
@@ -40,6 +46,9 @@ public:
   /// Opens all of it, the statistics where there are any. The module then says
   /// of which model it is.
   mlir::LogicalResult open();
+  /// The evaluator of a module whose weights have changed since, but not the
+  /// tensors that they are made of.
+  mlir::LogicalResult renewEvaluator();
   /// Null where there are none.
   const Statistics *statistics() const { return with.statistics.get(); }
   const WeightStore &store() const { return *with.store; }
@@ -74,8 +83,10 @@ public:
                                           WeightOp values,
                                           const InputStatistics &input) const;
 
-  /// Has the module read `added` too.
-  mlir::LogicalResult addSources(llvm::ArrayRef<WeightTableEntry> added);
+  /// Has the module read `added` too, and writes `report` where the options ask
+  /// for it.
+  mlir::LogicalResult addSources(llvm::ArrayRef<WeightTableEntry> added,
+                                 const CompressReport *report = nullptr);
   /// A name for what `made` (pruned, coded) makes of the tensor that `weight`
   /// comes from; `taken` are those of the module.
   std::string sourceName(WeightOp weight, llvm::StringRef made);
@@ -85,6 +96,11 @@ public:
   /// name yet.
   llvm::Expected<WeightTableEntry> store(WeightType type,
                                          llvm::ArrayRef<float> values) const;
+  /// Stores what `item` becomes, rows as its format has them; the entry is
+  /// called as `source` is in its layer.
+  llvm::Expected<WeightTableEntry> store(const WeightInLayer &item,
+                                         llvm::StringRef source,
+                                         llvm::ArrayRef<uint8_t> rows) const;
 
   void parallel(int64_t count, llvm::function_ref<void(int64_t)> task);
 

@@ -56,37 +56,41 @@ static double ratio(double part, double whole) {
   return whole > 0 ? std::max(part, 0.0) / whole : 0.0;
 }
 
-ChangeError adze::detail::measureChange(ArrayRef<float> w,
-                                        ArrayRef<float> after,
-                                        const InputStatistics &input,
-                                        ParallelFor parallel) {
-  std::vector<float> change(w.size());
-  for (size_t i = 0; i < w.size(); ++i)
-    change[i] = w[i] - after[i];
-  ChangeError error;
-  error.relative = std::sqrt(ratio(squares(change), squares(w)));
-  error.zeros = ratio(double(llvm::count(after, 0.0f)), double(after.size()));
-  if (input.columns)
-    error.output =
-        ratio(outputOf(change, input, parallel), outputOf(w, input, parallel));
-  return error;
-}
-
-double adze::detail::plainError(IntFormatAttr format, ArrayRef<float> w,
-                                const InputStatistics &input,
-                                ParallelFor parallel) {
-  int64_t k = input.columns, n = int64_t(w.size()) / k;
-  std::vector<float> change(w.size());
-  parallel(n, [&](int64_t row) {
+/// `change` becomes what plain rounding takes off `w`.
+static void roundPlainly(IntFormatAttr format, ArrayRef<float> w, int64_t k,
+                         llvm::MutableArrayRef<float> change,
+                         ParallelFor parallel) {
+  parallel(int64_t(w.size()) / k, [&](int64_t row) {
     std::vector<uint8_t> bytes(size_t(format.getRowBytes(k)));
-    llvm::MutableArrayRef<float> out(change.data() + row * k, size_t(k));
+    auto out = change.slice(size_t(row * k), size_t(k));
     ArrayRef<float> in = w.slice(size_t(row * k), size_t(k));
     format.encodeRow(in, bytes);
     format.decodeRow(bytes, out);
     for (auto [value, before] : llvm::zip_equal(out, in))
       value = before - value;
   });
-  return ratio(outputOf(change, input, parallel), outputOf(w, input, parallel));
+}
+
+ChangeError adze::detail::measureChange(ArrayRef<float> w,
+                                        ArrayRef<float> after,
+                                        const InputStatistics &input,
+                                        ParallelFor parallel,
+                                        IntFormatAttr rounded) {
+  std::vector<float> change(w.size());
+  for (size_t i = 0; i < w.size(); ++i)
+    change[i] = w[i] - after[i];
+  ChangeError error;
+  error.relative = std::sqrt(ratio(squares(change), squares(w)));
+  error.zeros = ratio(double(llvm::count(after, 0.0f)), double(after.size()));
+  if (!input.columns)
+    return error;
+  double whole = outputOf(w, input, parallel);
+  error.output = ratio(outputOf(change, input, parallel), whole);
+  if (rounded) {
+    roundPlainly(rounded, w, input.columns, change, parallel);
+    error.plain = ratio(outputOf(change, input, parallel), whole);
+  }
+  return error;
 }
 
 CompressReport::CompressReport(const Statistics *statistics,

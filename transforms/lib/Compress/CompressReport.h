@@ -29,11 +29,10 @@ double outputOf(llvm::ArrayRef<float> x, const InputStatistics &input,
                 ParallelFor parallel);
 
 /// `input` may have no statistics (columns 0): then there is no output error.
+/// With `rounded`, also that of plain rounding to it.
 ChangeError measureChange(llvm::ArrayRef<float> w, llvm::ArrayRef<float> after,
-                          const InputStatistics &input, ParallelFor parallel);
-/// The output error of plain rounding.
-double plainError(IntFormatAttr format, llvm::ArrayRef<float> w,
-                  const InputStatistics &input, ParallelFor parallel);
+                          const InputStatistics &input, ParallelFor parallel,
+                          IntFormatAttr rounded = {});
 
 class CompressReport {
 public:

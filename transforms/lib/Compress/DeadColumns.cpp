@@ -17,7 +17,7 @@ using namespace adze::detail;
 //===-- weights -----------------------------------------------------------===//
 
 llvm::Error DeadColumns::measure(WeightOp weight, int64_t layer,
-                                 Zeros &zeros) const {
+                                 ZeroLines &zeros) const {
   constexpr int64_t kRows = 16;
   WeightType type = weight.getWeightType();
   // A vector is a column.
@@ -47,11 +47,20 @@ llvm::Error DeadColumns::measure() {
     if (op.getBiasAttr())
       weights.insert(lookupWeight(op, op.getBiasAttr()));
   });
-  std::vector<std::pair<std::pair<Operation *, int64_t>, Zeros *>> tasks;
+  std::vector<std::pair<std::pair<Operation *, int64_t>, ZeroLines *>> tasks;
+  auto nameOf = [](Operation *op, int64_t layer) {
+    auto weight = cast<WeightOp>(op);
+    return weight.isSource() ? weight.getSourceName(layer) : std::string();
+  };
   for (Operation *op : weights)
     for (int64_t layer : cast<WeightOp>(op).getLayerIndices()) {
       std::pair<Operation *, int64_t> key(op, layer);
-      tasks.push_back({key, &known[key]});
+      ZeroLines &zeros = known[key];
+      auto before = tensors.find(nameOf(op, layer));
+      if (before != tensors.end())
+        zeros = before->second;
+      else
+        tasks.push_back({key, &zeros});
     }
   runParallel(module.getContext(), int64_t(tasks.size()), [&](int64_t i) {
     auto &[key, zeros] = tasks[size_t(i)];
@@ -61,11 +70,14 @@ llvm::Error DeadColumns::measure() {
   for (auto &[key, zeros] : tasks)
     if (!zeros->error.empty())
       return llvm::createStringError(zeros->error);
+  for (auto &[key, zeros] : tasks)
+    if (std::string name = nameOf(key.first, key.second); !name.empty())
+      tensors[name] = *zeros;
   return llvm::Error::success();
 }
 
-const DeadColumns::Zeros &DeadColumns::zerosOf(WeightOp weight, int64_t layer) {
-  Zeros &zeros = known[{weight, weight.isPerLayer() ? layer : 0}];
+const ZeroLines &DeadColumns::zerosOf(WeightOp weight, int64_t layer) {
+  ZeroLines &zeros = known[{weight, weight.isPerLayer() ? layer : 0}];
   if (zeros.rows.empty()) { // a layer that there is none of
     WeightType type = weight.getWeightType();
     zeros.rows.resize(unsigned(type.getRows()));

@@ -6,7 +6,6 @@
 #include "RoundByStatistics.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/SparseProjection.h"
-#include "mlir/Pass/PassManager.h"
 
 namespace adze {
 #define GEN_PASS_DEF_GPTQ
@@ -29,8 +28,12 @@ class GptqChooser : public CodeChooser {
 public:
   explicit GptqChooser(const GptqSettings &settings) : settings(settings) {}
 
-  llvm::Error enter(const InputStatistics &input, ParallelFor) override {
-    auto made = InverseFactor::make(input.gram, input.columns, settings.factor);
+  llvm::Error enter(const InputStatistics &input, bool prunes,
+                    ParallelFor) override {
+    // Masks are chosen as the sweep passes over neighbouring columns.
+    InverseFactorOptions options = settings.factor;
+    options.actOrder &= !prunes;
+    auto made = InverseFactor::make(input.gram, input.columns, options);
     if (!made)
       return made.takeError();
     factor = std::move(*made);
@@ -81,28 +84,15 @@ struct Gptq : adze::impl::GptqBase<Gptq> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (!(damping >= 0) || damping > 1) {
-      module.emitError() << "adze-gptq: expects damping from 0 to 1, got "
-                         << damping.getValue();
+    auto sweep = parseSweep(damping, precision);
+    if (!sweep) {
+      module.emitError() << "adze-gptq: " << llvm::toString(sweep.takeError());
       return signalPassFailure();
     }
-    if (precision != "fast" && precision != "double") {
-      module.emitError()
-          << "adze-gptq: expects precision to be fast or double, got \""
-          << precision << "\"";
+    OpPassManager convert = conversionTo(weights);
+    if (failed(runPipeline(convert, module)))
       return signalPassFailure();
-    }
-    if (!weights.empty()) {
-      OpPassManager convert(ModuleOp::getOperationName());
-      convert.addPass(createConvertWeights({weights}));
-      if (failed(runPipeline(convert, module)))
-        return signalPassFailure();
-    }
-    // Masks are chosen as the sweep passes over neighbouring columns.
-    GptqSettings settings = {{damping, actOrder && prune.empty()},
-                             precision == "fast" ? SweepPrecision::Fast
-                                                 : SweepPrecision::Double,
-                             importance};
+    GptqSettings settings = {{damping, actOrder}, *sweep, importance};
     CompressOptions options = {{"adze-gptq", statistics, store, table}, report};
     if (failed(roundByStatistics(
             module, options,

@@ -32,11 +32,8 @@ void IntProjection::choose(int64_t row, int64_t begin, ArrayRef<float> values) {
 }
 
 void IntProjection::prepare(ArrayRef<float> w, ParallelFor parallel) {
-  // Zeros of a pruned weight stay; a few are what any value may be.
-  constexpr int64_t kPrunedPart = 10; // one in so many
-  bool isPruned = llvm::count(w, 0.0f) * kPrunedPart >= int64_t(w.size());
   for (size_t i = 0; i < w.size(); ++i)
-    allCodes[i] = isPruned && w[i] == 0;
+    allCodes[i] = w[i] == 0;
   if (isInOrder)
     return;
   int64_t rows = int64_t(allCodes.size()) / columns;

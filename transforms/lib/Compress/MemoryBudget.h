@@ -7,20 +7,28 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <thread>
 
 namespace adze::detail {
 
-/// Who needs more than there is waits, unless nobody has any.
+/// Who needs more than there is waits, unless nobody has any, or the thread has
+/// some itself: a thread of the pool that waits for a task's parts may begin
+/// with another task meanwhile, and would wait for itself.
 class MemoryBudget {
 public:
   void take(uint64_t bytes) {
     std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return !used || used + bytes <= kBytes; });
+    unsigned &own = tasks[std::this_thread::get_id()];
+    changed.wait(lock, [&] { return own || !used || used + bytes <= kBytes; });
+    ++own;
     used += bytes;
   }
+  /// On the thread that took them.
   void give(uint64_t bytes) {
     std::lock_guard lock(mutex);
+    --tasks[std::this_thread::get_id()];
     used -= bytes;
     changed.notify_all();
   }
@@ -31,6 +39,7 @@ private:
   std::mutex mutex;
   std::condition_variable changed;
   uint64_t used = 0;
+  std::map<std::thread::id, unsigned> tasks; // of each thread, begun
 };
 
 } // namespace adze::detail

@@ -16,7 +16,6 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
-#include <cmath>
 
 namespace adze {
 #define GEN_PASS_DEF_PRUNE
@@ -63,7 +62,6 @@ public:
 
 private:
   LogicalResult findCandidates();
-  bool onlyLinearsRead(WeightOp weight);
   LogicalResult allocate();
   llvm::Error pruneInput(const InputStatistics &input, ArrayRef<size_t> readers,
                          ParallelFor parallel);
@@ -86,29 +84,43 @@ private:
 
 //===-- what there is to do -----------------------------------------------===//
 
-/// Itself, or by weights that are made of it.
-bool Pruning::onlyLinearsRead(WeightOp weight) {
-  WeightReaders readers(module);
-  SmallVector<WeightOp> open{weight};
-  llvm::SmallPtrSet<Operation *, 8> seen{weight};
-  bool anyLinear = false;
-  while (!open.empty()) {
-    WeightOp next = open.pop_back_val();
-    StringRef name = next.getSymName();
-    if (readers.others.contains(name))
-      return false;
-    anyLinear |= readers.linears.contains(name);
-    if (readers.weights.contains(name))
-      for (auto other : module.getOps<WeightOp>())
-        other.walk([&](RefOp ref) {
-          if (ref.getWeight() == name && seen.insert(other).second)
-            open.push_back(other);
-        });
+namespace {
+
+/// What reads weights, of the module as it is.
+class ReaderGraph {
+public:
+  explicit ReaderGraph(ModuleOp module) : readers(module) {
+    for (auto weight : module.getOps<WeightOp>())
+      weight.walk(
+          [&](RefOp ref) { madeOf[ref.getWeight()].push_back(weight); });
   }
-  return anyLinear;
-}
+
+  /// Itself, or by weights that are made of it.
+  bool onlyLinearsRead(WeightOp weight) const {
+    SmallVector<WeightOp> open{weight};
+    llvm::SmallPtrSet<Operation *, 8> seen{weight};
+    bool anyLinear = false;
+    while (!open.empty()) {
+      StringRef name = open.pop_back_val().getSymName();
+      if (readers.others.contains(name))
+        return false;
+      anyLinear |= readers.linears.contains(name);
+      for (WeightOp other : madeOf.lookup(name))
+        if (seen.insert(other).second)
+          open.push_back(other);
+    }
+    return anyLinear;
+  }
+
+private:
+  WeightReaders readers;
+  llvm::StringMap<SmallVector<WeightOp, 1>> madeOf;
+};
+
+} // namespace
 
 LogicalResult Pruning::findCandidates() {
+  ReaderGraph readers(module);
   llvm::StringSet<> before = prunedBefore(module);
   auto isPruned = [&](WeightOp weight) {
     std::string name =
@@ -130,7 +142,7 @@ LogicalResult Pruning::findCandidates() {
       why = "it is pruned already";
     else if (!isa<FloatFormatAttr>(Attribute(type.getFormat())))
       why = "it is stored as codes, not as floating point numbers";
-    else if (!onlyLinearsRead(weight))
+    else if (!readers.onlyLinearsRead(weight))
       why = "more than linears read it";
     if (!why.empty()) {
       reportMissed(weight, options.pass, why);
@@ -186,14 +198,10 @@ llvm::Error Pruning::pruneWeight(const InputStatistics &input,
     format.decodeRow(stored, values);
   });
   result.error = measureChange(*w, after, input, parallel);
-  auto entry =
-      context.store().add(format.getFormatName(), type.getShape(), rows);
+  auto entry = context.store(items[item], candidate.source, rows);
   if (!entry)
     return entry.takeError();
   result.entry = std::move(*entry);
-  result.entry.name = weight.isPerLayer()
-                          ? nameOfLayer(candidate.source, items[item].layer)
-                          : candidate.source;
   return llvm::Error::success();
 }
 
@@ -247,11 +255,8 @@ LogicalResult Pruning::replace() {
                     ", " + zeros + ": " + result.error.text() +
                     (result.note.empty() ? "" : "; " + result.note));
   }
-  if (failed(context.addSources(entries)))
+  if (failed(context.addSources(entries, &report)))
     return failure();
-  if (!options.report.empty())
-    if (llvm::Error failure = report.write(options.report))
-      return context.fail(module, std::move(failure));
   addPruning(module, report);
   for (Candidate &candidate : candidates)
     context.replace(candidate.weight, candidate.source);
@@ -322,17 +327,10 @@ struct Prune : adze::impl::PruneBase<Prune> {
     auto allocation = parseAllocation(allocate);
     if (!allocation)
       return fail(llvm::toString(allocation.takeError()));
-    if (!(damping >= 0) || damping > 1)
-      return fail("expects damping from 0 to 1, got " +
-                  std::to_string(damping.getValue()));
-    if (precision != "fast" && precision != "double")
-      return fail("expects precision to be fast or double, got \"" + precision +
-                  "\"");
-    PruneSettings settings = {*chosen,
-                              *allocation,
-                              {damping, false},
-                              precision == "fast" ? SweepPrecision::Fast
-                                                  : SweepPrecision::Double};
+    auto sweep = parseSweep(damping, precision);
+    if (!sweep)
+      return fail(llvm::toString(sweep.takeError()));
+    PruneSettings settings = {*chosen, *allocation, {damping, false}, *sweep};
     CompressOptions options = {{"adze-prune", statistics, store, table},
                                report};
     options.needsStatistics = *chosen != PruneMethod::Magnitude ||

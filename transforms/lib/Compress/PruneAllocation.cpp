@@ -10,10 +10,12 @@
 // then by the lower ones, in f32.
 
 #include "PruneAllocation.h"
+#include "CompressReport.h"
 #include "adze/Transforms/PruneMask.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/bit.h"
 #include <cmath>
+#include <mutex>
 
 using namespace adze;
 using namespace adze::detail;
@@ -91,7 +93,9 @@ private:
           return llvm::createStringError(
               "tensor \"" + chosen[reader].name +
               "\": " + llvm::toString(w.takeError()));
-        double whole = relative ? std::sqrt(wholeOf(*w, input, parallel)) : 1;
+        double whole =
+            relative ? std::sqrt(std::max(outputOf(*w, input, parallel), 0.0))
+                     : 1;
         std::vector<uint32_t> bits;
         for (double score :
              unitScores(*zeros[members[reader]], *w,
@@ -106,18 +110,6 @@ private:
             chosen, [](int64_t) { return uint64_t(0); }, work)))
       return llvm::Error::success();
     return llvm::createStringError("no amounts could be found");
-  }
-
-  /// What a weight computes in all: tr(W H W^T).
-  static double wholeOf(ArrayRef<float> w, const InputStatistics &input,
-                        ParallelFor parallel) {
-    if (!input.gram.empty())
-      return std::max(energy(w, input.gram, input.columns, parallel), 0.0);
-    double sum = 0;
-    for (size_t i = 0; i < w.size(); ++i)
-      sum += double(w[i]) * double(w[i]) *
-             double(input.sumSquares[i % input.sumSquares.size()]);
-    return sum;
   }
 
   /// The bin of `histogram` that the element of this rank is in; `rank` becomes

@@ -114,8 +114,20 @@ void adze::detail::addPruning(ModuleOp module, const CompressReport &report) {
   llvm::json::Value before = reportOf(module), now = report.whole();
   if (llvm::json::Object *object = before.getAsObject()) {
     llvm::json::Array &all = *now.getAsObject()->getArray("weights");
+    auto key = [](const llvm::json::Value &weight) {
+      const llvm::json::Object *entry = weight.getAsObject();
+      auto field = [&](StringRef name) {
+        return entry ? entry->getString(name).value_or("").str() : "";
+      };
+      return field("tensor") + "\n" + field("file");
+    };
+    llvm::StringSet<> added;
+    for (const llvm::json::Value &weight : all)
+      added.insert(key(weight));
+    // What came out the same again is one entry.
     for (llvm::json::Value &weight : *object->getArray("weights"))
-      all.push_back(std::move(weight));
+      if (!added.contains(key(weight)))
+        all.push_back(std::move(weight));
   }
   std::string text;
   llvm::raw_string_ostream(text) << now;

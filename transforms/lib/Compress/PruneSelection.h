@@ -36,7 +36,8 @@ private:
 /// Tensors that an earlier pass has pruned.
 llvm::StringSet<> prunedBefore(mlir::ModuleOp module);
 
-/// The report as the module's, after what an earlier pass has put there.
+/// The report as the module's, before what earlier passes have put there. What
+/// was pruned in several ways has an entry of each.
 void addPruning(mlir::ModuleOp module, const CompressReport &report);
 
 } // namespace adze::detail

@@ -3,10 +3,11 @@
 // adze-prune-structure: zeros in what reads the neurons and heads of a model
 // that matter least. adze-remove-dead takes them out.
 
+#include "ColumnScales.h"
 #include "CompressContext.h"
+#include "MemoryBudget.h"
 #include "PruneSelection.h"
 #include "Structure.h"
-#include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/PruneMask.h"
 #include "adze/Transforms/Remark.h"
@@ -32,9 +33,7 @@ struct Item {
   Cluster *cluster;
   int64_t layer;
   std::vector<WeightInLayer> readers;
-  std::vector<InputStatistics> inputs;    // of each reader
-  std::vector<std::vector<float>> values; // of each reader, then with zeros
-  std::vector<WeightTableEntry> entries;
+  std::vector<WeightTableEntry> entries; // of each reader
   std::vector<ChangeError> errors;
   int64_t gone = 0; ///< units
   std::string error;
@@ -44,7 +43,7 @@ class StructurePruning {
 public:
   StructurePruning(ModuleOp module, const CompressOptions &options,
                    double neurons, double heads)
-      : module(module), options(options), neurons(neurons), heads(heads),
+      : module(module), neurons(neurons), heads(heads),
         context(module, options), structure(module) {}
 
   LogicalResult run();
@@ -60,7 +59,6 @@ private:
   LogicalResult replace();
 
   ModuleOp module;
-  const CompressOptions &options;
   double neurons, heads;
   CompressContext context;
   Structure structure;
@@ -132,7 +130,10 @@ llvm::BitVector StructurePruning::choose(Cluster &cluster,
 /// Chooses, and stores what reads the values with zeros in it.
 llvm::Error StructurePruning::prune(Item &item) {
   Cluster &cluster = *item.cluster;
+  size_t k = size_t(cluster.columns);
   std::vector<double> importance(size_t(cluster.units()), 0.0);
+  std::vector<InputStatistics> inputs;    // of each reader
+  std::vector<std::vector<float>> values; // of each reader
   for (const WeightInLayer &reader : item.readers) {
     auto input = context.statisticsOf(reader.name);
     if (!input)
@@ -140,36 +141,41 @@ llvm::Error StructurePruning::prune(Item &item) {
     auto w = context.read(reader, reader.weight, *input);
     if (!w)
       return w.takeError();
-    size_t k = size_t(cluster.columns);
     for (size_t i = 0; i < w->size(); ++i) {
       double x = input->columns ? double(input->sumSquares[i % k]) : 1.0;
       importance[i % k / size_t(cluster.unit)] +=
           x * double((*w)[i]) * double((*w)[i]);
     }
-    item.inputs.push_back(*input);
-    item.values.push_back(std::move(*w));
+    inputs.push_back(std::move(*input));
+    values.push_back(std::move(*w));
   }
   llvm::BitVector gone = choose(cluster, importance);
   item.gone = int64_t(gone.count());
-  auto inTurn = [](int64_t count, llvm::function_ref<void(int64_t)> task) {
-    for (int64_t i = 0; i < count; ++i)
-      task(i);
-  };
   for (auto [i, reader] : llvm::enumerate(item.readers)) {
-    std::vector<float> &w = item.values[i], after = w;
-    size_t k = size_t(cluster.columns);
+    std::vector<float> w = std::move(values[i]), after = w;
     for (size_t at = 0; at < after.size(); ++at)
       if (gone[unsigned(at % k / size_t(cluster.unit))])
         after[at] = 0;
-    item.errors.push_back(measureChange(w, after, item.inputs[i], inTurn));
+    item.errors.push_back(measureChange(w, after, inputs[i], inTurn));
     auto entry = context.store(reader.weight.getWeightType(), after);
     if (!entry)
       return entry.takeError();
     item.entries.push_back(std::move(*entry));
-    w.clear();
-    w.shrink_to_fit();
   }
   return llvm::Error::success();
+}
+
+/// What prune() needs at once, at most: all readers, one of them with zeros, as
+/// it changed and as it is stored, and a Gram matrix of some columns.
+static uint64_t bytesOf(const Item &item) {
+  uint64_t all = 0, largest = 0;
+  for (const WeightInLayer &reader : item.readers) {
+    WeightType type = WeightOp(reader.weight).getWeightType();
+    uint64_t one = sizeof(float) * uint64_t(type.getRows() * type.getCols());
+    all += one;
+    largest = std::max(largest, one);
+  }
+  return all + 3 * largest + ScaledStatistics::bytesFor(item.cluster->columns);
 }
 
 //===-- the module --------------------------------------------------------===//
@@ -205,11 +211,8 @@ LogicalResult StructurePruning::replace() {
       entries.push_back(entry);
     }
   }
-  if (failed(context.addSources(entries)))
+  if (failed(context.addSources(entries, &report)))
     return failure();
-  if (!options.report.empty())
-    if (llvm::Error failure = report.write(options.report))
-      return context.fail(module, std::move(failure));
   addPruning(module, report);
   for (auto &[op, source] : sources)
     context.replace(cast<WeightOp>(op), source);
@@ -244,15 +247,20 @@ LogicalResult StructurePruning::run() {
     return failure();
   for (Cluster *cluster : chosen)
     for (int64_t layer : cluster->layers) {
-      Item item{cluster, layer, {}, {}, {}, {}, {}, 0, ""};
+      Item item{cluster, layer, {}, {}, {}, 0, ""};
       for (WeightOp weight : cluster->cols)
         for (WeightInLayer &reader : context.layersOf(weight))
           if (reader.layer == layer)
             item.readers.push_back(std::move(reader));
       items.push_back(std::move(item));
     }
+  MemoryBudget memory;
   context.parallel(int64_t(items.size()), [&](int64_t i) {
-    items[size_t(i)].error = llvm::toString(prune(items[size_t(i)]));
+    Item &item = items[size_t(i)];
+    uint64_t bytes = bytesOf(item);
+    memory.take(bytes);
+    item.error = llvm::toString(prune(item));
+    memory.give(bytes);
   });
   for (Item &item : items)
     if (!item.error.empty())

@@ -7,10 +7,11 @@
 
 #include "../Weights/LayerKinds.h"
 #include "CompressContext.h"
+#include "MemoryBudget.h"
 #include "Structure.h"
-#include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
@@ -50,6 +51,7 @@ public:
 private:
   LogicalResult measure();
   bool removeLayers();
+  void eraseKindsWithoutLayers(ArrayRef<func::FuncOp> kinds);
   void trimWeights();
   bool splitLayers();
   int64_t needed(const Plan &plan, size_t layer);
@@ -73,7 +75,8 @@ private:
   CompressContext context;
   std::optional<Structure> structure;
   std::optional<DeadColumns> zeros;
-  std::vector<Plan> plans; // of clusters that are not held
+  llvm::StringMap<ZeroLines> tensors; // what was read of the checkpoint
+  std::vector<Plan> plans;            // of clusters that are not held
 };
 
 } // namespace
@@ -83,10 +86,10 @@ private:
 /// Of the module as it is now.
 LogicalResult Remover::measure() {
   plans.clear();
-  if (failed(context.open()))
+  if (failed(structure ? context.renewEvaluator() : context.open()))
     return failure();
   structure.emplace(module);
-  zeros.emplace(module, *structure, context.evaluator());
+  zeros.emplace(module, *structure, context.evaluator(), tensors);
   if (llvm::Error error = zeros->measure())
     return context.fail(module, std::move(error));
   for (Cluster &cluster : structure->clusters) {
@@ -145,6 +148,7 @@ void Remover::sayHeld() {
 bool Remover::removeLayers() {
   SymbolTable symbols(module);
   llvm::DenseMap<StringAttr, llvm::DenseSet<int64_t>> dead;
+  SmallVector<func::FuncOp> kinds; // of those
   for (auto &[name, layers] : layersOfKinds(module)) {
     auto function = symbols.lookup<func::FuncOp>(name);
     SmallVector<int64_t> list;
@@ -154,6 +158,7 @@ bool Remover::removeLayers() {
     if (list.empty())
       continue;
     dead[name].insert_range(list);
+    kinds.push_back(function);
     reportFired(function, kPass,
                 std::string(list.size() == 1 ? "layer " : "layers ") +
                     listed(list) + (list.size() == 1 ? " adds" : " add") +
@@ -171,8 +176,22 @@ bool Remover::removeLayers() {
         return it->second.contains(layer) ? StringAttr() : name;
       });
   }
+  eraseKindsWithoutLayers(kinds);
   trimWeights();
   return true;
+}
+
+/// Takes those of `kinds` out that nothing runs any more, and their weights.
+void Remover::eraseKindsWithoutLayers(ArrayRef<func::FuncOp> kinds) {
+  SymbolTable symbols(module);
+  llvm::SetVector<Operation *> weights;
+  for (func::FuncOp kind : kinds) {
+    if (!kind.isPrivate() || !SymbolTable::symbolKnownUseEmpty(kind, module))
+      continue;
+    weights.insert_range(weightsPerLayer(symbols, kind));
+    symbols.erase(kind);
+  }
+  eraseUnused(module, weights);
 }
 
 /// Leaves of weights the layers that are run.
@@ -480,8 +499,15 @@ LogicalResult Remover::rewriteWeights() {
     if (columns && failed(addColumns(weight, *columns, entries)))
       return failure();
   }
+  MemoryBudget memory;
   context.parallel(int64_t(items.size()), [&](int64_t i) {
     Item &item = items[size_t(i)];
+    // As it is, what is left, and that as it is stored.
+    WeightType old = item.weight.getWeightType();
+    uint64_t bytes = 3 * sizeof(float) * uint64_t(old.getRows()) *
+                     uint64_t(old.isVector() ? 1 : old.getCols());
+    memory.take(bytes);
+    llvm::scope_exit give([&] { memory.give(bytes); });
     auto entry = reduce(item.weight, item.layer, item.type);
     if (!entry) {
       item.error = llvm::toString(entry.takeError());

@@ -17,6 +17,26 @@ bool ResidualStream::fail(Operation *op, std::string why) {
   return false;
 }
 
+/// What a layer is given and gives, wherever it is run: its weights change.
+bool ResidualStream::followRepeat(RepeatOp repeat) {
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+      repeat, repeat.getCalleeAttr());
+  auto end = cast<func::ReturnOp>(callee.getBody().front().getTerminator());
+  Value argument = callee.getArgument(1);
+  if (ofLayers.insert(argument).second) {
+    SmallVector<RepeatOp> others;
+    repeat->getParentOfType<ModuleOp>().walk([&](RepeatOp other) {
+      if (other.getCalleeAttr() == repeat.getCalleeAttr())
+        others.push_back(other);
+    });
+    for (RepeatOp other : others)
+      if (!follow(other.getResult()))
+        return false;
+  }
+  return follow(repeat.getArgs()[0]) && follow(argument) &&
+         follow(end.getOperand(0));
+}
+
 /// What stands for `value` once it is a value of the stream.
 bool ResidualStream::follow(Value value) {
   if (!values.insert(value))
@@ -41,15 +61,14 @@ bool ResidualStream::follow(Value value) {
       if (!follow(take.getX()))
         return false;
     } else if (auto repeat = dyn_cast<RepeatOp>(op)) {
-      auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
-          op, repeat.getCalleeAttr());
-      auto end = cast<func::ReturnOp>(callee.getBody().front().getTerminator());
-      if (!follow(repeat.getArgs()[0]) || !follow(callee.getArgument(1)) ||
-          !follow(end.getOperand(0)))
+      if (!followRepeat(repeat))
         return false;
     } else {
       return fail(op, "is added to what layers pass on");
     }
+  } else if (!ofLayers.contains(value)) {
+    return fail(value.getParentBlock()->getParentOp(),
+                "has an argument that is part of what layers pass on");
   }
   for (Operation *user : value.getUsers())
     if (!use(value, user))

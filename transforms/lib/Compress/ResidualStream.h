@@ -8,6 +8,7 @@
 
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include <string>
@@ -29,11 +30,13 @@ struct ResidualStream {
 
 private:
   bool follow(mlir::Value value);
+  bool followRepeat(RepeatOp repeat);
   bool use(mlir::Value value, mlir::Operation *user);
   bool readNorm(RmsNormOp norm, mlir::Value result);
   bool fail(mlir::Operation *op, std::string why);
 
   llvm::SetVector<mlir::Value> values;
+  llvm::DenseSet<mlir::Value> ofLayers; ///< arguments that repeats pass on
   mlir::Operation *failedAt = nullptr;
   std::string reason;
 };

@@ -13,6 +13,7 @@
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/WeightExpr.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 #include <map>
@@ -52,7 +53,10 @@ private:
   }
   LogicalResult add(Job::Kind kind, StringRef symbol, WeightOp norm,
                     Operation *at);
+  StringRef addNew(Job::Kind kind, WeightOp weight, WeightOp norm,
+                   StringRef name);
   LogicalResult collect();
+  LogicalResult checkOtherReaders();
   void name();
   llvm::Error compute(Job &job, size_t layer);
   void replace();
@@ -69,8 +73,11 @@ private:
   StringRef storePath, tablePath;
   ResidualStream stream;
   std::vector<Job> jobs;
-  std::map<std::string, size_t> known; // jobs by symbol
-  llvm::StringSet<> parts;             // weights that weights read
+  std::vector<std::pair<LinearOp, std::string>> heads; // and their new weights
+  std::map<std::string, size_t> known; // jobs by symbol, but new ones
+  /// New symbols, by the weight (null: of Shown) and the norm.
+  std::map<std::pair<Operation *, Operation *>, std::string> newSymbols;
+  llvm::StringSet<> parts; // weights that weights read
   std::optional<Rotation> rotation;
   std::unique_ptr<WeightTable> table;
   std::unique_ptr<WeightEvaluator> evaluator;
@@ -101,6 +108,23 @@ LogicalResult Rotating::add(Job::Kind kind, StringRef symbol, WeightOp norm,
   return success();
 }
 
+/// Adds a weight beside those that there are, once; gives its symbol.
+StringRef Rotating::addNew(Job::Kind kind, WeightOp weight, WeightOp norm,
+                           StringRef name) {
+  std::string &symbol = newSymbols[{weight, norm}];
+  if (!symbol.empty())
+    return symbol;
+  symbol = name.str();
+  auto isTaken = [&] {
+    return SymbolTable::lookupSymbolIn(module, symbol) ||
+           llvm::any_of(jobs, [&](Job &job) { return job.symbol == symbol; });
+  };
+  while (isTaken())
+    symbol += "_";
+  jobs.push_back({kind, weight, norm, symbol, "", true});
+  return symbol;
+}
+
 LogicalResult Rotating::collect() {
   module.walk([&](RefOp ref) { parts.insert(ref.getWeight()); });
   for (EmbedOp op : stream.embeds)
@@ -126,25 +150,50 @@ LogicalResult Rotating::collect() {
         continue;
       }
       // The head is the embedding: from now on it is not.
-      std::string symbol = (weight.getSymName() + ".head").str();
-      if (known.try_emplace(symbol, jobs.size()).second) {
-        jobs.push_back({Job::Reader, weight, norm, symbol, "", true});
+      bool isFirst = !newSymbols.contains({weight, norm});
+      StringRef head = addNew(Job::Reader, weight, norm,
+                              (weight.getSymName() + ".head").str());
+      heads.push_back({linear, head.str()});
+      if (isFirst)
         reportFired(linear, kPass,
                     "@" + weight.getSymName().str() +
                         " is no more shared with the embedding: the norm "
                         "before it goes into one of the two");
-      }
-      linear.setWeight(symbol);
     }
   }
   for (Operation *op : stream.shown) {
-    auto norm = cast<RmsNormOp>(op);
-    std::string symbol = (norm.getWeight() + ".shown").str();
-    if (known.try_emplace(symbol, jobs.size()).second)
-      jobs.push_back(
-          {Job::Shown, {}, find(norm.getWeight()), symbol, "", true});
+    WeightOp norm = find(cast<RmsNormOp>(op).getWeight());
+    addNew(Job::Shown, {}, norm, (norm.getSymName() + ".shown").str());
   }
-  return success();
+  return checkOtherReaders();
+}
+
+/// What is rotated must be read by nothing but the stream's embeddings and
+/// linears: anything else would find other numbers under the same name.
+LogicalResult Rotating::checkOtherReaders() {
+  llvm::DenseSet<Operation *> ofStream;
+  for (EmbedOp op : stream.embeds)
+    ofStream.insert(op);
+  for (LinearOp op : stream.writers)
+    ofStream.insert(op);
+  for (auto &[norm, linears] : stream.norms)
+    for (LinearOp op : linears)
+      ofStream.insert(op);
+  WalkResult walked = module.walk([&](Operation *op) {
+    if (ofStream.contains(op))
+      return WalkResult::advance();
+    WalkResult result = WalkResult::advance();
+    op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
+      if (!result.wasInterrupted() && known.count(name.getValue().str())) {
+        op->emitError() << kPass << ": @" << name.getValue()
+                        << " is read here too, where nothing is rotated: a "
+                           "weight that is shared so cannot be rotated";
+        result = WalkResult::interrupt();
+      }
+    });
+    return result;
+  });
+  return failure(walked.wasInterrupted());
 }
 
 /// A weight that is all of a tensor keeps its name, with other bytes, so that
@@ -284,9 +333,11 @@ void Rotating::replace() {
   for (Job &job : jobs)
     if (!job.isNewSymbol)
       job.weight.erase();
+  for (auto &[linear, symbol] : heads)
+    linear.setWeight(symbol);
   for (auto &[op, linears] : stream.norms) {
     auto norm = cast<RmsNormOp>(op);
-    std::string shown = (norm.getWeight() + ".shown").str();
+    std::string shown = newSymbols[{nullptr, find(norm.getWeight())}];
     norm.setWeight(ones.getSymName());
     norm.getLayerMutable().clear();
     if (!stream.shown.contains(op))

@@ -8,7 +8,6 @@
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
-#include "adze/Transforms/WeightExpr.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -120,31 +119,34 @@ llvm::Error Rounding::roundWeight(const InputStatistics &input,
   if (llvm::Error error =
           chooser.choose(format, candidate.zeros, rounded, rows, parallel))
     return error;
-  choice.error = measureChange(*w, rounded, input, parallel);
-  choice.error.plain = plainError(format, *w, input, parallel);
-  auto entry =
-      context.store().add(format.getFormatName(), type.getShape(), rows);
+  choice.error = measureChange(*w, rounded, input, parallel, format);
+  auto entry = context.store(items[item], candidate.source, rows);
   if (!entry)
     return entry.takeError();
   choice.entry = std::move(*entry);
-  choice.entry.name = weight.isPerLayer()
-                          ? nameOfLayer(candidate.source, items[item].layer)
-                          : candidate.source;
   return llvm::Error::success();
 }
 
 llvm::Error Rounding::roundInput(const InputStatistics &input,
                                  ArrayRef<size_t> readers,
                                  ParallelFor parallel) {
-  std::unique_ptr<CodeChooser> chooser = make();
-  if (llvm::Error error = chooser->enter(input, parallel))
-    return llvm::createStringError("input \"" + input.input +
-                                   "\": " + llvm::toString(std::move(error)));
-  for (size_t item : readers) {
-    if (llvm::Error error = roundWeight(input, *chooser, item, parallel))
-      return llvm::createStringError("tensor \"" + items[item].name +
+  for (bool prunes : {false, true}) {
+    SmallVector<size_t> some;
+    for (size_t item : readers)
+      if (bool(candidates[choices[item].candidate].zeros) == prunes)
+        some.push_back(item);
+    if (some.empty())
+      continue;
+    std::unique_ptr<CodeChooser> chooser = make();
+    if (llvm::Error error = chooser->enter(input, prunes, parallel))
+      return llvm::createStringError("input \"" + input.input +
                                      "\": " + llvm::toString(std::move(error)));
-    choices[item].note = chooser->note();
+    for (size_t item : some) {
+      if (llvm::Error error = roundWeight(input, *chooser, item, parallel))
+        return llvm::createStringError("tensor \"" + items[item].name + "\": " +
+                                       llvm::toString(std::move(error)));
+      choices[item].note = chooser->note();
+    }
   }
   return llvm::Error::success();
 }
@@ -175,11 +177,8 @@ LogicalResult Rounding::replace() {
                 "\"" + item.name + "\" " + what + ": " + choice.error.text() +
                     (choice.note.empty() ? "" : "; " + choice.note));
   }
-  if (failed(context.addSources(entries)))
+  if (failed(context.addSources(entries, &report)))
     return failure();
-  if (!options.report.empty())
-    if (llvm::Error failure = report.write(options.report))
-      return context.fail(module, std::move(failure));
   module->setAttr(kRoundingAttrName,
                   StringAttr::get(module.getContext(), report.text()));
   if (pruning.size())

@@ -11,13 +11,15 @@
 
 namespace adze::detail {
 
-/// Chooses codes for the weights that read one input. Made for each input.
+/// Chooses codes for the weights that read one input: for those that are pruned
+/// and for the others one is made of its own, one after the other.
 class CodeChooser {
 public:
   virtual ~CodeChooser();
 
-  /// What the weights read. An error is of these statistics.
-  virtual llvm::Error enter(const InputStatistics &input,
+  /// What the weights read, and whether they are pruned. An error is of these
+  /// statistics.
+  virtual llvm::Error enter(const InputStatistics &input, bool prunes,
                             ParallelFor parallel) = 0;
   /// Rounds `w` in place; `rows` get what the format stores. Where `zeros` is
   /// not null, it is pruned as well. An error is of this weight.

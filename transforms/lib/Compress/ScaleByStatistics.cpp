@@ -5,6 +5,7 @@
 // codes no more than scales of groups are rounded.
 
 #include "ScaleByStatistics.h"
+#include "ColumnScales.h"
 #include "CompressReport.h"
 #include "MemoryBudget.h"
 #include "ScaleGroups.h"
@@ -84,6 +85,7 @@ private:
   WeightOp firstOf(const Task &task) {
     return find(task.group->weights.front());
   }
+  llvm::Error checkScales(const Task &task);
   llvm::Error runTask(Task &task);
   llvm::Expected<WeightTableEntry> store(ArrayRef<float> values,
                                          std::string name);
@@ -112,21 +114,33 @@ llvm::Expected<WeightTableEntry> Scaling::store(ArrayRef<float> values,
   return entry;
 }
 
+/// What the weights of a task read is one value, so it is one also where it was
+/// divided before.
+llvm::Error Scaling::checkScales(const Task &task) {
+  std::optional<std::vector<float>> first;
+  for (auto [name, tensor] :
+       llvm::zip_equal(task.group->weights, task.tensors)) {
+    auto scales = columnScales(find(name), task.layer, *with.evaluator);
+    if (!scales)
+      return scales.takeError();
+    if (!first)
+      first = std::move(*scales);
+    else if (*first != *scales)
+      return llvm::createStringError("tensor \"" + tensor +
+                                     "\": expected its columns to be scaled as "
+                                     "those of \"" +
+                                     task.tensors.front() +
+                                     "\", which reads the same value");
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error Scaling::runTask(Task &task) {
-  auto read = with.statisticsOf(task.tensors.front(), /*needsGram=*/false);
-  if (!read)
-    return read.takeError();
   const ScaleGroup &group = *task.group;
   auto run = [&](int64_t count, function_ref<void(int64_t)> work) {
     runParallel(module.getContext(), count, work);
   };
-  if (read->columns != group.columns)
-    return llvm::createStringError(
-        "tensor \"" + task.tensors.front() + "\": expected statistics of " +
-        Twine(group.columns) + " values, found those of " +
-        Twine(read->columns));
   ScaledInput input;
-  input.statistics = *read;
   input.factors = group.factors();
   for (int64_t column = 0; column < group.columns; ++column)
     input.factorOf.push_back(int32_t(group.factorOf(column)));
@@ -138,8 +152,17 @@ llvm::Error Scaling::runTask(Task &task) {
     largest = std::max(largest, one);
   }
   bytes += 2 * largest;
+  // What a pass before has scaled reads statistics of its own.
+  bytes += ScaledStatistics::bytesFor(group.columns);
   memory.take(bytes);
   auto work = [&]() -> llvm::Error {
+    if (llvm::Error error = checkScales(task))
+      return error;
+    auto read = inputOf(with, find(group.weights.front()), task.layer,
+                        task.tensors.front(), /*needsGram=*/false);
+    if (!read)
+      return read.takeError();
+    input.statistics = read->get();
     for (auto [name, tensor] : llvm::zip_equal(group.weights, task.tensors)) {
       WeightOp weight = find(name);
       WeightType type = weight.getWeightType();
@@ -159,8 +182,17 @@ llvm::Error Scaling::runTask(Task &task) {
     double whole = input.whole(run);
     task.alpha = chosen.alpha;
     if (whole > 0) {
-      task.output = std::max(input.lossWith(chosen.factors, run), 0.0) / whole;
-      task.plain = std::max(input.lossWith({}, run), 0.0) / whole;
+      double loss =
+          chosen.loss ? *chosen.loss : input.lossWith(chosen.factors, run);
+      double plain = chosen.plain ? *chosen.plain : input.lossWith({}, run);
+      if (!std::isfinite(loss) || !std::isfinite(plain))
+        return llvm::createStringError(
+            "tensor \"" + task.tensors.front() +
+            "\": what rounding loses is not finite: its values, or those of a "
+            "weight that reads the same, are too large for the scales of the "
+            "format; use bf16 or f32 scales");
+      task.output = std::max(loss, 0.0) / whole;
+      task.plain = std::max(plain, 0.0) / whole;
     }
     std::vector<float> columns;
     for (int32_t factor : input.factorOf)

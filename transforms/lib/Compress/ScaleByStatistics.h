@@ -38,6 +38,8 @@ struct ScaledInput {
 struct ScaleChoice {
   std::vector<float> factors; ///< positive and finite
   double alpha = 0;           ///< the exponent that they came of
+  /// lossWith() of them and of none, where choosing them took these.
+  std::optional<double> loss = {}, plain = {};
 };
 
 using ScaleChooser =

@@ -8,7 +8,6 @@
 
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/StringSet.h"
 #include <string>
 
 namespace adze::detail {

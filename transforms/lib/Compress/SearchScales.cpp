@@ -5,7 +5,6 @@
 #include "RoundByStatistics.h"
 #include "adze/Transforms/IntProjection.h"
 #include "adze/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
 #include <numeric>
 
 namespace adze {
@@ -21,7 +20,7 @@ namespace {
 
 class SearchChooser : public CodeChooser {
 public:
-  llvm::Error enter(const InputStatistics &input, ParallelFor) override {
+  llvm::Error enter(const InputStatistics &input, bool, ParallelFor) override {
     importance = input.sumSquares;
     order.resize(importance.size());
     std::iota(order.begin(), order.end(), 0);
@@ -61,12 +60,9 @@ struct SearchScales : adze::impl::SearchScalesBase<SearchScales> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (!weights.empty()) {
-      OpPassManager convert(ModuleOp::getOperationName());
-      convert.addPass(createConvertWeights({weights}));
-      if (failed(runPipeline(convert, module)))
-        return signalPassFailure();
-    }
+    OpPassManager convert = conversionTo(weights);
+    if (failed(runPipeline(convert, module)))
+      return signalPassFailure();
     CompressOptions options = {{"adze-search-scales", statistics, store, table},
                                report};
     options.needsGram = false;

@@ -5,7 +5,6 @@
 
 #include "ScaleByStatistics.h"
 #include "adze/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
 #include <cmath>
 
 namespace adze {
@@ -51,12 +50,9 @@ struct SmoothQuant : adze::impl::SmoothQuantBase<SmoothQuant> {
                          << alpha.getValue();
       return signalPassFailure();
     }
-    if (!weights.empty()) {
-      OpPassManager convert(ModuleOp::getOperationName());
-      convert.addPass(createConvertWeights({weights}));
-      if (failed(runPipeline(convert, module)))
-        return signalPassFailure();
-    }
+    OpPassManager convert = conversionTo(weights);
+    if (failed(runPipeline(convert, module)))
+      return signalPassFailure();
     ScaleOptions options = {{"adze-smooth-quant", statistics, store, table},
                             report};
     if (failed(scaleByStatistics(module, options,

@@ -6,6 +6,7 @@
 
 #include "Structure.h"
 #include "Calibrated.h"
+#include "ColumnScales.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -103,6 +104,11 @@ int Joiner::of(WeightOp weight, bool isRows, Operation *user) {
       type.getLayout() != LayoutKind::Rows)
     hold(made, user,
          "@" + weight.getSymName() + " is not stored as rows of floats");
+  else if (hasColumnScales(weight))
+    // As a tensor it would no more say that statistics have to be divided.
+    hold(made, user,
+         "the columns of @" + weight.getSymName() +
+             " are scaled for what it reads");
   else if (!readers.onlyLinears(weight))
     hold(made, user, "more than linears read @" + weight.getSymName());
   return made;

@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
 #include <map>
 
 namespace adze::detail {
@@ -56,15 +57,24 @@ private:
   llvm::DenseMap<mlir::Value, size_t> clusterOf;
 };
 
+/// Rows and columns of a weight that are zero.
+struct ZeroLines {
+  llvm::BitVector rows, columns;
+  std::string error; ///< empty: none
+};
+
 /// What is zero in the weights of a structure, and what is zero or not read
 /// because of it.
 class DeadColumns {
 public:
+  /// `tensors` are those that were read before, by their names, and will be.
   DeadColumns(mlir::ModuleOp module, Structure &structure,
-              const WeightEvaluator &evaluator)
-      : module(module), structure(structure), evaluator(evaluator) {}
+              const WeightEvaluator &evaluator,
+              llvm::StringMap<ZeroLines> &tensors)
+      : module(module), structure(structure), evaluator(evaluator),
+        tensors(tensors) {}
 
-  /// Reads the weights of all linears.
+  /// Reads the weights of all linears, but those tensors.
   llvm::Error measure();
   /// The units of a cluster, but of keys and values, whose columns nothing
   /// needs in `layer`: each reader has a column of zeros there, or the value is
@@ -76,18 +86,15 @@ public:
   bool addsNothing(mlir::Operation *function, int64_t layer);
 
 private:
-  struct Zeros {
-    llvm::BitVector rows, columns;
-    std::string error;
-  };
   llvm::BitVector zeros(mlir::Value value, int64_t layer);
-  const Zeros &zerosOf(WeightOp weight, int64_t layer);
-  llvm::Error measure(WeightOp weight, int64_t layer, Zeros &zeros) const;
+  const ZeroLines &zerosOf(WeightOp weight, int64_t layer);
+  llvm::Error measure(WeightOp weight, int64_t layer, ZeroLines &zeros) const;
 
   mlir::ModuleOp module;
   Structure &structure;
   const WeightEvaluator &evaluator;
-  std::map<std::pair<mlir::Operation *, int64_t>, Zeros> known;
+  llvm::StringMap<ZeroLines> &tensors;
+  std::map<std::pair<mlir::Operation *, int64_t>, ZeroLines> known;
 };
 
 } // namespace adze::detail

@@ -8,7 +8,6 @@
 #include "adze/Transforms/Activations.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
-#include "llvm/ADT/MapVector.h"
 
 namespace adze {
 #define GEN_PASS_DEF_QUANTIZEACTIVATIONS

@@ -5,7 +5,6 @@
 #include "FunctionScheduler.h"
 #include "RowAccess.h"
 #include "mlir/IR/AffineExpr.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace adze;

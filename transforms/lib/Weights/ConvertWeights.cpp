@@ -153,7 +153,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
     if (!isa<IntegerFormatAttrInterface>(Attribute(wanted)))
       return true;
     StringRef why;
-    if (weight.getWeightType().getCols() < kSmallestColumns)
+    if (weight.getWeightType().getCols() < kSmallestIntegerColumns)
       why = "its rows are too short for an integer format";
     else if (readElsewhere.contains(weight.getSymName()))
       why = "ops other than adze.linear and adze.embed read it";
@@ -185,8 +185,6 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
         source, "adze-convert-weights",
         ("@" + Twine(name) + " becomes " + wanted.getFormatName()).str());
   }
-
-  static constexpr int64_t kSmallestColumns = 32;
 
   std::vector<FormatRule> rules;
   std::vector<bool> hits; // of each rule

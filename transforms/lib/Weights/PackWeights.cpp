@@ -11,7 +11,6 @@
 
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/WeightExpr.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace adze {

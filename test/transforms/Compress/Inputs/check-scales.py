@@ -3,6 +3,9 @@
 
 Compares the report and the factors in the store of a scaled model with those of the
 reference; with CODES also the codes in the table of a model that GPTQ rounded then.
+
+check-scales.py follows REPORT AFTER: that the second scaling begins with the errors that
+the first has left.
 """
 import array
 import json
@@ -27,6 +30,14 @@ def factors(table, name):
     return array.array("f", data)
 
 
+if sys.argv[1] == "follows":
+    before, after = (json.load(open(path))["inputs"] for path in sys.argv[2:])
+    for first, second in zip(before, after, strict=True):
+        assert first["tensors"] == second["tensors"], second
+        near(second["plain"], first["output"], 3e-2, first["tensors"])
+        assert second["output"] <= second["plain"], second
+    print(f"{len(before)} inputs follow")
+    sys.exit()
 expected_file, method, report, table = sys.argv[1:5]
 expected = json.load(open(expected_file))[method]
 report = {entry["tensors"][0]: entry for entry in json.load(open(report))["inputs"]}

@@ -14,9 +14,10 @@ namespace adze {
 /// order they are chosen before, from the weight as it is: groups stay of
 /// neighbours, and what reads the weight need not gather its input.
 ///
-/// What is exactly zero in the weight keeps the zero code: a pruned weight
-/// stays pruned. (In one that is not, so few values are zero that they lose
-/// nothing.)
+/// What is exactly zero in the weight keeps the zero code, whatever made it
+/// zero and however many there are: what was pruned stays so, here or
+/// elsewhere. (In a weight that nobody pruned so few values are zero that
+/// nothing is lost.)
 class IntProjection : public Projection {
 public:
   /// For a weight [rows, order.size()]. `importance`, per column, weighs the
@@ -25,8 +26,7 @@ public:
                 llvm::ArrayRef<int32_t> order,
                 llvm::ArrayRef<float> importance = {});
 
-  /// Before the sweep, with the weight as it is. Where a tenth of its values or
-  /// more are zero, it was pruned: those keep the code of zero.
+  /// Before the sweep, with the weight as it is.
   void prepare(llvm::ArrayRef<float> w, ParallelFor parallel);
 
   int64_t group() const override;

@@ -14,6 +14,10 @@ namespace adze {
 /// one that undoes a rotation.
 inline constexpr llvm::StringLiteral kExactAttrName = "adze.exact";
 
+/// Rows that are shorter stay what they are where rules say an integer format:
+/// their scales would cost what they save.
+inline constexpr int64_t kSmallestIntegerColumns = 32;
+
 /// Makes a weight `name` (or name.1, ... if taken) after the last of `inputs`,
 /// whose body is what `body` builds from one `adze.ref` per input. It is one
 /// weight per layer if any input is. With `mayShare` an equal one that is there
