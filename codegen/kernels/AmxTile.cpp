@@ -9,12 +9,10 @@
 using namespace mlir;
 using namespace adze;
 
-/// Rows of a tile register; its row is a line.
-static constexpr int64_t kAmxRows = 16;
 /// Codes along K that a tile register holds.
 static constexpr int64_t kAmxCodes = kLineBytes;
 
-static bool multiplies(const KernelTarget &target, const TileTypes &types) {
+bool adze::amxMultiplies(const KernelTarget &target, const TileTypes &types) {
   return target.hasAmx && types.usesDot(target);
 }
 /// A block of K must be whole tile registers.
@@ -32,104 +30,92 @@ static TileShapes withTall(const TileShapes &others) {
 
 TileShapes adze::amxShapes(const KernelTarget &target, const TileTypes &types,
                            const TileShapes &others) {
-  return multiplies(target, types) ? withTall(others) : others;
+  return amxMultiplies(target, types) ? withTall(others) : others;
 }
 TileShapes adze::amxShapes(const KernelTarget &target, const IntegerTile &tile,
                            const TileShapes &others) {
   return multiplies(target, tile) ? withTall(others) : others;
 }
 
+//===-- AmxTiles ----------------------------------------------------------===//
+
+AmxTiles::AmxTiles(KernelEmitter &e, StringRef dot, int64_t rows,
+                   int64_t panels)
+    : e(e), dot(dot), rows(rows), panels(panels),
+      height(std::min(rows, kAmxRows)),
+      type(LLVM::LLVMX86AMXType::get(e.b.getContext())) {}
+
+AmxTiles::Values AmxTiles::zeros() {
+  Values acc;
+  for (int64_t i = 0; i < rows / height * panels; ++i)
+    acc.push_back(call("llvm.x86.tilezero.internal", type,
+                       {i16(height), i16(kLineBytes)}));
+  return acc;
+}
+
+void AmxTiles::multiply(Value x, Value rowBytes, ArrayRef<Value> w,
+                        Values &acc) {
+  Values a;
+  for (int64_t i = 0; i < rows; i += height)
+    a.push_back(load(height, e.at(x, e.mul(rowBytes, i)), rowBytes));
+  for (auto [p, panel] : llvm::enumerate(w)) {
+    Value b = load(kAmxRows, panel, e.constant(kLineBytes));
+    for (auto [i, part] : llvm::enumerate(a)) {
+      Value &sum = acc[i * panels + p];
+      sum = call(dot, type,
+                 {i16(height), i16(kLineBytes), i16(kLineBytes), sum, part, b});
+    }
+  }
+}
+
+void AmxTiles::store(ArrayRef<Value> acc, Value place, Value rowBytes) {
+  for (auto [i, tile] : llvm::enumerate(acc)) {
+    Value row = e.at(place, e.mul(rowBytes, i / panels * height));
+    call("llvm.x86.tilestored64.internal", {},
+         {i16(height), i16(kLineBytes), e.at(row, i % panels * kLineBytes),
+          i64(rowBytes), tile});
+  }
+}
+
+AmxTiles::Values AmxTiles::panelPointers(Value first, Value panelBytes,
+                                         Value count) {
+  Values w;
+  for (int64_t p = 0; p < panels; ++p) {
+    Value index = e.constant(p);
+    if (p > 0)
+      index = e.min(index, e.sub(count, 1));
+    w.push_back(e.at(first, e.mul(panelBytes, index)));
+  }
+  return w;
+}
+
+Value AmxTiles::i16(int64_t value) {
+  return arith::ConstantOp::create(e.b, e.loc, e.b.getI16IntegerAttr(value));
+}
+Value AmxTiles::i64(Value index) {
+  return arith::IndexCastOp::create(e.b, e.loc, e.i64, index);
+}
+Value AmxTiles::load(int64_t count, Value pointer, Value stride) {
+  return call("llvm.x86.tileloadd64.internal", type,
+              {i16(count), i16(kLineBytes), pointer, i64(stride)});
+}
+Value AmxTiles::call(StringRef name, Type result, ValueRange operands) {
+  StringAttr intrinsic = e.b.getStringAttr(name);
+  if (result)
+    return LLVM::CallIntrinsicOp::create(e.b, e.loc, result, intrinsic,
+                                         operands)
+        .getResult(0);
+  LLVM::CallIntrinsicOp::create(e.b, e.loc, intrinsic, operands);
+  return Value();
+}
+
 namespace {
 
-/// What the tiles of both kinds are made of.
-class AmxEmitter {
-protected:
-  using Values = KernelEmitter::Values;
-
-  AmxEmitter(KernelEmitter &e, StringRef dot, int64_t rows, int64_t panels)
-      : e(e), dot(dot), rows(rows), panels(panels),
-        height(std::min(rows, kAmxRows)),
-        type(LLVM::LLVMX86AMXType::get(e.b.getContext())) {}
-
-  /// Accumulators: of the first `height` rows all panels, and so on.
-  Values zeros() {
-    Values acc;
-    for (int64_t i = 0; i < rows / height * panels; ++i)
-      acc.push_back(call("llvm.x86.tilezero.internal", type,
-                         {i16(height), i16(kLineBytes)}));
-    return acc;
-  }
-
-  /// Adds a line of each row from `x` on times 16 lines from each of `w` on.
-  void multiply(Value x, Value rowBytes, ArrayRef<Value> w, Values &acc) {
-    Values a;
-    for (int64_t i = 0; i < rows; i += height)
-      a.push_back(load(height, e.at(x, e.mul(rowBytes, i)), rowBytes));
-    for (auto [p, panel] : llvm::enumerate(w)) {
-      Value b = load(kAmxRows, panel, e.constant(kLineBytes));
-      for (auto [i, part] : llvm::enumerate(a)) {
-        Value &sum = acc[i * panels + p];
-        sum =
-            call(dot, type,
-                 {i16(height), i16(kLineBytes), i16(kLineBytes), sum, part, b});
-      }
-    }
-  }
-
-  /// Row r of panel p to `place` + r * rowBytes + p lines.
-  void store(ArrayRef<Value> acc, Value place, Value rowBytes) {
-    for (auto [i, tile] : llvm::enumerate(acc)) {
-      Value row = e.at(place, e.mul(rowBytes, i / panels * height));
-      call("llvm.x86.tilestored64.internal", {},
-           {i16(height), i16(kLineBytes), e.at(row, i % panels * kLineBytes),
-            i64(rowBytes), tile});
-    }
-  }
-
-  /// Pointers to the panels; those from `count` on are the last one.
-  Values panelPointers(Value first, Value panelBytes, Value count) {
-    Values w;
-    for (int64_t p = 0; p < panels; ++p) {
-      Value index = e.constant(p);
-      if (p > 0)
-        index = e.min(index, e.sub(count, 1));
-      w.push_back(e.at(first, e.mul(panelBytes, index)));
-    }
-    return w;
-  }
-
-  KernelEmitter &e;
-  StringRef dot;
-  int64_t rows, panels, height;
-  Type type;
-
-private:
-  Value i16(int64_t value) {
-    return arith::ConstantOp::create(e.b, e.loc, e.b.getI16IntegerAttr(value));
-  }
-  Value i64(Value index) {
-    return arith::IndexCastOp::create(e.b, e.loc, e.i64, index);
-  }
-  Value load(int64_t count, Value pointer, Value stride) {
-    return call("llvm.x86.tileloadd64.internal", type,
-                {i16(count), i16(kLineBytes), pointer, i64(stride)});
-  }
-  Value call(StringRef name, Type result, ValueRange operands) {
-    StringAttr intrinsic = e.b.getStringAttr(name);
-    if (result)
-      return LLVM::CallIntrinsicOp::create(e.b, e.loc, result, intrinsic,
-                                           operands)
-          .getResult(0);
-    LLVM::CallIntrinsicOp::create(e.b, e.loc, intrinsic, operands);
-    return Value();
-  }
-};
-
 /// bf16 rows and panels of pairs. Sums stay in tile registers over all of K.
-class FloatEmitter : AmxEmitter {
+class FloatEmitter : AmxTiles {
 public:
   FloatEmitter(KernelEmitter &e, int64_t rows, int64_t panels)
-      : AmxEmitter(e, "llvm.x86.tdpbf16ps.internal", rows, panels) {}
+      : AmxTiles(e, kBF16Dot, rows, panels) {}
 
   void emit(ValueRange args, func::FuncOp rest, int64_t restRows);
 };
@@ -161,11 +147,11 @@ void FloatEmitter::emit(ValueRange args, func::FuncOp rest, int64_t restRows) {
 
 /// Codes: integer sums of a block of K leave the tile registers for memory,
 /// from where they are added to the f32 sums.
-class CodesEmitter : AmxEmitter {
+class CodesEmitter : AmxTiles {
 public:
   CodesEmitter(KernelEmitter &e, const IntegerTile &tile, int64_t rows,
                int64_t panels)
-      : AmxEmitter(e, "llvm.x86.tdpbsud.internal", rows, panels), tile(tile) {}
+      : AmxTiles(e, "llvm.x86.tdpbsud.internal", rows, panels), tile(tile) {}
 
   void emit(ValueRange args);
 
@@ -306,7 +292,7 @@ void CodesEmitter::emit(ValueRange args) {
 func::FuncOp adze::getAmxTile(KernelEmitter &e, const KernelTarget &target,
                               const TileTypes &types, int64_t rows,
                               int64_t panels) {
-  if (!multiplies(target, types))
+  if (!amxMultiplies(target, types))
     return nullptr;
   std::string name;
   llvm::raw_string_ostream(name)

@@ -22,6 +22,48 @@
 
 namespace adze {
 
+/// Whether AMX makes the products of such rows and panels, for tiles of all
+/// heights.
+bool amxMultiplies(const KernelTarget &target, const TileTypes &types);
+
+/// Rows of a tile register; its row is a line.
+inline constexpr int64_t kAmxRows = 16;
+
+/// What tiles of `rows` rows by `panels` panels are made of: accumulators, of
+/// the first 16 rows all panels, and so on.
+class AmxTiles {
+public:
+  using Values = KernelEmitter::Values;
+  static constexpr llvm::StringLiteral kBF16Dot = "llvm.x86.tdpbf16ps.internal";
+
+  /// `dot` is an intrinsic. Fewer than 16 rows are one register of so many.
+  AmxTiles(KernelEmitter &e, llvm::StringRef dot, int64_t rows, int64_t panels);
+
+  Values zeros();
+  /// Adds a line of each row from `x` on times 16 lines from each of `w` on.
+  void multiply(mlir::Value x, mlir::Value rowBytes,
+                llvm::ArrayRef<mlir::Value> w, Values &acc);
+  /// Row r of panel p to `place` + r * rowBytes + p lines.
+  void store(llvm::ArrayRef<mlir::Value> acc, mlir::Value place,
+             mlir::Value rowBytes);
+  /// Pointers to the panels; those from `count` on are the last one.
+  Values panelPointers(mlir::Value first, mlir::Value panelBytes,
+                       mlir::Value count);
+
+protected:
+  KernelEmitter &e;
+  llvm::StringRef dot;
+  int64_t rows, panels, height;
+  mlir::Type type;
+
+private:
+  mlir::Value i16(int64_t value);
+  mlir::Value i64(mlir::Value index);
+  mlir::Value load(int64_t count, mlir::Value pointer, mlir::Value stride);
+  mlir::Value call(llvm::StringRef name, mlir::Type result,
+                   mlir::ValueRange operands);
+};
+
 /// The tiles that multiply by AMX, instead of or in front of `others`, those of
 /// the target without. Of codes only the tall ones do: integer dots are exact,
 /// so that bits do not depend on which. Of bf16 all do: AMX adds in an order of

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "SparseTile.h"
+#include "AmxTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include <numeric>
@@ -22,6 +23,21 @@ int64_t SparseTile::groupBlocks() const {
              : std::gcd(codes().getGroup(), rows.group) / kBlock;
 }
 
+static FloatFormatAttr floatsOf(const SparseTile &tile) {
+  return dyn_cast<FloatFormatAttr>(Attribute(tile.format.getElement()));
+}
+
+static TileTypes typesOf(const SparseTile &tile) {
+  return {tile.rowType, floatsOf(tile).getElementType()};
+}
+
+/// A block of pairs of bf16 is what a register of AMX holds of a panel.
+static bool usesTileRegisters(const KernelTarget &target,
+                              const SparseTile &tile) {
+  return !tile.multipliesCodes() && floatsOf(tile) &&
+         amxMultiplies(target, typesOf(tile));
+}
+
 TileShapes adze::sparseTileShapes(const KernelTarget &target,
                                   const SparseTile &tile) {
   // A lane vector is so many registers.
@@ -33,6 +49,8 @@ TileShapes adze::sparseTileShapes(const KernelTarget &target,
     return list;
   };
   if (!tile.multipliesCodes()) {
+    if (usesTileRegisters(target, tile))
+      return shapes({2 * kAmxRows, kAmxRows, 8, 4, 2, 1});
     if (target.registers >= 32)
       return parts == 1 ? shapes({8, 4, 2, 1}) : shapes({4, 2, 1});
     return shapes({4, 2, 1});
@@ -100,13 +118,10 @@ private:
   Values floatLines(const Block &block, Value step);
   Value element(Value row, Value first, int64_t i, bool isLast);
   Value pair(Value row, Value first, int64_t i, bool isLast);
-  FloatFormatAttr floats() const {
-    return dyn_cast<FloatFormatAttr>(Attribute(tile.format.getElement()));
-  }
-  bool usesDot() const {
-    return floats() &&
-           TileTypes{tile.rowType, floats().getElementType()}.usesDot(target);
-  }
+  FloatFormatAttr floats() const { return floatsOf(tile); }
+  bool usesDot() const { return floats() && typesOf(tile).usesDot(target); }
+  // In tile registers.
+  void multiplyTiles(Value whole, Value hasRest);
 
   /// Tiles of few rows are bound by memory, and panels are too short for the
   /// processor to notice that they are read in order.
@@ -307,7 +322,7 @@ SparseTileEmitter::Values SparseTileEmitter::floatLines(const Block &block,
   Values lines;
   if (floats()) {
     Type element = floats().getElementType();
-    TileTypes types{tile.rowType, element};
+    TileTypes types = typesOf(tile);
     int64_t depth = types.depth(), bytes = types.lineBytes();
     Value at = e.at(block.tile, e.mul(step, 8 / depth * bytes));
     for (int64_t i = 0; i < 8 / depth; ++i) {
@@ -387,6 +402,36 @@ void SparseTileEmitter::addFloats(const Block &block, bool isLast,
                 });
 }
 
+/// All blocks of a panel, as getAmxTile has them: what does not fill a register
+/// at the end of K, if the list ends with it, is added behind.
+void SparseTileEmitter::multiplyTiles(Value whole, Value hasRest) {
+  AmxTiles tiles(e, AmxTiles::kBF16Dot, rows, /*panels=*/1);
+  int64_t bytes = tile.format.getTileBytes();
+  auto tileAt = [&](Value i) {
+    return e.at(e.at(here, header), e.mul(i, bytes));
+  };
+  auto rowsAt = [&](Value i) { return e.at(x, e.mul(indexAt(i), kBlock * 2)); };
+  Values acc = e.loop(e.constant(0), whole, 1, tiles.zeros(),
+                      [&](Value i, ValueRange carried) {
+                        Values next(carried);
+                        prefetchBlock(i);
+                        tiles.multiply(rowsAt(i), rowBytes, tileAt(i), next);
+                        return next;
+                      });
+  tiles.store(acc, panelOut, outBytes);
+  int64_t height = std::min(rows, kMaxTileRows);
+  func::FuncOp rest = getContinuingTile(e, target, typesOf(tile), height, 1);
+  e.ifThen(hasRest, [&] {
+    Value left = e.sub(k, e.mul(indexAt(whole), kBlock));
+    e.loop(e.constant(0), e.constant(rows), height, [&](Value r) {
+      e.call(rest,
+             {e.at(rowsAt(whole), e.mul(rowBytes, r)), rowBytes, tileAt(whole),
+              panelBytes, left, e.at(panelOut, e.mul(outBytes, r)), outBytes,
+              e.constant(1)});
+    });
+  });
+}
+
 //===-- panels ------------------------------------------------------------===//
 
 /// With block i of a panel, the block at that place of the next one, and a line
@@ -452,6 +497,8 @@ void SparseTileEmitter::panel(Value index, Value left) {
         e.compare(arith::CmpIPredicate::sgt, count, 0));
     whole = e.select(hasRest, e.sub(count, 1), count);
   }
+  if (usesTileRegisters(target, tile))
+    return multiplyTiles(whole, hasRest);
   sums = e.loop(zero, whole, 1, sums, [&](Value i, ValueRange carried) {
     Values inner(carried);
     prefetchBlock(i);
