@@ -189,9 +189,15 @@ def features():
     flags = next((line.split(":", 1)[1].split()
                   for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("flags")), [])
-    known = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
-             "amx_int8"]
+    known = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_vbmi2",
+             "avx512_bf16", "amx_int8"]
     return ", ".join(f for f in known if f in flags) or "none of avx2 and up"
+
+
+def page_name():
+    """Processors of one name differ in AMX."""
+    name = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
+    return name + ("-amx" if "amx_int8" in features() else "")
 
 
 def write(path, text):
@@ -261,8 +267,7 @@ def main():
         *start_up(adze, adze_run, next(iter(models.values())),
                   ROOT / "examples/models/bard", arguments), "",
         "## Sizes", "", *sizes(arguments.build), ""]
-    name = arguments.machine or re.sub(r"[^a-z0-9]+", "-", processor().lower())
-    write(pages / f"{name.strip('-')}.md", "\n".join(page))
+    write(pages / f"{arguments.machine or page_name()}.md", "\n".join(page))
     join(pages)
 
 

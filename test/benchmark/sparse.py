@@ -17,13 +17,13 @@ models; ratios are of medians.
 
 import argparse
 import os
-import re
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-from run import ROOT, features, join, processor, run_json, spread, write
+from run import (ROOT, features, join, page_name, processor, run_json, spread,
+                 write)
 
 
 def artefacts(a):
@@ -113,9 +113,8 @@ def main():
     rows = table(a, measure(a))
     if a.print:
         return print("\n".join(rows))
-    name = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
     pages = ROOT / "docs" / "benchmarks"
-    write(pages / f"{name}-sparse.md", "\n".join([
+    write(pages / f"{page_name()}-sparse.md", "\n".join([
         f"# {a.model} without its blocks of zeros, {processor()}", "",
         "Written by `test/benchmark/sparse.py` (its head says how to repeat it). "
         "Random weights of which that share of the blocks of 16 x 32 of all "

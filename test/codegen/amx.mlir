@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Linears by AMX: tall tiles of codes, tiles of bf16 of every height.
 // RUN: adze compile %s --target=x86-64-v4+vnni+bf16+amx --emit=kernel | FileCheck %s
-// Not by default, nor by the name of a CPU that has it.
-// RUN: adze compile %s --emit=kernel | FileCheck %s --check-prefix=NOT
-// RUN: adze compile %s --target=sapphirerapids --emit=kernel | FileCheck %s --check-prefix=NOT
+// A CPU that has it is given it, another not.
+// RUN: adze compile %s --target=sapphirerapids --emit=kernel | FileCheck %s
+// RUN: adze compile %s --target=znver4 --emit=kernel | FileCheck %s --check-prefix=NOT
 // NOT-NOT: x86_amx
 // NOT-NOT: tile.amx
 

@@ -174,7 +174,7 @@ TEST(Artefact, NamesTheMissingFeature) {
   EXPECT_TRUE(says("other needs ")) << lastMessage();
 }
 
-TEST(Artefact, AmxIsTakenOnlyWhereItIsNamed) {
+TEST(Artefact, AmxIsTakenWhereItIsThere) {
   TempDir dir;
   // The first `count` of three variants need AMX.
   auto write = [&](const char *file, int count) {
@@ -189,8 +189,11 @@ TEST(Artefact, AmxIsTakenOnlyWhereItIsNamed) {
   adze_open_options o = {};
   o.size = sizeof o;
   std::string path = write("all.so", 3);
+  const std::string first = "wish+magic";
+  bool hasAmx = false;
   if (adze::Result<adze::Model> model = adze::Model::open(path, &o)) {
-    EXPECT_EQ(model->info("variant").or_throw(), "other");
+    hasAmx = true;
+    EXPECT_EQ(model->info("variant").or_throw(), first);
   } else {
     EXPECT_EQ(model.error().code, ADZE_CPU_UNSUPPORTED);
     EXPECT_TRUE(says("other needs amx (tile, int8, bf16), which"))
@@ -202,10 +205,10 @@ TEST(Artefact, AmxIsTakenOnlyWhereItIsNamed) {
   else
     EXPECT_TRUE(says("base needs amx (tile, int8, bf16), which"))
         << lastMessage();
-  // The best of the others is taken although AMX is in front of it.
+  // Else the best of the others is taken although AMX is in front of it.
   std::string mixed = write("mixed.so", 1);
   EXPECT_EQ(adze::Model::open(mixed).or_throw().info("variant").or_throw(),
-            "base");
+            hasAmx ? first : "base");
 }
 #endif
 
