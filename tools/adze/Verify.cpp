@@ -8,6 +8,7 @@
 #include "ModelArguments.h"
 #include "QualityReport.h"
 #include "Subcommands.h"
+#include "report/Values.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -216,25 +217,22 @@ void printPruning(const json::Object &pruning) {
 void printProof(const json::Object &proof) {
   if (proof.empty())
     return;
-  std::string recipe;
-  auto add = [&](const std::string &text) {
-    recipe += (recipe.empty() ? "" : ", ") + text;
-  };
-  if (const json::Object *options = proof.getObject("recipe")) {
-    for (const char *key : {"weights", "prune", "activations", "kv"})
-      if (auto value = options->getString(key); value && !value->empty())
-        add(std::string(key) + " " + value->str());
-    for (auto [key, name] : {std::pair("prune_neurons", "neurons"),
-                             std::pair("prune_heads", "heads")})
-      if (double part = options->getNumber(key).value_or(0))
-        add(percent(part) + " of the " + name + " taken out");
-    if (options->getBoolean("remove_dead").value_or(false))
-      add("dead structure taken out");
-  }
+  std::string recipe = recipeText(proof.getObject("recipe"));
   std::printf(
       "proof: made by %s; %s\n",
       proof.getString("compiler").value_or("an unknown compiler").str().c_str(),
       recipe.empty() ? "weights as in the checkpoint" : recipe.c_str());
+  auto line = [](const std::string &text) {
+    if (!text.empty())
+      std::printf("proof: %s\n", text.c_str());
+  };
+  line(choiceText(proof));
+  if (proof.get("checkpoint"))
+    line("weights of another checkpoint, " + textOf(proof, "checkpoint"));
+  if (proof.get("formats"))
+    line("formats by the budget: " + textOf(proof, "formats"));
+  if (const json::Object *scaling = proof.getObject("scaling"))
+    line(scalingText(*scaling));
   if (const json::Array *errors = proof.getArray("errors");
       errors && !errors->empty())
     printErrors(*errors);

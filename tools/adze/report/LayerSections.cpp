@@ -38,13 +38,6 @@ std::string adze::tools::sizeOf(const json::Object &object, const char *key) {
 
 //===-- layers ------------------------------------------------------------===//
 
-static double largest(const json::Array &list, const char *key) {
-  double most = 0;
-  for (const json::Value &value : list)
-    most = std::max(most, numberOf(*value.getAsObject(), key));
-  return most;
-}
-
 static std::string layerTable(const json::Array &layers) {
   bool timed = largest(layers, "seconds") > 0,
        erred = largest(layers, "error") > 0;
