@@ -44,4 +44,5 @@ except ImportError:
 if numpy:
     config.available_features.add("numpy")
 else:
-    lit_config.note(sys.executable + " has no NumPy: tests that compare with it are left out")
+    lit_config.note(sys.executable + " has no NumPy: tests that compare with it are "
+                    "left out (cmake -DPython3_EXECUTABLE chooses another)")
