@@ -68,12 +68,6 @@ struct Findings {
   bool sameText = false; // as in the proof: figures can be compared
 };
 
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
-  return text;
-}
-
 /// Other variants and thread counts change the last digits of logits where
 /// bf16 dots round, and with them a perplexity a little.
 bool isClose(double found, double expected) {
@@ -174,8 +168,9 @@ void printErrors(const json::Array &errors) {
   }
   std::printf("proof: %zu weights were rounded, with a relative error of %s in "
               "the mean and %s at most (%s)\n",
-              errors.size(), percent(sum / double(errors.size())).c_str(),
-              percent(worst).c_str(), where.str().c_str());
+              errors.size(),
+              percentText(sum / double(errors.size()), 2).c_str(),
+              percentText(worst, 2).c_str(), where.str().c_str());
 }
 
 void printRounding(const json::Object &rounding) {
@@ -193,7 +188,7 @@ void printRounding(const json::Object &rounding) {
               count, rounding.getString("pass").value_or("?").str().c_str(),
               (long long)rounding.getInteger("tokens").value_or(0),
               rounding.getString("text").value_or("").str().c_str(),
-              percent(output).c_str(), percent(plain).c_str());
+              percentText(output, 2).c_str(), percentText(plain, 2).c_str());
 }
 
 void printPruning(const json::Object &pruning) {
@@ -207,10 +202,10 @@ void printPruning(const json::Object &pruning) {
       output += row->getNumber("output").value_or(0);
     }
   std::printf("proof: %zu weights were pruned: %s zeros in the mean", count,
-              percent(zeros).c_str());
+              percentText(zeros, 2).c_str());
   if (measured)
     std::printf(", error of what they compute %s",
-                percent(output / double(measured)).c_str());
+                percentText(output / double(measured), 2).c_str());
   std::printf("\n");
 }
 
@@ -255,12 +250,12 @@ void printProof(const json::Object &proof) {
   std::printf("proof: perplexity %.4f",
               quality->getNumber("perplexity").value_or(0));
   if (const json::Object *against = quality->getObject("against"))
-    std::printf(
-        ", of the source %.4f; KL divergence %.5f, same likeliest "
-        "token in %s",
-        against->getNumber("perplexity").value_or(0),
-        against->getNumber("kl_divergence").value_or(0),
-        percent(against->getNumber("top1_agreement").value_or(0)).c_str());
+    std::printf(", of the source %.4f; KL divergence %.5f, same likeliest "
+                "token in %s",
+                against->getNumber("perplexity").value_or(0),
+                against->getNumber("kl_divergence").value_or(0),
+                percentText(against->getNumber("top1_agreement").value_or(0), 2)
+                    .c_str());
   std::printf(" (text %.12s)\n",
               quality->getString("text_sha256").value_or("").str().c_str());
 }

@@ -160,16 +160,8 @@ std::string layers(const json::Object &facts) {
   for (const json::Value &value : *list) {
     const json::Object &layer = *value.getAsObject();
     std::vector<std::string> row{placeText(layer), bytesOf(layer)};
-    if (timed) {
-      double seconds = numberOf(layer, "seconds"),
-             roof = numberOf(layer, "roof_seconds");
-      row.push_back(fixedText(seconds / unit.seconds, 1));
-      row.push_back(fixedText(roof / unit.seconds, 1));
-      row.push_back(seconds > 0 ? percentText(roof / seconds, 0) : "");
-    }
-    if (erred)
-      row.push_back(
-          layer.get("error") ? percentText(numberOf(layer, "error"), 2) : "");
+    for (std::string &cell : layerCells(layer, timed ? &unit : nullptr, erred))
+      row.push_back(std::move(cell));
     row.push_back(listText(layer.getArray("formats")));
     table.add(std::move(row));
   }

@@ -68,6 +68,23 @@ std::string adze::tools::placeText(const json::Object &layer) {
   return textOf(layer, "place");
 }
 
+std::vector<std::string> adze::tools::layerCells(const json::Object &layer,
+                                                 const TimeUnit *unit,
+                                                 bool erred) {
+  std::vector<std::string> cells;
+  if (unit) {
+    double seconds = numberOf(layer, "seconds"),
+           roof = numberOf(layer, "roof_seconds");
+    cells.push_back(fixedText(seconds / unit->seconds, 1));
+    cells.push_back(fixedText(roof / unit->seconds, 1));
+    cells.push_back(seconds > 0 ? percentText(roof / seconds, 0) : "");
+  }
+  if (erred)
+    cells.push_back(
+        layer.get("error") ? percentText(numberOf(layer, "error"), 2) : "");
+  return cells;
+}
+
 std::string adze::tools::layersText(const json::Object &phase) {
   auto first = phase.getInteger("first"), last = phase.getInteger("last");
   if (!first || !last)

@@ -32,6 +32,10 @@ std::string timeText(double seconds);
 
 /// "before", "12" or "after".
 std::string placeText(const llvm::json::Object &layer);
+/// Of a row of layers: the time, the roof and their ratio (where there is a
+/// unit to give them in), the error (where some layer has one).
+std::vector<std::string> layerCells(const llvm::json::Object &layer,
+                                    const TimeUnit *unit, bool erred);
 /// "before", "0-21", "7" or "11 of 0-21": the layers of a phase.
 std::string layersText(const llvm::json::Object &phase);
 /// The strings of an array, with commas between.
