@@ -137,7 +137,7 @@ void adze::tools::addCompile(CLI::App &app, int &status) {
       ->check(CLI::Range(2u, uint32_t(INT32_MAX)).description(""))
       ->type_name("N")
       ->needs(text);
-  a->optimize.addTo(command);
+  a->optimize.addTo(command, text);
   a->addOutputTo(command);
   command.footer(R"(
 The artefact is one file with code for every variant of the target (default:
