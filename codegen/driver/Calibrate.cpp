@@ -442,6 +442,8 @@ llvm::Error Calibration::run(StringRef text) {
   if (!made)
     return made.takeError();
   writer = std::move(*made);
+  if (llvm::Error error = folder->begin(choices))
+    return error;
   for (const Part &part : parts)
     stats.inputs += uint32_t(part.readers.size());
   stats.parts = uint32_t(parts.size());

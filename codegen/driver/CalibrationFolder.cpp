@@ -59,17 +59,26 @@ CalibrationFolder::open(StringRef path, const std::string &choices) {
                                    StringRef(found, size_t(length)) +
                                    " is in it, expected one " + choices +
                                    "; give another folder, or remove this one");
-  if (!length && pwrite(result->lock, choices.data(), choices.size(), 0) !=
-                     ssize_t(choices.size()))
-    return systemError(lock);
+  result->isMarked = length > 0;
   return result;
+}
+
+llvm::Error CalibrationFolder::begin(const std::string &choices) {
+  if (!isMarked && pwrite(lock, choices.data(), choices.size(), 0) !=
+                       ssize_t(choices.size()))
+    return systemError(file("lock"));
+  isMarked = true;
+  return llvm::Error::success();
 }
 
 CalibrationFolder::~CalibrationFolder() {
   for (Mapping &mapping : mappings)
     unmap(mapping);
-  if (lock >= 0)
-    ::close(lock);
+  if (lock < 0)
+    return;
+  if (!isMarked)
+    (void)llvm::sys::fs::remove(file("lock"));
+  ::close(lock);
 }
 
 void CalibrationFolder::unmap(Mapping &mapping) {

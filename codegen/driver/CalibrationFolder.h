@@ -22,6 +22,9 @@ public:
   /// error where the folder has others, or another process works on it.
   static llvm::Expected<std::unique_ptr<CalibrationFolder>>
   open(llvm::StringRef path, const std::string &choices);
+  /// Marks the folder as that of an unfinished run with these choices. Without
+  /// it nothing is left of one that was opened.
+  llvm::Error begin(const std::string &choices);
   ~CalibrationFolder();
 
   /// Maps the rows that part `part` writes: `bytes` of them.
@@ -42,6 +45,7 @@ private:
 
   std::string folder;
   int lock = -1;
+  bool isMarked = false;
   Mapping mappings[2];
 };
 

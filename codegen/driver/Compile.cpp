@@ -133,11 +133,29 @@ static Result<void> prove(ModelCompiler &compiler,
   return {};
 }
 
+Result<std::string> adze::outputFile(const std::string &path) {
+  llvm::SmallString<256> real(path);
+  // A link that leads nowhere becomes the file.
+  if (llvm::sys::fs::is_symlink_file(path) &&
+      llvm::sys::fs::real_path(path, real))
+    real = path;
+  llvm::sys::fs::file_status status;
+  if (!llvm::sys::fs::status(real, status) &&
+      status.type() != llvm::sys::fs::file_type::regular_file)
+    return adze::Error{ADZE_IO_ERROR, path + " exists and is no regular file",
+                       "give the name of a file, new or to be replaced"};
+  return real.str().str();
+}
+
 Result<CompileStats>
-adze::compileModel(const std::string &model, const std::string &output,
+adze::compileModel(const std::string &model, const std::string &given,
                    const CompileOptions &options, json::Object extra,
                    const std::string &source, bool forStaticLinking) {
   auto start = std::chrono::steady_clock::now();
+  auto file = outputFile(given);
+  if (!file)
+    return file.error();
+  const std::string &output = *file;
   ModelCompiler compiler(options);
   compiler.addToProof(std::move(extra));
   bool proves = !options.proofText.empty();
@@ -255,6 +273,9 @@ Result<void> adze::emitModule(const std::string &model,
                               const std::string &point,
                               const std::string &output,
                               const CompileOptions &given) {
+  // Only to see that it can be written: it is not replaced by a rename.
+  if (auto file = outputFile(output); !file)
+    return file.error();
   // What the module names must outlive the compiler.
   CompileOptions options = given;
   if ((prunes(options) || options.rotate) && options.calibration.empty() &&

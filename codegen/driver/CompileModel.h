@@ -17,6 +17,11 @@ compileModel(const std::string &model, const std::string &output,
              const CompileOptions &options, llvm::json::Object extra = {},
              const std::string &source = "", bool forStaticLinking = false);
 
+/// The path that is written for `path`: that a link leads to. An error where
+/// it is a device, a pipe or a folder: the rename that ends the writing of a
+/// file would replace it.
+Result<std::string> outputFile(const std::string &path);
+
 /// The options that open a checkpoint with its own weights, on this machine.
 CompileOptions sourceOptions(const CompileOptions &options);
 

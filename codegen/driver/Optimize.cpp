@@ -460,6 +460,8 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
     return Error{ADZE_INVALID_ARGUMENT,
                  "the goal quality needs a text to measure it on",
                  "give one, or optimize for speed or size"};
+  if (auto file = outputFile(output); !file)
+    return file.error();
   Pricer pricer(model, options, how);
   if (auto priced = priceAll(pricer, options, how); !priced)
     return priced.error();

@@ -3,6 +3,7 @@
 // adze::quantizeToFile: calibrate(), then compileToFile() by it.
 
 #include "adze/Quantize.h"
+#include "CompileModel.h"
 #include "ModelCompiler.h"
 #include "RoundingTime.h"
 #include "llvm/Support/FileSystem.h"
@@ -47,6 +48,8 @@ Result<QuantizeStats> adze::quantizeToFile(const std::string &model,
   if (!options.gram && method.contains("gptq"))
     return invalid(("the method " + method + " needs Gram matrices").str(),
                    "use search or awq without them");
+  if (auto file = outputFile(output); !file)
+    return file.error();
   std::string work = options.work.empty() ? output + ".work" : options.work;
   CompileOptions compile = options;
   compile.calibration = work;

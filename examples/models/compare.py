@@ -36,7 +36,7 @@ def make_rows():
                          ["--weights", weights, "--method", method], True))
     for amount, title in (("0.5", "50 %"), ("2:4", "2:4"),
                           ("0.5:16x32", "50 % of blocks"),
-                      ("0.75:16x32", "75 % of blocks")):
+                          ("0.75:16x32", "75 % of blocks")):
         rows.append(("dense", f"bf16, {title}, magnitude",
                      ["--weights", "bf16", "--prune", amount,
                       "--prune-method", "magnitude"], False))
@@ -79,18 +79,18 @@ class Comparison:
         self.a = arguments
         self.folder = arguments.experiment
         self.results = Results(self.folder / "results.json")
-        version = run([str(arguments.adze), "eval", "--help"])
-        self.can_prune = "--prune" in version
-        self.can_scale = "awq" in version
 
     def calibration(self, number):
-        """The statistics of the dense model on one of the texts."""
-        statistics = self.folder / "calibration" / str(number)
-        statistics.parent.mkdir(exist_ok=True)
+        """Writes the statistics of the dense model on one of the texts; where
+        they are there already, adze leaves them alone."""
+        target = self.calibration_folder(number)
+        target.parent.mkdir(exist_ok=True)
         run([str(self.a.adze), "calibrate", str(self.folder / "dense"),
              "--text", str(self.folder / f"text/calibration-{number}.txt"),
-             "--threads", str(self.a.threads), "-o", str(statistics)])
-        return statistics
+             "--threads", str(self.a.threads), "-o", str(target)])
+
+    def calibration_folder(self, number):
+        return self.folder / "calibration" / str(number)
 
     def commands(self, model, arguments, calibrated):
         """One for each calibration text, or the one without."""
@@ -101,22 +101,14 @@ class Comparison:
                    str(folder / "text/held-out.txt"), "--context", "512"]
         if not calibrated:
             return [(None, command)]
-        return [(n, command + ["--calibration",
-                               str(folder / f"calibration/{n}")])
+        return [(n, command + ["--calibration", str(self.calibration_folder(n))])
                 for n in CALIBRATIONS]
-
-    def supported(self, arguments):
-        return ((self.can_prune or "--prune" not in arguments)
-                and (self.can_scale or not any(
-                    "awq" in argument for argument in arguments)))
 
     def jobs(self):
         """What is to be run: all rows, then the same with the next text."""
         jobs = []
         for model, name, arguments, calibrated in make_rows():
-            if not self.supported(arguments):
-                print(f"{model}, {name}: not by this adze", file=sys.stderr)
-            elif not (self.folder / model / "training.json").exists():
+            if not (self.folder / model / "training.json").exists():
                 print(f"{model}, {name}: not trained", file=sys.stderr)
             else:
                 jobs += [(number or 0, f"{model}, {name}", command)

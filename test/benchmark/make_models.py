@@ -116,8 +116,11 @@ class Source:
     """Hands out tensors of any size from one block of random values."""
 
     def __init__(self, dtype, seed, zero_blocks=0.0):
-        rng = np.random.default_rng(seed)
-        self.zero_blocks, self.mask_rng = zero_blocks, rng.spawn(1)[0]
+        # What Generator.spawn gives, which NumPy 1.24 (Debian 12) has not.
+        sequence = np.random.SeedSequence(seed)
+        rng = np.random.default_rng(sequence)
+        self.zero_blocks = zero_blocks
+        self.mask_rng = np.random.default_rng(sequence.spawn(1)[0])
         values = rng.standard_normal(BLOCK_ELEMENTS, dtype=np.float32)
         values *= 0.02
         norms = rng.uniform(0.9, 1.1, 1 << 16).astype(np.float32)

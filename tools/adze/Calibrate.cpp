@@ -9,7 +9,6 @@
 #include "TextTokens.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 using namespace adze;
 using namespace adze::tools;
@@ -23,13 +22,9 @@ struct CalibrateArguments {
 };
 
 int run(CalibrateArguments &a) {
-  if (isArtefact(a.model))
-    return fail(
-        {ADZE_INVALID_ARGUMENT,
-         a.model + " is an artefact, whose layers cannot be taken apart",
-         "give the model it was made from"});
-  if (auto there = checkExists(a.model); !there)
-    return fail(there.error());
+  if (auto good = checkSource(a.model, "its layers cannot be taken apart");
+      !good)
+    return fail(good.error());
   auto text = readTextFile(a.textFile);
   if (!text)
     return fail(text.error());
@@ -39,10 +34,7 @@ int run(CalibrateArguments &a) {
     a.options.progress = progress.callback();
     a.options.estimate = [&](double seconds) {
       if (!a.json)
-        std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
-                     isatty(STDERR_FILENO) ? "\r\033[K" : "",
-                     a.options.sequences, a.options.tokens,
-                     durationText(seconds).c_str());
+        printEstimate(seconds, a.options.sequences, a.options.tokens);
     };
     return calibrate(a.model, *text, a.output, a.options);
   }();
@@ -95,17 +87,7 @@ void adze::tools::addCalibrate(CLI::App &app, int &status) {
   command.add_option("-o,--output", a->output, "the folder of statistics")
       ->type_name("FOLDER")
       ->required();
-  command
-      .add_option("--sequences", a->options.sequences,
-                  "sequences, spread over the text (default: 128)")
-      ->check(CLI::Range(1u, 1u << 20).description(""))
-      ->type_name("N");
-  command
-      .add_option("--tokens", a->options.tokens,
-                  "tokens of each, the beginning token included\n"
-                  "(default: 512)")
-      ->check(CLI::Range(2u, 1u << 20).description(""))
-      ->type_name("N");
+  addWindowsTo(command, a->options.sequences, a->options.tokens);
   command.add_flag("--no-gram", a->noGram,
                    "only figures per column: a small folder, not\n"
                    "enough for GPTQ");
@@ -116,23 +98,13 @@ void adze::tools::addCalibrate(CLI::App &app, int &status) {
   command
       .add_option("--weights", a->options.weights,
                   "with --sequential: to what, as in adze compile")
-      ->check(CLI::Validator(
-          [](const std::string &text) {
-            auto result = checkWeights(text);
-            return result ? std::string() : result.error().message;
-          },
-          ""))
+      ->check(checkedBy(checkWeights))
       ->type_name("FORMATS")
       ->needs(sequential);
   command
       .add_option("--method", a->options.method,
                   "with --sequential: how (default: gptq)")
-      ->check(CLI::Validator(
-          [](const std::string &text) {
-            auto result = checkMethod(text);
-            return result ? std::string() : result.error().message;
-          },
-          ""))
+      ->check(checkedBy(checkMethod))
       ->type_name("METHOD")
       ->needs(sequential);
   command.add_flag("--rotate", a->options.rotate,
@@ -162,8 +134,8 @@ stopped or killed goes on when it is started again with the same arguments.
 
 examples
   adze calibrate model/ --text train.txt -o model.stats
-  adze calibrate model/ --text train.txt -o model.stats --sequences 32 --no-gram
-  adze calibrate model/ --text train.txt -o model.stats --sequential \
+  adze calibrate model/ --text train.txt -o small.stats --sequences 32 --no-gram
+  adze calibrate model/ --text train.txt -o seq.stats --sequential \
     --weights int4:g128)");
   command.callback([a, &status] { status = run(*a); });
 }

@@ -2,18 +2,16 @@
 //
 // adze compile: a model as an artefact, or at an intermediate form.
 
+#include "CompileReport.h"
 #include "Console.h"
 #include "ModelArguments.h"
 #include "ModelCompiler.h"
 #include "Optimize.h"
 #include "Subcommands.h"
-#include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
-#include <sys/stat.h>
 
 using namespace adze;
 using namespace adze::tools;
-namespace json = llvm::json;
 
 namespace {
 struct CompileArguments : ModelArguments {
@@ -30,18 +28,6 @@ int printPipeline(const CompileArguments &a) {
   return written ? int(ExitOk) : fail(written.error());
 }
 
-json::Object statsJson(const CompileStats &s) {
-  return json::Object{{"seconds", s.seconds},
-                      {"import_seconds", s.importSeconds},
-                      {"optimize_seconds", s.optimizeSeconds},
-                      {"codegen_seconds", s.codegenSeconds},
-                      {"pack_seconds", s.packSeconds},
-                      {"peak_rss_bytes", int64_t(s.peakRssBytes)},
-                      {"peak_anon_bytes", int64_t(s.peakAnonBytes)},
-                      {"artefact_bytes", int64_t(s.artefactBytes)},
-                      {"weight_bytes", int64_t(s.weightBytes)}};
-}
-
 int compileArtefact(const CompileArguments &a) {
   auto made = [&] {
     Progress progress(a.json);
@@ -52,22 +38,7 @@ int compileArtefact(const CompileArguments &a) {
   }();
   if (!made)
     return fail(made.error());
-  if (a.json) {
-    json::Object object = statsJson(*made);
-    object["output"] = a.output;
-    object["warnings"] = json::Array(made->warnings);
-    return printJson(std::move(object));
-  }
-  for (const std::string &warning : made->warnings)
-    warn(warning);
-  std::printf("wrote %s: %s, of which %s are weights\n"
-              "%.2f s: import and passes %.2f, code %.2f, weights %.2f; "
-              "at most %s of memory beside the files\n",
-              a.output.c_str(), bytesText(made->artefactBytes).c_str(),
-              bytesText(made->weightBytes).c_str(), made->seconds,
-              made->importSeconds + made->optimizeSeconds, made->codegenSeconds,
-              made->packSeconds, bytesText(made->peakAnonBytes).c_str());
-  return ExitOk;
+  return printCompiled(*made, a.output, a.json);
 }
 
 /// A module that tools read again: with the table of its weights beside it.
@@ -77,11 +48,6 @@ int writeModule(const CompileArguments &a, const std::string &point) {
 }
 
 int emit(const CompileArguments &a, Emit form, const std::string &point) {
-  // On disk a module is complete: its weight table is written beside it.
-  if (form == Emit::Adze && point != "scheduled" && a.output != "-") {
-    auto written = emitModule(a.model, point, a.output, a.options);
-    return written ? int(ExitOk) : fail(written.error());
-  }
   auto text = [&] {
     Progress progress(a.json);
     CompileOptions options = a.options;
@@ -97,18 +63,8 @@ int emit(const CompileArguments &a, Emit form, const std::string &point) {
 int compileModel(CompileArguments &a) {
   if (a.printPipeline)
     return printPipeline(a);
-  if (isArtefact(a.model))
-    return fail({ADZE_INVALID_ARGUMENT,
-                 a.model + " is an artefact: it is compiled already",
-                 "give the model it was made from"});
-  if (auto there = checkExists(a.model); !there)
-    return fail(there.error());
-  // A rename would replace a device or a directory.
-  struct stat status;
-  if (a.output != "-" && !stat(a.output.c_str(), &status) &&
-      !S_ISREG(status.st_mode))
-    return fail(
-        {ADZE_IO_ERROR, a.output + " exists and is no regular file", ""});
+  if (auto good = checkSource(a.model, "it is compiled already"); !good)
+    return fail(good.error());
   if (!a.options.threads)
     a.options.threads = adze_default_threads();
   std::string form = a.emit, point;
@@ -181,7 +137,7 @@ void adze::tools::addCompile(CLI::App &app, int &status) {
       ->check(CLI::Range(2u, uint32_t(INT32_MAX)).description(""))
       ->type_name("N")
       ->needs(text);
-  a->optimize.addTo(command);
+  a->optimize.addTo(command, text);
   a->addOutputTo(command);
   command.footer(R"(
 The artefact is one file with code for every variant of the target (default:

@@ -84,8 +84,14 @@ Result<void> adze::tools::writeText(const std::string &path,
                      std::strerror(errno),
                  "check the directory, its permissions and the space left"};
   };
+  struct stat status;
+  // A rename would replace it.
+  bool inPlace =
+      !standard && !lstat(path.c_str(), &status) && !S_ISREG(status.st_mode);
   std::string part = path + ".tmp" + std::to_string(getpid());
-  std::FILE *file = standard ? stdout : std::fopen(part.c_str(), "wbx");
+  std::FILE *file = standard  ? stdout
+                    : inPlace ? std::fopen(path.c_str(), "wb")
+                              : std::fopen(part.c_str(), "wbx");
   if (!file)
     return failure("create");
   bool good = std::fwrite(text.data(), 1, text.size(), file) == text.size();
@@ -94,6 +100,8 @@ Result<void> adze::tools::writeText(const std::string &path,
     return good ? Result<void>() : failure("write to");
   Result<void> result = good ? Result<void>() : failure("write");
   std::fclose(file);
+  if (inPlace)
+    return result;
   if (good && std::rename(part.c_str(), path.c_str()))
     result = failure("write");
   if (!result)

@@ -30,7 +30,8 @@ std::string durationText(double seconds);
 /// Prints one JSON value and a newline; an error where stdout cannot take it.
 int printJson(const llvm::json::Value &value);
 
-/// Writes `text` beside `path` and renames it; "-" is the standard output.
+/// Writes `text` beside `path` and renames it; into what is there where that is
+/// a device, a pipe or a link. "-" is the standard output.
 Result<void> writeText(const std::string &path, const std::string &text);
 
 /// A bar on the terminal for work that takes longer than a second. Nothing is

@@ -24,12 +24,7 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
                   "f32, bf16, f16, int8, int4[:g32|:g64|:g128], or by\n"
                   "tensor name 'lm_head=int8,*=int4:g128', first match\n"
                   "(default: as the checkpoint has them)")
-      ->check(CLI::Validator(
-          [](const std::string &text) {
-            auto result = checkWeights(text);
-            return result ? std::string() : result.error().message;
-          },
-          ""))
+      ->check(checkedBy(checkWeights))
       ->type_name("FORMATS")
       ->group(group);
   auto *calibration =
@@ -44,12 +39,7 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
                   "how: gptq, search (for scales only), awq,\n"
                   "smoothquant, or both: awq+gptq, awq+search,\n"
                   "smoothquant+gptq ... (default: gptq)")
-      ->check(CLI::Validator(
-          [](const std::string &text) {
-            auto result = checkMethod(text);
-            return result ? std::string() : result.error().message;
-          },
-          ""))
+      ->check(checkedBy(checkMethod))
       ->type_name("METHOD")
       ->needs(calibration)
       ->group(group);
@@ -65,12 +55,7 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
                       "set weights of layers to zero: an amount (0.5), N\n"
                       "of M that are kept (2:4), or blocks (0.5:16x32);\n"
                       "or by tensor name '*down_proj=0,*=2:4', first match")
-          ->check(CLI::Validator(
-              [](const std::string &text) {
-                auto result = checkPrune(text);
-                return result ? std::string() : result.error().message;
-              },
-              ""))
+          ->check(checkedBy(checkPrune))
           ->type_name("ZEROS")
           ->group(group);
   command
@@ -134,12 +119,7 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
                   "what integer weights are multiplied with:\n"
                   "int8:token, int8:g128, int8:g32, bf16 or f32\n"
                   "(default: int8:g128)")
-      ->check(CLI::Validator(
-          [](const std::string &text) {
-            auto result = checkActivations(text);
-            return result ? std::string() : result.error().message;
-          },
-          ""))
+      ->check(checkedBy(checkActivations))
       ->type_name("TYPE")
       ->group(group);
   command
@@ -225,6 +205,46 @@ Result<void> adze::tools::checkExists(const std::string &path) {
   return Error{ADZE_IO_ERROR, path + ": " + std::strerror(errno),
                "a model is a Hugging Face directory, a .gguf file, a module "
                "(.mlir, .mlirbc) or an artefact"};
+}
+
+Result<void> adze::tools::checkSource(const std::string &path,
+                                      const char *why) {
+  if (isArtefact(path))
+    return Error{ADZE_INVALID_ARGUMENT, path + " is an artefact: " + why,
+                 "give the model it was made from"};
+  return checkExists(path);
+}
+
+CLI::Validator
+adze::tools::checkedBy(Result<void> (*check)(const std::string &)) {
+  return CLI::Validator(
+      [check](const std::string &text) {
+        auto result = check(text);
+        return result ? std::string() : result.error().message;
+      },
+      "");
+}
+
+void adze::tools::addWindowsTo(CLI::App &command, uint32_t &sequences,
+                               uint32_t &tokens) {
+  command
+      .add_option("--sequences", sequences,
+                  "sequences, spread over the text (default: 128)")
+      ->check(CLI::Range(1u, 1u << 20).description(""))
+      ->type_name("N");
+  command
+      .add_option("--tokens", tokens,
+                  "tokens of each, the beginning token included\n"
+                  "(default: 512)")
+      ->check(CLI::Range(2u, 1u << 20).description(""))
+      ->type_name("N");
+}
+
+void adze::tools::printEstimate(double seconds, uint32_t sequences,
+                                uint32_t tokens) {
+  std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
+               isatty(STDERR_FILENO) ? "\r\033[K" : "", sequences, tokens,
+               durationText(seconds).c_str());
 }
 
 Result<Model> adze::tools::openOrDescribe(const std::string &artefact) {

@@ -9,6 +9,7 @@
 
 namespace CLI {
 class App;
+class Validator;
 } // namespace CLI
 
 namespace adze::tools {
@@ -41,6 +42,18 @@ bool isArtefact(const std::string &path);
 
 /// An error that says what a model can be, where there is nothing at `path`.
 Result<void> checkExists(const std::string &path);
+
+/// An error where `path` is an artefact, with what follows from that ("it is
+/// compiled already"), or where there is nothing.
+Result<void> checkSource(const std::string &path, const char *why);
+
+/// A check of an option's text by what reads it.
+CLI::Validator checkedBy(Result<void> (*check)(const std::string &));
+
+/// --sequences and --tokens of a calibration.
+void addWindowsTo(CLI::App &command, uint32_t &sequences, uint32_t &tokens);
+/// Says how long the work on those windows will take.
+void printEstimate(double seconds, uint32_t sequences, uint32_t tokens);
 
 /// A model of this artefact, or only its description where it cannot run here.
 Result<Model> openOrDescribe(const std::string &artefact);

@@ -165,7 +165,7 @@ int adze::tools::optimizeModel(const std::string &model,
   return ExitOk;
 }
 
-void OptimizeArguments::addTo(CLI::App &command) {
+void OptimizeArguments::addTo(CLI::App &command, CLI::Option *text) {
   auto *optimize =
       command
           .add_option("--optimize", goal,
@@ -194,13 +194,15 @@ void OptimizeArguments::addTo(CLI::App &command) {
                   "how much higher the perplexity on --text may be\n"
                   "than that of the model as it is (default +3%)")
       ->type_name("+N%")
-      ->needs(optimize);
+      ->needs(optimize)
+      ->needs(text);
   command
       .add_option("--text-tokens", textTokens,
                   "tokens of --text that candidates are measured on\n"
                   "(default 8192; 0: all)")
       ->type_name("N")
-      ->needs(optimize);
+      ->needs(optimize)
+      ->needs(text);
   command
       .add_flag("--force", force,
                 "build the first candidate, whatever it is worth")

@@ -8,6 +8,7 @@
 
 namespace CLI {
 class App;
+class Option;
 } // namespace CLI
 
 namespace adze::tools {
@@ -18,7 +19,8 @@ struct OptimizeArguments {
   uint64_t textTokens = OptimizeOptions().textTokens;
   bool force = false;
 
-  void addTo(CLI::App &command);
+  /// `text` is the option that names a text: limits of perplexity need one.
+  void addTo(CLI::App &command, CLI::Option *text);
   bool optimizes() const { return !goal.empty(); }
 };
 

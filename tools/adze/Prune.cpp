@@ -2,6 +2,7 @@
 //
 // adze prune: an artefact with fewer weights, or what several amounts cost.
 
+#include "CompileReport.h"
 #include "Console.h"
 #include "ModelArguments.h"
 #include "Subcommands.h"
@@ -35,20 +36,18 @@ int sweep(const PruneArguments &a) {
 }
 
 int run(PruneArguments &a) {
-  if (isArtefact(a.model))
-    return fail({ADZE_INVALID_ARGUMENT,
-                 a.model + " is an artefact: it is compiled already",
-                 "give the model it was made from"});
-  if (auto there = checkExists(a.model); !there)
-    return fail(there.error());
+  if (auto good = checkSource(a.model, "it is compiled already"); !good)
+    return fail(good.error());
   if (!a.options.threads)
     a.options.threads = adze_default_threads();
   if (a.sweep.sweeps())
     return sweep(a);
-  if (a.options.prune.empty())
+  const CompileOptions &o = a.options;
+  if (o.prune.empty() && !o.pruneNeurons && !o.pruneHeads && !o.removeDead)
     return fail({ADZE_INVALID_ARGUMENT, "there is nothing to prune",
-                 "say what becomes zero (--prune 0.5:16x32), or try several "
-                 "amounts (--sweep 0.3,0.5,0.7)"});
+                 "say what becomes zero (--prune 0.5:16x32) or is taken out "
+                 "(--prune-neurons, --prune-heads, --remove-dead), or try "
+                 "several amounts (--sweep 0.3,0.5,0.7)"});
   if (a.output.empty())
     return fail({ADZE_INVALID_ARGUMENT, "there is no file to write",
                  "name it with -o, or try amounts with --sweep"});
@@ -60,11 +59,7 @@ int run(PruneArguments &a) {
   }();
   if (!made)
     return fail(made.error());
-  for (const std::string &warning : made->warnings)
-    warn(warning);
-  std::printf("wrote %s: %s\n", a.output.c_str(),
-              bytesText(made->artefactBytes).c_str());
-  return ExitOk;
+  return printCompiled(*made, a.output, a.json);
 }
 
 } // namespace
@@ -87,14 +82,22 @@ void adze::tools::addPrune(CLI::App &app, int &status) {
       ->check(CLI::Range(2u, uint32_t(INT32_MAX)).description(""))
       ->type_name("N")
       ->needs(text);
+  auto *prune = command.get_option("--prune");
   a->sweep
-      .addTo(command, "price these amounts, each as --prune takes it, and\n"
-                      "write nothing")
-      ->excludes(output);
+      .addTo(command,
+             "price these amounts, each as --prune takes it, and\n"
+             "write nothing; with --text their perplexity too",
+             text)
+      ->excludes(output)
+      ->excludes(prune);
+  // Amounts are those of --prune or of --sweep.
+  for (const char *name : {"--prune-method", "--prune-allocate"})
+    command.get_option(name)->remove_needs(prune);
   a->addOutputTo(command);
   command.footer(R"(
 What is pruned, and how, is said by the options of the compiler: --prune,
---prune-method, --prune-allocate, --calibration, --weights.
+--prune-method, --prune-allocate, --prune-neurons, --prune-heads, --remove-dead,
+--calibration, --weights. Those that are given with --sweep hold for all amounts.
 
 examples
   adze prune model/ --prune 0.5:16x32 --weights int8 -o model.adze.so
@@ -102,5 +105,12 @@ examples
     --calibration model.stats --text valid.txt
   adze prune model/ --sweep 0.5:16x32,0.7:16x32 --weights int8 \
     --text valid.txt --plot sweep.html)");
-  command.callback([a, &status] { status = run(*a); });
+  command.callback([a, &status] {
+    for (auto [value, name] :
+         {std::pair(&a->options.pruneMethod, "--prune-method"),
+          std::pair(&a->options.pruneAllocate, "--prune-allocate")})
+      if (!value->empty() && a->options.prune.empty() && !a->sweep.sweeps())
+        throw CLI::RequiresError(name, "--prune or --sweep");
+    status = run(*a);
+  });
 }

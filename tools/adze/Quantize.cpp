@@ -11,7 +11,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 using namespace adze;
 using namespace adze::tools;
@@ -52,11 +51,22 @@ json::Object statsJson(const QuantizeStats &s, const std::string &output) {
 
 /// Calibrates once and prices each level.
 int sweepLevels(const QuantizeArguments &a, const std::string &text) {
+  for (auto [given, name] : {std::pair(!a.options.weights.empty(), "--weights"),
+                             std::pair(a.sequential, "--sequential")})
+    if (given)
+      return fail(
+          {ADZE_INVALID_ARGUMENT,
+           std::string(name) + " is for one format, and --sweep tries several",
+           "leave one of the two out"});
+  const CompileOptions &o = a.options;
+  if (a.noGram && (o.method.empty() || o.method.find("gptq") != o.method.npos))
+    return fail({ADZE_INVALID_ARGUMENT, "the method gptq needs Gram matrices",
+                 "leave --no-gram out, or use search or awq without them"});
   std::vector<Recipe> recipes(1); // as it is
   for (const std::string &level : a.sweep.levels) {
     if (auto known = checkWeights(level); !known)
       return fail(known.error());
-    recipes.push_back({level, a.options.method, "", "", ""});
+    recipes.push_back({level, o.method, o.prune, o.pruneMethod, ""});
   }
   llvm::SmallString<128> folder(a.work);
   if (a.work.empty())
@@ -90,15 +100,14 @@ int sweepLevels(const QuantizeArguments &a, const std::string &text) {
 }
 
 int run(QuantizeArguments &a) {
-  if (isArtefact(a.model))
-    return fail({ADZE_INVALID_ARGUMENT,
-                 a.model + " is an artefact: its weights are rounded already",
-                 "give the model it was made from"});
-  if (auto there = checkExists(a.model); !there)
-    return fail(there.error());
+  if (auto good = checkSource(a.model, "its weights are rounded already");
+      !good)
+    return fail(good.error());
   auto text = readTextFile(a.textFile);
   if (!text)
     return fail(text.error());
+  if (!a.options.threads)
+    a.options.threads = adze_default_threads();
   if (a.sweep.sweeps())
     return sweepLevels(a, *text);
   for (auto [given, name] : {std::pair(!a.options.weights.empty(), "--weights"),
@@ -120,9 +129,7 @@ int run(QuantizeArguments &a) {
     options.progress = progress.callback();
     options.estimate = [&](double seconds) {
       if (!a.json)
-        std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
-                     isatty(STDERR_FILENO) ? "\r\033[K" : "", a.sequences,
-                     a.tokens, durationText(seconds).c_str());
+        printEstimate(seconds, a.sequences, a.tokens);
     };
     return quantizeToFile(a.model, *text, a.output, options);
   }();
@@ -167,17 +174,7 @@ void adze::tools::addQuantize(CLI::App &app, int &status) {
       ->required();
   auto *output = command.add_option("-o,--output", a->output, "the artefact")
                      ->type_name("OUT");
-  command
-      .add_option("--sequences", a->sequences,
-                  "sequences, spread over the text (default: 128)")
-      ->check(CLI::Range(1u, 1u << 20).description(""))
-      ->type_name("N");
-  command
-      .add_option("--tokens", a->tokens,
-                  "tokens of each, the beginning token included\n"
-                  "(default: 512)")
-      ->check(CLI::Range(2u, 1u << 20).description(""))
-      ->type_name("N");
+  addWindowsTo(command, a->sequences, a->tokens);
   command.add_flag("--sequential", a->sequential,
                    "each layer reads what the rounded layers before\n"
                    "give: twice the time");
@@ -189,13 +186,18 @@ void adze::tools::addQuantize(CLI::App &app, int &status) {
                   "folder for statistics and rounded weights, which\n"
                   "is kept (default: OUT.work, which is not)")
       ->type_name("FOLDER");
-  command
-      .add_option("--valid", a->validFile,
-                  "measure the artefact on this text, for its proof")
-      ->type_name("FILE");
+  auto *valid =
+      command
+          .add_option("--valid", a->validFile,
+                      "measure the artefact on this text, for its proof, or\n"
+                      "the formats of --sweep")
+          ->type_name("FILE");
   a->sweep
-      .addTo(command, "price these formats, each rounded by one\n"
-                      "calibration, on --valid, and write nothing")
+      .addTo(command,
+             "price these formats, each rounded by one\n"
+             "calibration, and write nothing; with --valid\n"
+             "their perplexity too",
+             valid)
       ->excludes(output);
   a->addOutputTo(command);
   command.footer(R"(

@@ -13,7 +13,8 @@ using namespace adze;
 using namespace adze::tools;
 namespace json = llvm::json;
 
-CLI::Option *SweepArguments::addTo(CLI::App &command, const char *help) {
+CLI::Option *SweepArguments::addTo(CLI::App &command, const char *help,
+                                   CLI::Option *text) {
   auto *sweep = command.add_option("--sweep", levels, help)
                     ->delimiter(',')
                     ->type_name("LEVELS");
@@ -28,7 +29,8 @@ CLI::Option *SweepArguments::addTo(CLI::App &command, const char *help) {
                   "tokens of the text that each level is measured on\n"
                   "(default 8192; 0: all)")
       ->type_name("N")
-      ->needs(sweep);
+      ->needs(sweep)
+      ->needs(text);
   return sweep;
 }
 
@@ -37,6 +39,11 @@ int adze::tools::sweepModel(const std::string &model,
                             std::vector<Recipe> recipes,
                             const SweepArguments &a, const std::string &text,
                             uint32_t context, bool json) {
+  if (!given.target.empty() && given.target != "host")
+    return fail(
+        {ADZE_INVALID_ARGUMENT,
+         "--sweep measures on this machine, not for --target=" + given.target,
+         "leave one of the two out"});
   OptimizeOptions how;
   how.recipes = std::move(recipes);
   how.text = text;

@@ -19,8 +19,8 @@ struct SweepArguments {
   std::string page;
   uint64_t textTokens = OptimizeOptions().textTokens;
 
-  /// --sweep, --plot and --text-tokens.
-  CLI::Option *addTo(CLI::App &command, const char *help);
+  /// --sweep, --plot and --text-tokens, which goes with `text`.
+  CLI::Option *addTo(CLI::App &command, const char *help, CLI::Option *text);
   bool sweeps() const { return !levels.empty(); }
 };
 

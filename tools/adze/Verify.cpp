@@ -8,6 +8,7 @@
 #include "ModelArguments.h"
 #include "QualityReport.h"
 #include "Subcommands.h"
+#include "report/Values.h"
 #include "llvm/Support/JSON.h"
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -66,12 +67,6 @@ struct Findings {
   std::optional<Quality> measured;
   bool sameText = false; // as in the proof: figures can be compared
 };
-
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
-  return text;
-}
 
 /// Other variants and thread counts change the last digits of logits where
 /// bf16 dots round, and with them a perplexity a little.
@@ -173,8 +168,9 @@ void printErrors(const json::Array &errors) {
   }
   std::printf("proof: %zu weights were rounded, with a relative error of %s in "
               "the mean and %s at most (%s)\n",
-              errors.size(), percent(sum / double(errors.size())).c_str(),
-              percent(worst).c_str(), where.str().c_str());
+              errors.size(),
+              percentText(sum / double(errors.size()), 2).c_str(),
+              percentText(worst, 2).c_str(), where.str().c_str());
 }
 
 void printRounding(const json::Object &rounding) {
@@ -192,7 +188,7 @@ void printRounding(const json::Object &rounding) {
               count, rounding.getString("pass").value_or("?").str().c_str(),
               (long long)rounding.getInteger("tokens").value_or(0),
               rounding.getString("text").value_or("").str().c_str(),
-              percent(output).c_str(), percent(plain).c_str());
+              percentText(output, 2).c_str(), percentText(plain, 2).c_str());
 }
 
 void printPruning(const json::Object &pruning) {
@@ -206,35 +202,32 @@ void printPruning(const json::Object &pruning) {
       output += row->getNumber("output").value_or(0);
     }
   std::printf("proof: %zu weights were pruned: %s zeros in the mean", count,
-              percent(zeros).c_str());
+              percentText(zeros, 2).c_str());
   if (measured)
     std::printf(", error of what they compute %s",
-                percent(output / double(measured)).c_str());
+                percentText(output / double(measured), 2).c_str());
   std::printf("\n");
 }
 
 void printProof(const json::Object &proof) {
   if (proof.empty())
     return;
-  std::string recipe;
-  auto add = [&](const std::string &text) {
-    recipe += (recipe.empty() ? "" : ", ") + text;
-  };
-  if (const json::Object *options = proof.getObject("recipe")) {
-    for (const char *key : {"weights", "prune", "activations", "kv"})
-      if (auto value = options->getString(key); value && !value->empty())
-        add(std::string(key) + " " + value->str());
-    for (auto [key, name] : {std::pair("prune_neurons", "neurons"),
-                             std::pair("prune_heads", "heads")})
-      if (double part = options->getNumber(key).value_or(0))
-        add(percent(part) + " of the " + name + " taken out");
-    if (options->getBoolean("remove_dead").value_or(false))
-      add("dead structure taken out");
-  }
+  std::string recipe = recipeText(proof.getObject("recipe"));
   std::printf(
       "proof: made by %s; %s\n",
       proof.getString("compiler").value_or("an unknown compiler").str().c_str(),
       recipe.empty() ? "weights as in the checkpoint" : recipe.c_str());
+  auto line = [](const std::string &text) {
+    if (!text.empty())
+      std::printf("proof: %s\n", text.c_str());
+  };
+  line(choiceText(proof));
+  if (proof.get("checkpoint"))
+    line("weights of another checkpoint, " + textOf(proof, "checkpoint"));
+  if (proof.get("formats"))
+    line("formats by the budget: " + textOf(proof, "formats"));
+  if (const json::Object *scaling = proof.getObject("scaling"))
+    line(scalingText(*scaling));
   if (const json::Array *errors = proof.getArray("errors");
       errors && !errors->empty())
     printErrors(*errors);
@@ -257,12 +250,12 @@ void printProof(const json::Object &proof) {
   std::printf("proof: perplexity %.4f",
               quality->getNumber("perplexity").value_or(0));
   if (const json::Object *against = quality->getObject("against"))
-    std::printf(
-        ", of the source %.4f; KL divergence %.5f, same likeliest "
-        "token in %s",
-        against->getNumber("perplexity").value_or(0),
-        against->getNumber("kl_divergence").value_or(0),
-        percent(against->getNumber("top1_agreement").value_or(0)).c_str());
+    std::printf(", of the source %.4f; KL divergence %.5f, same likeliest "
+                "token in %s",
+                against->getNumber("perplexity").value_or(0),
+                against->getNumber("kl_divergence").value_or(0),
+                percentText(against->getNumber("top1_agreement").value_or(0), 2)
+                    .c_str());
   std::printf(" (text %.12s)\n",
               quality->getString("text_sha256").value_or("").str().c_str());
 }

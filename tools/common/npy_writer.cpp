@@ -2,7 +2,9 @@
 #include "npy_writer.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adze/runtime.h"
@@ -11,9 +13,7 @@ using namespace adze;
 using namespace adze::tools;
 
 NpyWriter::NpyWriter(std::string path, size_t columns)
-    : path(std::move(path)), columns(columns) {
-  part = this->path + "." + std::to_string(getpid()) + ".part";
-}
+    : path(std::move(path)), columns(columns) {}
 
 NpyWriter::~NpyWriter() {
   if (!file)
@@ -45,6 +45,16 @@ Result<void> NpyWriter::writeHeader() {
 
 Result<void> NpyWriter::add(const float *data, size_t count) {
   if (!file) {
+    // The rename of finish() would replace a device or a link.
+    if (char *real = realpath(path.c_str(), nullptr)) {
+      path = real;
+      std::free(real);
+    }
+    struct stat status;
+    if (!stat(path.c_str(), &status) && !S_ISREG(status.st_mode))
+      return Error{ADZE_IO_ERROR, path + " exists and is no regular file",
+                   "give the name of a file, new or to be replaced"};
+    part = path + "." + std::to_string(getpid()) + ".part";
     file = std::fopen(part.c_str(), "wbx");
     if (!file)
       return failure("create");

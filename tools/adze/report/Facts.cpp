@@ -135,11 +135,13 @@ private:
   void addMaking() {
     if (const json::Value *compiler = proof.get("compiler"))
       facts["compiler"] = *compiler;
-    for (const char *key :
-         {"recipe", "quality", "kernels", "packing", "candidates"})
+    for (const char *key : {"recipe", "quality", "kernels", "packing",
+                            "scaling", "candidates", "forced", "checkpoint"})
       if (const json::Value *value = proof.get(key))
         facts[key] = *value;
-    for (const char *key : {"pruning", "rounding"})
+    if (const json::Value *rules = proof.get("formats"))
+      facts["rules"] = *rules; // of the weights as they are: "formats"
+    for (const char *key : {"scaling", "pruning", "rounding"})
       if (const json::Object *report = proof.getObject(key);
           report && report->getString("text")) {
         json::Object calibration;
@@ -173,8 +175,11 @@ private:
     for (const char *key : {"pruning", "rounding"}) {
       const json::Object *report = proof.getObject(key);
       const json::Array *rows = report ? report->getArray("weights") : nullptr;
+      bool pruning = llvm::StringRef(key) == "pruning";
       for (size_t i = 0; rows && i < rows->size(); ++i)
-        if (const json::Object *row = (*rows)[i].getAsObject())
+        if (const json::Object *row = (*rows)[i].getAsObject();
+            // Rounded in the same sweep: `rounding` has that row as well.
+            row && !(pruning && row->get("format")))
           take(*row, "tensor", "relative",
                report->getString("pass").value_or(key).str());
     }

@@ -6,7 +6,8 @@
 //   artefact, id, model      the metadata
 //   compiler, recipe, calibration, variants, variant
 //   weight_bytes, bytes_per_token, formats, parameters
-//   quality, kernels, packing, candidates   as the proof has them
+//   quality, kernels, packing, scaling, candidates, forced, checkpoint
+//             as the proof has them; rules, its `formats`
 //   step      threads, seconds, tokens_per_second, read_bytes_per_second,
 //             roof_seconds, context
 //   layers    before the layers, each of them, after: bytes, formats, seconds,

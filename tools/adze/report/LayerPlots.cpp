@@ -14,13 +14,6 @@ namespace json = llvm::json;
 
 namespace {
 
-double largest(const json::Array &layers, const char *key) {
-  double most = 0;
-  for (const json::Value &value : layers)
-    most = std::max(most, numberOf(*value.getAsObject(), key));
-  return most;
-}
-
 std::string layerName(const json::Object &layer) {
   if (layer.get("layer"))
     return "layer " + placeText(layer);

@@ -38,13 +38,6 @@ std::string adze::tools::sizeOf(const json::Object &object, const char *key) {
 
 //===-- layers ------------------------------------------------------------===//
 
-static double largest(const json::Array &list, const char *key) {
-  double most = 0;
-  for (const json::Value &value : list)
-    most = std::max(most, numberOf(*value.getAsObject(), key));
-  return most;
-}
-
 static std::string layerTable(const json::Array &layers) {
   bool timed = largest(layers, "seconds") > 0,
        erred = largest(layers, "error") > 0;
@@ -60,16 +53,8 @@ static std::string layerTable(const json::Array &layers) {
   for (const json::Value &value : layers) {
     const json::Object &layer = *value.getAsObject();
     std::vector<std::string> row{placeText(layer), sizeOf(layer)};
-    if (timed) {
-      double seconds = numberOf(layer, "seconds"),
-             roof = numberOf(layer, "roof_seconds");
-      row.push_back(fixedText(seconds / unit.seconds, 1));
-      row.push_back(fixedText(roof / unit.seconds, 1));
-      row.push_back(seconds > 0 ? percentText(roof / seconds, 0) : "");
-    }
-    if (erred)
-      row.push_back(
-          layer.get("error") ? percentText(numberOf(layer, "error"), 2) : "");
+    for (std::string &cell : layerCells(layer, timed ? &unit : nullptr, erred))
+      row.push_back(std::move(cell));
     row.push_back(code(listText(layer.getArray("formats"))));
     table.add(std::move(row));
   }

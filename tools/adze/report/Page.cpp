@@ -11,7 +11,6 @@
 #include "Values.h"
 #include "llvm/ADT/STLExtras.h"
 #include <algorithm>
-#include <map>
 
 using namespace adze::tools;
 namespace json = llvm::json;
@@ -154,17 +153,15 @@ std::string candidates(const json::Object &facts) {
 
 std::string recipe(const json::Object &facts) {
   Definitions list("recipe");
-  if (const json::Object *options = facts.getObject("recipe")) {
-    std::map<std::string, std::string> sorted;
-    for (const auto &[key, value] : *options) {
-      std::string text = textOf(*options, key.str().c_str());
-      if (text.empty())
-        text = listText(options->getArray(key));
-      sorted[key.str()] = text;
-    }
-    for (const auto &[key, text] : sorted)
-      list.add(key.c_str(), text.empty() ? "" : code(text));
-  }
+  for (const auto &[name, text] : recipeOptions(facts.getObject("recipe")))
+    list.add(name.c_str(), text.empty() ? escape("yes") : code(text));
+  list.add("choice", escape(choiceText(facts)));
+  if (facts.get("checkpoint"))
+    list.add("checkpoint", code(textOf(facts, "checkpoint")));
+  if (facts.get("rules"))
+    list.add("rules of formats", code(textOf(facts, "rules")));
+  if (const json::Object *scaling = facts.getObject("scaling"))
+    list.add("scaling", escape(scalingText(*scaling)));
   if (const json::Object *calibration = facts.getObject("calibration")) {
     list.add("calibration",
              escape(textOf(*calibration, "tokens") + " tokens in " +

@@ -53,14 +53,6 @@ std::string bytesOf(const json::Object &object) {
   return bytesText(uint64_t(std::max(0.0, numberOf(object, "bytes"))));
 }
 
-double largest(const json::Array *list, const char *key) {
-  double most = 0;
-  for (size_t i = 0; list && i < list->size(); ++i)
-    if (const json::Object *object = (*list)[i].getAsObject())
-      most = std::max(most, numberOf(*object, key));
-  return most;
-}
-
 std::string head(const json::Object &facts) {
   const json::Object *model = facts.getObject("model");
   std::string out = textOf(facts, "artefact") + ": ";
@@ -82,6 +74,11 @@ std::string head(const json::Object &facts) {
   if (const json::Object *calibration = facts.getObject("calibration"))
     line("calibration", textOf(*calibration, "tokens") + " tokens of text " +
                             textOf(*calibration, "text").substr(0, 12));
+  line("choice", choiceText(facts));
+  line("checkpoint", textOf(facts, "checkpoint"));
+  line("rules", textOf(facts, "rules"));
+  if (const json::Object *scaling = facts.getObject("scaling"))
+    line("scaling", scalingText(*scaling));
   std::string formats;
   const json::Array *list = facts.getArray("formats");
   for (size_t i = 0; list && i < list->size(); ++i) {
@@ -149,8 +146,9 @@ std::string layers(const json::Object &facts) {
   const json::Array *list = facts.getArray("layers");
   if (!list || list->empty())
     return "";
-  bool timed = largest(list, "seconds") > 0, erred = largest(list, "error") > 0;
-  TimeUnit unit = timeUnit(largest(list, "seconds"));
+  bool timed = largest(*list, "seconds") > 0,
+       erred = largest(*list, "error") > 0;
+  TimeUnit unit = timeUnit(largest(*list, "seconds"));
   std::vector<std::string> head{"layer", "bytes"};
   if (timed)
     head.insert(head.end(),
@@ -162,16 +160,8 @@ std::string layers(const json::Object &facts) {
   for (const json::Value &value : *list) {
     const json::Object &layer = *value.getAsObject();
     std::vector<std::string> row{placeText(layer), bytesOf(layer)};
-    if (timed) {
-      double seconds = numberOf(layer, "seconds"),
-             roof = numberOf(layer, "roof_seconds");
-      row.push_back(fixedText(seconds / unit.seconds, 1));
-      row.push_back(fixedText(roof / unit.seconds, 1));
-      row.push_back(seconds > 0 ? percentText(roof / seconds, 0) : "");
-    }
-    if (erred)
-      row.push_back(
-          layer.get("error") ? percentText(numberOf(layer, "error"), 2) : "");
+    for (std::string &cell : layerCells(layer, timed ? &unit : nullptr, erred))
+      row.push_back(std::move(cell));
     row.push_back(listText(layer.getArray("formats")));
     table.add(std::move(row));
   }
@@ -185,8 +175,8 @@ std::string phases(const json::Object &facts) {
   const json::Array *list = facts.getArray("phases");
   if (!list || list->empty())
     return "";
-  bool timed = largest(list, "seconds") > 0;
-  TimeUnit unit = timeUnit(largest(list, "seconds"));
+  bool timed = largest(*list, "seconds") > 0;
+  TimeUnit unit = timeUnit(largest(*list, "seconds"));
   std::vector<std::string> head{"where", "bytes"};
   if (timed)
     head.insert(head.end(), {unit.name, std::string("roof ") + unit.name});

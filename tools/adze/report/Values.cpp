@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <vector>
+#include <optional>
 
 using namespace adze::tools;
 namespace json = llvm::json;
@@ -24,6 +24,14 @@ std::string adze::tools::textOf(const json::Object &object, const char *key) {
 double adze::tools::numberOf(const json::Object &object, const char *key) {
   double value = object.getNumber(key).value_or(0);
   return std::isfinite(value) ? value : 0;
+}
+
+double adze::tools::largest(const json::Array &list, const char *key) {
+  double most = 0;
+  for (const json::Value &value : list)
+    if (const json::Object *object = value.getAsObject())
+      most = std::max(most, numberOf(*object, key));
+  return most;
 }
 
 std::string adze::tools::fixedText(double value, int digits) {
@@ -60,6 +68,23 @@ std::string adze::tools::placeText(const json::Object &layer) {
   return textOf(layer, "place");
 }
 
+std::vector<std::string> adze::tools::layerCells(const json::Object &layer,
+                                                 const TimeUnit *unit,
+                                                 bool erred) {
+  std::vector<std::string> cells;
+  if (unit) {
+    double seconds = numberOf(layer, "seconds"),
+           roof = numberOf(layer, "roof_seconds");
+    cells.push_back(fixedText(seconds / unit->seconds, 1));
+    cells.push_back(fixedText(roof / unit->seconds, 1));
+    cells.push_back(seconds > 0 ? percentText(roof / seconds, 0) : "");
+  }
+  if (erred)
+    cells.push_back(
+        layer.get("error") ? percentText(numberOf(layer, "error"), 2) : "");
+  return cells;
+}
+
 std::string adze::tools::layersText(const json::Object &phase) {
   auto first = phase.getInteger("first"), last = phase.getInteger("last");
   if (!first || !last)
@@ -80,25 +105,87 @@ std::string adze::tools::listText(const json::Array *list) {
   return text;
 }
 
+/// A value that is not the default; of a flag the empty string.
+static std::optional<std::string> setValue(const json::Value &value) {
+  if (auto flag = value.getAsBoolean())
+    return *flag ? std::optional<std::string>("") : std::nullopt;
+  std::string text;
+  if (auto number = value.getAsNumber(); number && *number != 0) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.6g", *number);
+    text = digits;
+  } else if (auto string = value.getAsString()) {
+    text = string->str();
+  } else {
+    text = listText(value.getAsArray());
+  }
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+std::vector<std::pair<std::string, std::string>>
+adze::tools::recipeOptions(const json::Object *recipe) {
+  std::vector<std::pair<std::string, std::string>> set;
+  if (!recipe)
+    return set;
+  for (const auto &[key, value] : *recipe) {
+    auto text = setValue(value);
+    if (!text)
+      continue;
+    std::string name = key.str();
+    std::replace(name.begin(), name.end(), '_', '-');
+    if (name == "disabled")
+      name = "disable-pass";
+    else if (name == "inserted")
+      name = "insert-pass";
+    set.emplace_back(std::move(name), std::move(*text));
+  }
+  std::sort(set.begin(), set.end(), [](const auto &a, const auto &b) {
+    // Weights come first: they are what a recipe is known by.
+    return std::pair(a.first != "weights", a) <
+           std::pair(b.first != "weights", b);
+  });
+  return set;
+}
+
 std::string adze::tools::recipeText(const json::Object *recipe) {
   std::string text;
-  if (!recipe)
-    return text;
-  std::vector<std::string> keys;
-  for (const auto &[key, value] : *recipe)
-    keys.push_back(key.str());
-  std::sort(keys.begin(), keys.end(), [](const auto &a, const auto &b) {
-    // Weights come first: they are what a recipe is known by.
-    return std::pair(a != "weights", a) < std::pair(b != "weights", b);
-  });
-  for (const std::string &key : keys) {
-    std::string value = textOf(*recipe, key.c_str());
-    if (value.empty())
-      value = listText(recipe->getArray(key));
-    if (!value.empty())
-      text += (text.empty() ? "" : ", ") + key + " " + value;
-  }
+  for (const auto &[name, value] : recipeOptions(recipe))
+    text +=
+        (text.empty() ? "" : ", ") + name + (value.empty() ? "" : " ") + value;
   return text;
+}
+
+std::string adze::tools::scalingText(const json::Object &scaling) {
+  const json::Array *inputs = scaling.getArray("inputs");
+  if (!inputs || inputs->empty())
+    return "";
+  double least = HUGE_VAL, most = 0, output = 0, plain = 0;
+  for (const json::Value &value : *inputs)
+    if (const json::Object *input = value.getAsObject()) {
+      least = std::min(least, numberOf(*input, "alpha"));
+      most = std::max(most, numberOf(*input, "alpha"));
+      output += numberOf(*input, "output");
+      plain += numberOf(*input, "plain");
+    }
+  double count = double(inputs->size());
+  std::string exponents = fixedText(least, 2);
+  if (least < most)
+    exponents += " to " + fixedText(most, 2);
+  return fixedText(count, 0) + " inputs scaled by " + textOf(scaling, "pass") +
+         ", exponents " + exponents + ": error of what reads them " +
+         percentText(output / count, 2) + " in the mean, " +
+         percentText(plain / count, 2) + " without";
+}
+
+std::string adze::tools::choiceText(const json::Object &proof) {
+  const json::Array *list = proof.getArray("candidates");
+  if (!list || list->empty())
+    return "";
+  return proof.getBoolean("forced").value_or(false)
+             ? "forced: the gate would not have built this one of " +
+                   std::to_string(list->size()) + " candidates"
+             : "chosen by the gate, of " + std::to_string(list->size()) +
+                   " candidates";
 }
 
 std::string adze::tools::candidateText(const json::Object &candidate) {
