@@ -4,8 +4,9 @@
 
 stories260k in f32 and in integer formats, and the shipped model: each variant
 makes the tokens that the x86-64 code makes here, and where weights or keys are bf16
-(and some variants have dots of bf16) logits agree within 2e-2 of the largest. What
-an emulated CPU lacks is refused by name.
+(and some variants have dots of bf16) logits agree within 2e-2 of the largest.
+Pruned models have the same bits with their zeros and without. What an emulated CPU
+lacks is refused by name.
 """
 
 import argparse
@@ -99,6 +100,35 @@ class Variants(unittest.TestCase):
     def test_shipped_int8(self):
         self.same_tokens(options.shipped, 24, "--weights=int8", "--kv=f32",
                          tokens="0,948,27,200,42")
+
+    def test_zeros(self):
+        """Weights without their zeros, in blocks or anywhere: the bits of those
+        that have them."""
+        tokens = ["--tokens", "0,948,27,200,42,508,313", "--max-tokens", "0"]
+        sparse = ["--insert-pass", "before-codegen:adze-choose-sparse"]
+        dense = ["--disable-pass", "adze-choose-sparse"]
+        for weights, prune in (("int8", "2:4"), ("int4:g32", "0.6"),
+                               ("int8", "0.5:16x32"), ("f32", "0.5:16x32")):
+            made = {}
+            for name, passes in (("sparse", sparse), ("dense", dense)):
+                artefact = self.compile(
+                    options.shipped, "--target=aarch64", "--kv=f32",
+                    "--weights", weights, "--prune", prune, *passes)
+                made[name] = self.out / f"{name}.adze.so"
+                artefact.rename(made[name])
+            self.assertLess(made["sparse"].stat().st_size,
+                            made["dense"].stat().st_size)
+            for variant, cpu in VARIANTS.items():
+                with self.subTest(weights=weights, prune=prune,
+                                  variant=variant):
+                    logits = {}
+                    for name, path in made.items():
+                        file = self.out / f"{name}.npy"
+                        done = emulated(cpu, path, *tokens, "--logits", file,
+                                        isa=variant)
+                        self.assertEqual(done.returncode, 0, done.stderr)
+                        logits[name] = file.read_bytes()
+                    self.assertEqual(logits["sparse"], logits["dense"])
 
     def test_shipped(self):
         """bf16: logits, as dots of pairs round differently."""
