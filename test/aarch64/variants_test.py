@@ -107,8 +107,10 @@ class Variants(unittest.TestCase):
         tokens = ["--tokens", "0,948,27,200,42,508,313", "--max-tokens", "0"]
         sparse = ["--insert-pass", "before-codegen:adze-choose-sparse"]
         dense = ["--disable-pass", "adze-choose-sparse"]
-        for weights, prune in (("int8", "2:4"), ("int4:g32", "0.6"),
-                               ("int8", "0.5:16x32"), ("f32", "0.5:16x32")):
+        for weights, prune, stored in (
+                ("int8", "2:4", "int8+nm"), ("int4:g32", "0.6", "int4:g32+mask"),
+                ("int8", "0.5:16x32", "int8+blocks"),
+                ("f32", "0.5:16x32", "f32+blocks")):
             made = {}
             for name, passes in (("sparse", sparse), ("dense", dense)):
                 artefact = self.compile(
@@ -116,8 +118,8 @@ class Variants(unittest.TestCase):
                     "--weights", weights, "--prune", prune, *passes)
                 made[name] = self.out / f"{name}.adze.so"
                 artefact.rename(made[name])
-            self.assertLess(made["sparse"].stat().st_size,
-                            made["dense"].stat().st_size)
+                seen = run([options.adze, "inspect", made[name]]).stdout
+                self.assertEqual(stored in seen, name == "sparse", seen)
             for variant, cpu in VARIANTS.items():
                 with self.subTest(weights=weights, prune=prune,
                                   variant=variant):
