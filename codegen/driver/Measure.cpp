@@ -142,7 +142,10 @@ struct alignas(64) TileShapes {
 #define ADZE_TILE_LOOP(NAME, FEATURE, DOT)                                     \
   __attribute__((target("amx-tile," FEATURE))) float NAME(long rounds) {       \
     TileShapes shapes;                                                         \
-    alignas(64) char ones[1024] = {};                                          \
+    alignas(64) char ones[1024];                                               \
+    std::memset(ones, 1, sizeof ones);                                         \
+    /* GCC does not know what these read. */                                   \
+    asm volatile("" : : "r"(&shapes), "r"(ones) : "memory");                   \
     _tile_loadconfig(&shapes);                                                 \
     _tile_zero(0), _tile_zero(1), _tile_zero(2), _tile_zero(3);                \
     _tile_loadd(4, ones, 64), _tile_loadd(5, ones, 64);                        \

@@ -478,15 +478,6 @@ void SparseTileEmitter::panel(Value index, Value left) {
     int64_t bytes = tile.format.getTileBytes();
     return Block{e.at(e.at(here, header), e.mul(i, bytes)), i, indexAt(i)};
   };
-  Values sums;
-  if (inMemory)
-    for (int64_t r = 0; r < rows; ++r)
-      e.store(e.splat(0), outPlace(r), kLineBytes);
-  else
-    sums.assign(rows, e.splat(0));
-  bool carriesCodes = tile.multipliesCodes() && tile.groupBlocks() != 1;
-  if (carriesCodes)
-    sums.insert(sums.begin(), rows, e.splatI32(0));
   // Rows of floats end with K: a last block that does, too, is for itself. An
   // empty list's last word is its length, 0.
   Value whole = count, hasRest;
@@ -499,6 +490,15 @@ void SparseTileEmitter::panel(Value index, Value left) {
   }
   if (usesTileRegisters(target, tile))
     return multiplyTiles(whole, hasRest);
+  Values sums;
+  if (inMemory)
+    for (int64_t r = 0; r < rows; ++r)
+      e.store(e.splat(0), outPlace(r), kLineBytes);
+  else
+    sums.assign(rows, e.splat(0));
+  bool carriesCodes = tile.multipliesCodes() && tile.groupBlocks() != 1;
+  if (carriesCodes)
+    sums.insert(sums.begin(), rows, e.splatI32(0));
   sums = e.loop(zero, whole, 1, sums, [&](Value i, ValueRange carried) {
     Values inner(carried);
     prefetchBlock(i);

@@ -4,6 +4,7 @@
 // zero (#adze.blocks): MR rows times one panel after the other, each with a
 // list of blocks of its own. Blocks are added in ascending order of K, one
 // chain per output, whatever the tile: what is left out would have added zero.
+// Pairs of bf16 are multiplied in tile registers where there is AMX.
 #ifndef ADZE_CODEGEN_KERNELS_SPARSETILE_H
 #define ADZE_CODEGEN_KERNELS_SPARSETILE_H
 

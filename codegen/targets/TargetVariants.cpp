@@ -174,7 +174,8 @@ static Expected<uint64_t> parseTarget(StringRef item) {
       for_each(ArrayRef<StringRef>{"amx-tile", "amx-int8", "amx-bf16"}, enable);
       continue;
     }
-    if (full == "avx512bf16") // as the variants have it
+    // As the variants have it; a CPU's name says whether it does.
+    if (full == "avx512bf16" && cpu.starts_with("x86-64"))
       enable("avx512vbmi2");
     if (!is_contained({"avx512vnni", "avx512bf16", "avxvnni", "avx512vbmi2",
                        "amx-tile", "amx-bf16", "amx-int8"},
@@ -191,9 +192,6 @@ static Expected<uint64_t> parseTarget(StringRef item) {
 /// The best variant of `family` that runs on a machine with these features.
 static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
                                               StringRef item, uint64_t have) {
-  SmallVector<StringRef> parts;
-  item.split(parts, '+');
-  bool named = any_of(parts, [](StringRef p) { return p.trim() == "amx"; });
   auto best = find_if(family, [&](const TargetVariant &variant) {
     return (variant.need & ~have) == 0;
   });
@@ -201,7 +199,10 @@ static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
     return targetError("target '" + item +
                        "' has no AVX2 with FMA and F16C, which the least "
                        "variant (x86-64-v3) needs");
-  if (named && !best->kernel.hasAmx)
+  SmallVector<StringRef> parts;
+  item.split(parts, '+');
+  bool namesAmx = any_of(parts, [](StringRef p) { return p.trim() == "amx"; });
+  if (namesAmx && !best->kernel.hasAmx)
     return targetError("target '" + item +
                        "' names amx, but lacks what its variant "
                        "(x86-64-v4+vnni+bf16+amx) needs beside");

@@ -169,7 +169,8 @@ private:
     // variant that this machine runs.
     std::string target = random.pick<const char *>(
         {"x86-64-v3", "x86-64-v3+avxvnni", "x86-64-v4", "x86-64-v4+vnni",
-         "x86-64-v4+vnni+bf16", "x86-64-v4+vnni+bf16+amx"});
+         "x86-64-v4+vnni+vbmi2", "x86-64-v4+vnni+bf16",
+         "x86-64-v4+vnni+bf16+amx"});
     uint32_t threads = uint32_t(random.between(1, 3));
     double tolerance = compiledTolerance(module, target);
     std::vector<std::string> left, generic;

@@ -83,6 +83,21 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
                        << blocks.countBlocks(shape.back())
                        << " blocks of a panel of " << shape.back()
                        << " columns, got " << blocks.getKeep();
+  if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
+    int64_t steps = llvm::divideCeil(shape.back(), 8);
+    int64_t most = MaskedFormatAttr::getCodeBytes(masked.getElement(), 64, 64);
+    if (!masked.getEven())
+      most = steps * (MaskedFormatAttr::kMaskBytes + most);
+    if (masked.getKeep() > most)
+      return emitError() << "expects to keep at most the " << most
+                         << " bytes that all codes of "
+                         << (masked.getEven() ? "8" : Twine(shape.back()).str())
+                         << " columns take, got " << masked.getKeep();
+    if (masked.getPanelBytes(shape.back()) > UINT32_MAX)
+      return emitError() << "expects panels of less than 4 GiB in the format "
+                         << format.getFormatName() << ", got "
+                         << masked.getPanelBytes(shape.back()) << " bytes";
+  }
   if (auto gguf = dyn_cast<GgufFormatAttr>(Attribute(format))) {
     int64_t elements = detail::infoOf(gguf.getBlock()).elements;
     if (shape.back() % elements)

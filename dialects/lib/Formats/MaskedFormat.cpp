@@ -193,7 +193,8 @@ void MaskedFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
     std::memcpy(panel.data() + at, step.masks, kMaskBytes);
     uint8_t *codes = panel.data() + at + kMaskBytes;
     at += kMaskBytes + step.bytes(element);
-    assert(at <= to.scales && "more codes than are kept");
+    assert((to.record ? step.bytes(element) <= getKeep() : at <= to.scales) &&
+           "more codes than are kept");
     for (int64_t quad : {0, 1})
       for (int64_t i = 0; i < step.counts[quad]; ++i)
         if (element.getBits() == 8)

@@ -39,6 +39,7 @@ TEST(TargetTest, NamesResolveToTheBestVariant) {
   EXPECT_EQ(resolve("x86-64-v4+vnni+vbmi2"), Names{"x86-64-v4+vnni+vbmi2"});
   // bf16 dots without VBMI2, which only these have, are not used.
   EXPECT_EQ(resolve("cooperlake"), Names{"x86-64-v4+vnni"});
+  EXPECT_EQ(resolve("cooperlake+bf16"), Names{"x86-64-v4+vnni"});
   EXPECT_EQ(resolve("alderlake"), Names{"x86-64-v3+avxvnni"});
   EXPECT_EQ(resolve("x86-64-v4+vnni+bf16"), Names{"x86-64-v4+vnni+bf16"});
   EXPECT_EQ(resolve("znver4"), Names{"x86-64-v4+vnni+bf16"});

@@ -119,3 +119,8 @@ adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = 
 
 // expected-error @below {{expects a matrix in the format int8+mask, got a vector}}
 adze.weight @w from "w" : !adze.weight<64, #adze.masked<#adze.int<8, scale = f32>, keep = 80>>
+
+// -----
+
+// expected-error @below {{expects to keep at most the 1152 bytes that all codes of 64 columns take, got 1153}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = f32>, keep = 1153>>

@@ -20,7 +20,7 @@
 // CHECK: adze.weight @scattered.packed : !adze.weight<64x128, #adze.float<f32>, panels>
 // CHECK: adze.weight @dense.packed : !adze.weight<64x128, #adze.float<f32>, panels>
 // CHECK: adze.weight @tied.packed : !adze.weight<64x128, #adze.float<f32>, panels>
-// CHECK: adze.weight @groups.packed : !adze.weight<64x128, #adze.int<4, group = 16, scale = bf16>, panels>
+// CHECK: adze.weight @groups.packed : !adze.weight<64x128, #adze.masked<#adze.int<4, group = 16, scale = bf16>, keep = 768>, panels>
 // Integer weights keep what is not zero, if masks can say where that is: as much
 // of each step where zeros are spread evenly.
 // CHECK: adze.weight @cut.packed : !adze.weight<64x128, #adze.masked<#adze.int<8, scale = f32>, keep = 1280>, panels>
@@ -34,13 +34,14 @@
 // REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}too few blocks are zero (6.2 % of its blocks
 // REMARK-DAG: [Missed] {{.*}}adze-choose-sparse {{.*}}its zeros are not in blocks (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
 // REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int8+mask keeps 0.0 MB of 0.0 MB
+// REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int4:g16+mask keeps
 // REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int8+nm keeps
 // REMARK-DAG: [Passed] {{.*}}adze-choose-sparse {{.*}}50.0 % of its elements are zero: int4:g32+nm keeps
 
 // Nothing is said of what is dense, and nothing changes a second time, or
 // without values to look at.
 // RUN: grep -c adze-choose-sparse %t/remarks | FileCheck %s --check-prefix=COUNT
-// COUNT: {{^}}9{{$}}
+// COUNT: {{^}}10{{$}}
 // RUN: adze-opt %t/out.mlir --adze-choose-sparse=table=%t/weights.json | diff - %t/out.mlir
 // RUN: adze-opt %s --adze-pack-weights -o %t/packed.mlir
 // RUN: adze-opt %t/packed.mlir --adze-choose-sparse | diff - %t/packed.mlir
@@ -60,8 +61,8 @@
 // RUN: FileCheck %s --input-file=%t/none --check-prefix=SAID
 // NONE: @cut.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
 // NONE: @even8.packed : !adze.weight<64x128, #adze.int<8, scale = f32>, panels>
-// SAID-DAG: it is multiplied with activations in groups of 48, which cut blocks of 32, and some target does not spread codes over a mask (50.0 %
-// SAID-DAG: its zeros are not in blocks, and some target does not spread codes over a mask (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
+// SAID-DAG: it is multiplied with activations in groups of 48, which cut blocks of 32, and masks are not wanted (where a target does not spread codes over them) (50.0 %
+// SAID-DAG: its zeros are not in blocks, and masks are not wanted (where a target does not spread codes over them) (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
 
 // RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=threshold=1.5 2>&1 | FileCheck %s --check-prefix=THRESHOLD
 // THRESHOLD: error: adze-choose-sparse: expects a threshold from 0 to 1, got 1.5

@@ -137,7 +137,8 @@ void Chooser::findReaders() {
 bool Chooser::isCandidate(WeightOp weight) {
   WeightType type = weight.getWeightType();
   return type.getLayout() == LayoutKind::Panels && !weight.isSource() &&
-         BlocksFormatAttr::takes(type.getFormat()) &&
+         (BlocksFormatAttr::takes(type.getFormat()) ||
+          MaskedFormatAttr::takes(type.getFormat())) &&
          linears.contains(weight.getSymName()) &&
          !others.contains(weight.getSymName()) &&
          isa<PackOp>(weight.getBody()
@@ -260,6 +261,10 @@ LogicalResult Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
   auto missed = [&](const Count &count, const Twine &why) {
     return chooseMasks(weight, count, why, values);
   };
+  if (!BlocksFormatAttr::takes(weight.getWeightType().getFormat()))
+    return sample->zeroElements() < kManyZeros
+               ? success()
+               : missed(*sample, "its groups cut blocks of 32");
   bool isDense = sample->kept == sample->blocks;
   if (!force && isDense) {
     if (sample->zeroElements() >= kManyZeros)
@@ -313,7 +318,8 @@ LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
   if (!codes || count.zeroElements() < kManyZeros)
     return missed();
   if (!masks) {
-    reason += ", and some target does not spread codes over a mask";
+    reason += ", and masks are not wanted (where a target does not spread "
+              "codes over them)";
     return missed();
   }
   double least = maskThreshold(codes);
@@ -333,13 +339,13 @@ LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
     }
   }
   if (!makeMasked(weight, count)) {
-    reason += ", and masks would take more than they save";
+    reason += ", and masks would take more than they save, or have no room";
     return missed();
   }
   return success();
 }
 
-/// Unless it would not be smaller.
+/// Unless it would not be smaller, or is too long.
 bool Chooser::makeMasked(WeightOp weight, const Count &all) {
   WeightType type = weight.getWeightType();
   IntFormatAttr codes = maskable(type);
@@ -347,6 +353,10 @@ bool Chooser::makeMasked(WeightOp weight, const Count &all) {
     return MaskedFormatAttr::get(module.getContext(), codes,
                                  even ? all.evenNeed : all.need, even);
   };
+  int64_t steps = llvm::divideCeil(type.getCols(), 8);
+  if (std::max(all.need, steps * (MaskedFormatAttr::kMaskBytes +
+                                  all.evenNeed)) > INT32_MAX)
+    return false; // offsets have 32 bits
   // Evenly as well as it can: N of M zeros need no table.
   MaskedFormatAttr format = of(true);
   if (of(false).getPanelBytes(type.getCols()) <
