@@ -167,8 +167,8 @@ adze::checkPacking(ModuleOp module, const WeightEvaluator &weights) {
 
 //===-- kernels against the interpreter -----------------------------------===//
 
-/// Elements of all matrices that the artefact stores, each layer counted: what a
-/// token costs.
+/// Elements of all matrices that the artefact stores, each layer counted: what
+/// a token costs.
 static int64_t matrixElements(ModuleOp module) {
   int64_t elements = 0;
   for (auto weight : module.getOps<WeightOp>())

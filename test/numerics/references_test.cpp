@@ -58,9 +58,9 @@ double tolerance(const std::string &model) {
 /// values that fall on the other side of a rounding boundary.
 constexpr double kRoundedTolerance = 5e-3;
 
-/// Tile registers add up in another order than that run (AmxTile.h), so that more
-/// values fall there: up to two steps of bf16. Linears alone are held to loops in
-/// double (linear_test.cpp, amx_test.cpp).
+/// Tile registers add up in another order than that run (AmxTile.h), so that
+/// more values fall there: up to two steps of bf16. Linears alone are held to
+/// loops in double (linear_test.cpp, amx_test.cpp).
 constexpr double kTilesTolerance = 1e-2;
 
 std::vector<std::string> references() {

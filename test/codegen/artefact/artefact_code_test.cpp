@@ -25,8 +25,10 @@ namespace {
 
 using ELFFile = llvm::object::ELF64LEObjectFile;
 
-const std::set<std::string> kVariants = {"x86-64-v3", "x86-64-v3+avxvnni",
-                                         "x86-64-v4", "x86-64-v4+vnni",
+const std::set<std::string> kVariants = {"x86-64-v3",
+                                         "x86-64-v3+avxvnni",
+                                         "x86-64-v4",
+                                         "x86-64-v4+vnni",
                                          "x86-64-v4+vnni+vbmi2",
                                          "x86-64-v4+vnni+bf16",
                                          "x86-64-v4+vnni+bf16+amx"};
@@ -174,8 +176,10 @@ TEST_P(ArtefactCodeTest, HoldsCodeOfEveryVariantAndNoOther) {
                   : variant.ends_with("vnni") ? weights == "int8"
                   : variant.ends_with("amx")  ? weights != "f32"
                                               : true;
-    EXPECT_EQ(functions[variant].count("step"), size_t(hasOwn)) << variant.str();
-    EXPECT_EQ(functions[variant].count("layer"), size_t(hasOwn)) << variant.str();
+    EXPECT_EQ(functions[variant].count("step"), size_t(hasOwn))
+        << variant.str();
+    EXPECT_EQ(functions[variant].count("layer"), size_t(hasOwn))
+        << variant.str();
     EXPECT_EQ(functions[variant].empty(), !hasOwn) << variant.str();
   }
   // No code without a symbol: what was looked at is all there is.
