@@ -60,6 +60,7 @@ CalibrationFolder::open(StringRef path, const std::string &choices) {
                                    " is in it, expected one " + choices +
                                    "; give another folder, or remove this one");
   result->isMarked = length > 0;
+  result->isNew = length == 0;
   return result;
 }
 
@@ -68,6 +69,7 @@ llvm::Error CalibrationFolder::begin(const std::string &choices) {
                        ssize_t(choices.size()))
     return systemError(file("lock"));
   isMarked = true;
+  isNew = false;
   return llvm::Error::success();
 }
 
@@ -76,7 +78,8 @@ CalibrationFolder::~CalibrationFolder() {
     unmap(mapping);
   if (lock < 0)
     return;
-  if (!isMarked)
+  // Of a run that goes on, or of another process, it is not ours to remove.
+  if (isNew)
     (void)llvm::sys::fs::remove(file("lock"));
   ::close(lock);
 }

@@ -23,7 +23,7 @@ public:
   static llvm::Expected<std::unique_ptr<CalibrationFolder>>
   open(llvm::StringRef path, const std::string &choices);
   /// Marks the folder as that of an unfinished run with these choices. Without
-  /// it nothing is left of one that was opened.
+  /// it no mark is left in one that was opened.
   llvm::Error begin(const std::string &choices);
   ~CalibrationFolder();
 
@@ -45,7 +45,8 @@ private:
 
   std::string folder;
   int lock = -1;
-  bool isMarked = false;
+  bool isMarked = false; ///< as that of an unfinished run
+  bool isNew = false;    ///< locked by this object, and not marked yet
   Mapping mappings[2];
 };
 

@@ -135,10 +135,10 @@ static Result<void> prove(ModelCompiler &compiler,
 
 Result<std::string> adze::outputFile(const std::string &path) {
   llvm::SmallString<256> real(path);
-  // A link that leads nowhere becomes the file.
   if (llvm::sys::fs::is_symlink_file(path) &&
       llvm::sys::fs::real_path(path, real))
-    real = path;
+    return adze::Error{ADZE_IO_ERROR, path + " is a link that leads nowhere",
+                       "make what it leads to, or give another name"};
   llvm::sys::fs::file_status status;
   if (!llvm::sys::fs::status(real, status) &&
       status.type() != llvm::sys::fs::file_type::regular_file)
@@ -273,8 +273,9 @@ Result<void> adze::emitModule(const std::string &model,
                               const std::string &point,
                               const std::string &output,
                               const CompileOptions &given) {
-  // Only to see that it can be written: it is not replaced by a rename.
-  if (auto file = outputFile(output); !file)
+  // A rename ends the writing: of what a link leads to.
+  auto file = outputFile(output);
+  if (!file)
     return file.error();
   // What the module names must outlive the compiler.
   CompileOptions options = given;
@@ -298,7 +299,7 @@ Result<void> adze::emitModule(const std::string &model,
   module->setAttr(
       kTableAttrName,
       StringAttr::get(module.getContext(), llvm::sys::path::filename(table)));
-  llvm::Error written = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) {
+  llvm::Error written = llvm::writeToOutput(*file, [&](llvm::raw_ostream &os) {
     module.print(os);
     return llvm::Error::success();
   });

@@ -113,7 +113,7 @@ void adze::judge(std::vector<Candidate> &candidates,
       if (losesBoth && c.isWithin && !c.isRefused) {
         c.isRefused = true;
         c.why = "the dense \"" + other.recipe.text() +
-                "\" is better in both: " + figuresOf(other);
+                "\" is better: " + figuresOf(other);
       }
       if (!c.isBeaten && beats({time, bytes, quality})) {
         c.isBeaten = true;

@@ -137,7 +137,8 @@ int64_t vectorBytes(mlir::ModuleOp packed) {
         (weight->hasAttr("adze.offset") || weight->hasAttr("adze.offsets")))
       bytes += int64_t(weight.getLayerIndices().size()) *
                int64_t(llvm::alignTo(
-                   uint64_t(weight.getWeightType().getStorageBytes()), 64));
+                   uint64_t(weight.getWeightType().getStorageBytes()),
+                   ADZE_TENSOR_ALIGN));
   return bytes;
 }
 
@@ -154,6 +155,7 @@ struct Trial {
   CompileOptions options; // before the compiler, which refers to it
   ModelCompiler compiler;
   std::optional<Model> standIn; ///< what is timed
+  double vectorBits = 0;        ///< bits per weight that no format changes
 };
 
 class Pricer {
@@ -170,13 +172,14 @@ public:
 
   std::vector<Candidate> candidates;
   std::optional<double> source;
-  double vectorBits = 0; ///< bits per weight that no format changes
+  /// Of the first candidate, the model as it is: see Trial.
+  double vectorBits = 0;
 
 private:
   const std::string &pathOf(const Recipe &recipe) const {
     return recipe.model.empty() ? model : recipe.model;
   }
-  Result<void> prepare(Trial &trial);
+  Result<void> prepare(Trial &trial) const;
   Result<void> time(std::vector<std::unique_ptr<Trial>> &trials) const;
   Result<void> measure(Trial &trial) const;
   Result<double> perplexityOf(const Model &built) const;
@@ -189,7 +192,7 @@ private:
 } // namespace
 
 /// Up to a model whose steps cost what those of the candidate will.
-Result<void> Pricer::prepare(Trial &trial) {
+Result<void> Pricer::prepare(Trial &trial) const {
   ModelCompiler &compiler = trial.compiler;
   if (llvm::Error error = compiler.load(pathOf(trial.candidate.recipe)))
     return toError(std::move(error));
@@ -205,7 +208,7 @@ Result<void> Pricer::prepare(Trial &trial) {
           module->getAttrOfType<mlir::IntegerAttr>("adze.weight_bytes"))
     c.weightBytes = uint64_t(bytes.getInt());
   c.bitsPerWeight = 8 * double(c.weightBytes) / double(elements);
-  vectorBits = 8 * double(vectorBytes(module)) / double(elements);
+  trial.vectorBits = 8 * double(vectorBytes(module)) / double(elements);
   if (llvm::Error error = compiler.generate())
     return toError(std::move(error));
   auto linked = linkModel(compiler, /*standIn=*/true);
@@ -317,6 +320,8 @@ Result<void> Pricer::add(const std::vector<Recipe> &recipes) {
     if (!how.text.empty())
       if (auto done = named(trial->candidate.recipe, measure(*trial)); !done)
         return done;
+    if (candidates.empty())
+      vectorBits = trial->vectorBits;
     candidates.push_back(std::move(trial->candidate));
     trial.reset();
   }
@@ -356,10 +361,10 @@ Result<void> addBudgeted(Pricer &pricer, const CompileOptions &options,
                    plain.bitsPerWeight;
     bits = bits > 0 ? std::min(bits, whole) : whole;
   }
-  bits -= pricer.vectorBits;
   bool fits = llvm::any_of(pricer.candidates, [&](const Candidate &c) {
     return c.recipe.prune.empty() && c.bitsPerWeight < bits;
   });
+  bits -= pricer.vectorBits;
   return fits && bits < plain.bitsPerWeight
              ? pricer.add({{mixedName(bits), options.method, "", "", ""}})
              : Result<void>();

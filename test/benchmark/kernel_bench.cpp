@@ -46,13 +46,13 @@ constexpr int kTurns = 100000;
 #define REGISTER_LOOP(name, features, vector, zero, letter, instruction)       \
   __attribute__((target(features), noinline)) void name() {                    \
     vector sums[12];                                                           \
-    for (vector &sum : sums)                                                   \
+    for (auto &sum : sums)                                                     \
       sum = zero();                                                            \
     vector x = zero();                                                         \
     for (int turn = 0; turn < kTurns; ++turn) {                                \
       ON_12(instruction)                                                       \
     }                                                                          \
-    for (vector &sum : sums)                                                   \
+    for (auto &sum : sums)                                                     \
       asm volatile("" ::letter(sum));                                          \
   }
 #define DOT_512(i) asm volatile("vdpbf16ps %1,%1,%0" : "+v"(sums[i]) : "v"(x));
@@ -266,7 +266,7 @@ struct Bench {
       for (int64_t r = 0; r < 16; ++r)
         element.encodeRow({values + (first + r) * k, size_t(k)},
                           {rows.data() + r * bytes, size_t(bytes)});
-      keep = std::max(keep, any.findNeed(pointers, k));
+      keep = std::max(keep, any.packIfKept(pointers, k));
     }
     return format(MaskedFormatAttr::get(&lab.context, codes, keep, even));
   }

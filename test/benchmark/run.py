@@ -245,9 +245,12 @@ def main():
         sys.exit(f"no models in {arguments.models}: run "
                  "test/benchmark/make_models.py first")
     adze, adze_run = arguments.build / "bin/adze", arguments.build / "bin/adze-run"
+    command = f"python3 test/benchmark/run.py --repeats {arguments.repeats}"
+    if arguments.machine:
+        command += f" --machine {arguments.machine}"
     page = [
         f"# {processor()}", "",
-        "Written by `python3 test/benchmark/run.py`; do not edit. Random "
+        f"Written by `{command}`; do not edit. Random "
         "weights in real shapes. Median (least - most) of "
         f"{arguments.repeats} interleaved runs, {arguments.threads} threads; "
         f"the CPU has: {features()}.", "",
@@ -256,8 +259,8 @@ def main():
         "packed weight bytes and cache bytes read per token; the roof is a "
         "plain read of as many bytes by the same threads in the same run. "
         "Prefill: 512 tokens; operations of the linears and of causal "
-        "attention; the peak is a register-only loop of the same dot "
-        "instruction.", "",
+        "attention; the peak is a register-only loop of the fastest dot of "
+        "such numbers (AMX, which groups of 32 do not use).", "",
         "## Compiling (every x86-64 variant)", "",
         *compile_models(adze, models, arguments), "",
         "Best of the runs, as the disk has good and bad moments; the plain "

@@ -3,6 +3,7 @@
 // #adze.blocks: which blocks are zero, what a panel holds, byte for byte, and
 // what the evaluator says of a type that keeps too little.
 
+#include "EncodedRows.h"
 #include "TestModule.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "llvm/Support/MathExtras.h"
@@ -27,22 +28,16 @@ protected:
   mlir::MLIRContext context;
 };
 
-/// 16 rows, some of them missing, where `isZero` says which blocks are zero.
-struct Panel {
+/// Rows where `isZero` says which blocks are zero.
+struct Panel : EncodedRows {
   template <typename IsZero>
   Panel(FormatAttrInterface format, int64_t rows, int64_t cols, IsZero isZero)
-      : bytes(format.getRowBytes(cols)), storage(rows * bytes), pointers(16) {
-    std::mt19937 random(3);
-    std::uniform_real_distribution<float> uniform(0.5, 2);
-    std::vector<float> values(cols);
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t k = 0; k < cols; ++k)
-        values[k] = isZero(k / 32) ? 0 : r % 2 ? uniform(random) : -1.5f;
-      uint8_t *row = storage.data() + r * bytes;
-      format.encodeRow(values, {row, size_t(bytes)});
-      pointers[r] = row;
-    }
-  }
+      : EncodedRows(
+            format, rows, cols,
+            [random = std::mt19937(3), isZero](int64_t r, int64_t k) mutable {
+              std::uniform_real_distribution<float> uniform(0.5, 2);
+              return isZero(k / 32) ? 0 : r % 2 ? uniform(random) : -1.5f;
+            }) {}
   float at(FormatAttrInterface format, int64_t r, int64_t k, int64_t cols) {
     std::vector<float> values(cols);
     if (!pointers[r])
@@ -50,9 +45,6 @@ struct Panel {
     format.decodeRow({pointers[r], size_t(bytes)}, values);
     return values[k];
   }
-  int64_t bytes;
-  std::vector<uint8_t> storage;
-  std::vector<const uint8_t *> pointers;
 };
 
 uint16_t wordAt(const std::vector<uint8_t> &bytes, size_t index) {

@@ -3,6 +3,7 @@
 // #adze.masked: what a panel holds, byte for byte, that it reads as its rows
 // do, and what the evaluator says of a type that keeps too little.
 
+#include "EncodedRows.h"
 #include "TestModule.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include <random>
@@ -27,28 +28,17 @@ protected:
   MaskedFormatAttr fitting(const char *name,
                            llvm::ArrayRef<const uint8_t *> rows, int64_t cols,
                            bool even) {
-    return masked(name, masked(name, 0, even).findNeed(rows, cols), even);
+    return masked(name, masked(name, 0, even).packIfKept(rows, cols), even);
   }
   mlir::MLIRContext context;
 };
 
-/// 16 rows, some of them missing.
-struct Panel {
+/// Rows of an integer format.
+struct Panel : EncodedRows {
   template <typename ValueAt>
   Panel(IntFormatAttr format, int64_t rows, int64_t cols, ValueAt valueAt)
-      : bytes(format.getRowBytes(cols)), storage(rows * bytes), pointers(16) {
-    std::vector<float> values(cols);
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t k = 0; k < cols; ++k)
-        values[k] = valueAt(r, k);
-      uint8_t *row = storage.data() + r * bytes;
-      format.encodeRow(values, {row, size_t(bytes)});
-      pointers[r] = row;
-    }
-  }
-  int64_t bytes;
-  std::vector<uint8_t> storage;
-  std::vector<const uint8_t *> pointers;
+      : EncodedRows(mlir::cast<FormatAttrInterface>(mlir::Attribute(format)),
+                    rows, cols, valueAt) {}
 };
 
 } // namespace
@@ -142,6 +132,29 @@ TEST_F(MaskedFormat, PartsLieWhereTheyAreSaidTo) {
         EXPECT_EQ(packed[records[0] + 16], codeOf(0) | codeOf(5) << 4);
       }
       EXPECT_EQ(packed[records[1] + 16], codeOf(9));
+    }
+}
+
+/// What is scaled by zero is zero, whatever its codes are: of masks as of
+/// blocks.
+TEST_F(MaskedFormat, ScalesOfZeroMakeZeros) {
+  for (const char *name : {"int8", "int4:g32"})
+    for (float scale : {0.0f, -0.0f}) {
+      SCOPED_TRACE(testing::Message() << name << " " << scale);
+      IntFormatAttr format = element(name);
+      Panel panel(format, 16, 64, [](int64_t, int64_t) { return 1.0f; });
+      // Scales follow the codes of a row; those of bf16 are the upper half.
+      int64_t codes = 64 * format.getBits() / 8;
+      for (int64_t r = 0; r < 16; ++r)
+        for (int64_t at = codes; at < panel.bytes; at += 4)
+          std::memcpy(panel.storage.data() + r * panel.bytes + at, &scale, 4);
+      EXPECT_EQ(masked(name, 0, true).packIfKept(panel.pointers, 64), 0);
+      EXPECT_EQ(BlocksFormatAttr::get(
+                    &context,
+                    llvm::cast<FormatAttrInterface>(mlir::Attribute(format)), 1)
+                    .findBlocks(panel.pointers, 64)
+                    .size(),
+                0u);
     }
 }
 

@@ -8,7 +8,9 @@
 //   operations       2MNK of the linears that run, and causal attention; of a
 //                    decoded token that of its one row. A batch of a few reads
 //                    memory at the roof, a large one computes at the peak
-//   roof, peak       a plain read of as many bytes and a dot loop in registers,
+//   roof, peak       a plain read of as many bytes and the variant's fastest
+//   dot
+//                    of such numbers in a loop in registers,
 //                    by as many threads: before, between and after; the median
 
 #include "Console.h"
@@ -90,7 +92,8 @@ Sizes sizesOf(const Model &model) {
   return s;
 }
 
-/// The instruction that this model's dots use on this machine.
+/// The fastest dot of such numbers as this model's that the variant has.
+/// (Groups of 32 and blocks of codes do not fill AMX's tiles, and stay below.)
 Dot dotOf(const Model &model, const Sizes &sizes) {
   auto variant = model.info("variant");
   std::string name = variant ? *variant : "";

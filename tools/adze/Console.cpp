@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <sys/stat.h>
@@ -74,9 +75,23 @@ int adze::tools::printJson(const llvm::json::Value &value) {
   return ExitOk;
 }
 
-Result<void> adze::tools::writeText(const std::string &path,
+Result<void> adze::tools::writeText(const std::string &given,
                                     const std::string &text) {
-  bool standard = path == "-";
+  bool standard = given == "-";
+  // A rename would replace a link, a device or a pipe.
+  std::string path = given;
+  struct stat status;
+  bool exists = !standard && !lstat(path.c_str(), &status);
+  if (exists && S_ISLNK(status.st_mode)) {
+    char *real = realpath(given.c_str(), nullptr);
+    if (!real)
+      return Error{ADZE_IO_ERROR, given + " is a link that leads nowhere",
+                   "make what it leads to, or give another name"};
+    path = real;
+    std::free(real);
+    exists = !stat(path.c_str(), &status);
+  }
+  bool inPlace = exists && !S_ISREG(status.st_mode);
   std::string name = standard ? "the standard output" : path;
   auto failure = [&](const char *what) {
     return Error{ADZE_IO_ERROR,
@@ -84,10 +99,6 @@ Result<void> adze::tools::writeText(const std::string &path,
                      std::strerror(errno),
                  "check the directory, its permissions and the space left"};
   };
-  struct stat status;
-  // A rename would replace it.
-  bool inPlace =
-      !standard && !lstat(path.c_str(), &status) && !S_ISREG(status.st_mode);
   std::string part = path + ".tmp" + std::to_string(getpid());
   std::FILE *file = standard  ? stdout
                     : inPlace ? std::fopen(path.c_str(), "wb")

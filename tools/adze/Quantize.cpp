@@ -62,6 +62,11 @@ int sweepLevels(const QuantizeArguments &a, const std::string &text) {
   if (a.noGram && (o.method.empty() || o.method.find("gptq") != o.method.npos))
     return fail({ADZE_INVALID_ARGUMENT, "the method gptq needs Gram matrices",
                  "leave --no-gram out, or use search or awq without them"});
+  if (a.noGram && !o.prune.empty() &&
+      (o.pruneMethod.empty() || o.pruneMethod == "sparsegpt"))
+    return fail({ADZE_INVALID_ARGUMENT,
+                 "pruning by sparsegpt needs Gram matrices",
+                 "leave --no-gram out, or prune by wanda or magnitude"});
   std::vector<Recipe> recipes(1); // as it is
   for (const std::string &level : a.sweep.levels) {
     if (auto known = checkWeights(level); !known)
@@ -83,6 +88,10 @@ int sweepLevels(const QuantizeArguments &a, const std::string &text) {
     options.tokens = a.tokens;
     options.gram = !a.noGram;
     options.progress = progress.callback();
+    options.estimate = [&](double seconds) {
+      if (!a.json)
+        printEstimate(seconds, a.sequences, a.tokens);
+    };
     return calibrate(a.model, text, folder.str().str(), options);
   }();
   int status = ExitFailure;

@@ -46,11 +46,14 @@ Result<void> NpyWriter::writeHeader() {
 Result<void> NpyWriter::add(const float *data, size_t count) {
   if (!file) {
     // The rename of finish() would replace a device or a link.
+    struct stat status;
     if (char *real = realpath(path.c_str(), nullptr)) {
       path = real;
       std::free(real);
+    } else if (!lstat(path.c_str(), &status)) {
+      return Error{ADZE_IO_ERROR, path + " is a link that leads nowhere",
+                   "make what it leads to, or give another name"};
     }
-    struct stat status;
     if (!stat(path.c_str(), &status) && !S_ISREG(status.st_mode))
       return Error{ADZE_IO_ERROR, path + " exists and is no regular file",
                    "give the name of a file, new or to be replaced"};

@@ -58,7 +58,7 @@ struct Candidate {
   std::optional<double> perplexity; ///< on the text, if there is one
 
   bool isBeaten = false;  ///< another is better in time, bytes and perplexity
-  bool isRefused = false; ///< sparse, and a dense one is better in both counts
+  bool isRefused = false; ///< sparse, and a dense one is better
   bool isWithin = true;   ///< the limits
   bool isChosen = false;
   std::string why; ///< of the last three, for people

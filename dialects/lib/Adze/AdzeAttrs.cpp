@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Custom syntax and verification of the adze attributes (formats have their own
-// files in lib/Formats).
+// files in lib/Formats), and what sparse formats are made of.
 
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/IR/DialectImplementation.h"
 
 using namespace mlir;
 using namespace adze;
+
+FormatAttrInterface adze::elementFormat(FormatAttrInterface format) {
+  if (auto blocks = dyn_cast_or_null<BlocksFormatAttr>(Attribute(format)))
+    return blocks.getElement();
+  if (auto masked = dyn_cast_or_null<MaskedFormatAttr>(Attribute(format)))
+    return cast<FormatAttrInterface>(Attribute(masked.getElement()));
+  return format;
+}
 
 LogicalResult MaskAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                int64_t window) {

@@ -84,7 +84,8 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
                        << " blocks of a panel of " << shape.back()
                        << " columns, got " << blocks.getKeep();
   if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
-    int64_t steps = llvm::divideCeil(shape.back(), 8);
+    int64_t steps =
+        llvm::divideCeil(shape.back(), MaskedFormatAttr::kStepColumns);
     int64_t most = MaskedFormatAttr::getCodeBytes(masked.getElement(), 64, 64);
     if (!masked.getEven())
       most = steps * (MaskedFormatAttr::kMaskBytes + most);

@@ -12,14 +12,6 @@ using namespace mlir;
 using namespace adze;
 using namespace adze::detail;
 
-FormatAttrInterface adze::elementFormat(FormatAttrInterface format) {
-  if (auto blocks = dyn_cast_or_null<BlocksFormatAttr>(Attribute(format)))
-    return blocks.getElement();
-  if (auto masked = dyn_cast_or_null<MaskedFormatAttr>(Attribute(format)))
-    return cast<FormatAttrInterface>(Attribute(masked.getElement()));
-  return format;
-}
-
 //===-- syntax ------------------------------------------------------------===//
 
 bool BlocksFormatAttr::takes(FormatAttrInterface element) {
@@ -117,6 +109,8 @@ void markCodes(IntFormatAttr format, const uint8_t *row, int64_t cols,
   IntRow at(format, cols);
   int64_t blocks = at.group / kInBlock;
   for (int64_t g = 0; g < at.groups; ++g) {
+    if (isZeroScale(row + at.scales + g * at.scaleBytes, at.scaleBytes))
+      continue;
     // Groups of 0 are the row, which need not be whole blocks.
     int64_t begin = g * at.group, end = std::min(begin + at.group, cols);
     int zero = format.getZeros() ? row[at.zeros + g] : format.getZeroCode();

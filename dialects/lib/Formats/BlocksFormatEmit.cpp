@@ -107,14 +107,6 @@ Value findPlace(FormatEmitter &e, Value panel, Value block) {
   return loop.getResult(0);
 }
 
-Value offsetPointer(FormatEmitter &e, Value base, Value bytes) {
-  Value distance =
-      arith::IndexCastOp::create(e.b, e.loc, e.b.getI64Type(), bytes);
-  return LLVM::GEPOp::create(e.b, e.loc,
-                             LLVM::LLVMPointerType::get(e.b.getContext()),
-                             e.b.getI8Type(), base, ValueRange{distance});
-}
-
 /// The value of channel `lane`, element `k` of the block in `tile`.
 Value emitElement(FormatEmitter &e, IntFormatAttr codes, const BlocksPanel &at,
                   Value panel, Value tile, Value set, Value lane, Value k) {
@@ -149,7 +141,7 @@ Value BlocksFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
     return getElement().emitLoadElement(b, loc, base, panels, cols, row, k);
   FormatEmitter e = {b, loc};
   BlocksPanel at(*this, cols);
-  Value panel = offsetPointer(e, base, e.mul(e.div(row, kPanelRows), at.bytes));
+  Value panel = e.at(base, e.mul(e.div(row, kPanelRows), at.bytes));
   Value lane = e.rem(row, kPanelRows);
   Value block = e.div(k, kBlockColumns), within = e.rem(k, kBlockColumns);
   Value place = findPlace(e, panel, block);
@@ -157,8 +149,7 @@ Value BlocksFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
                                      loadWord(e, panel, e.index(0)));
   // There is always a first tile to read from, if not to use.
   Value safe = arith::SelectOp::create(b, loc, held, place, e.index(0));
-  Value tile =
-      offsetPointer(e, panel, e.add(e.mul(safe, at.tileBytes), at.tiles));
+  Value tile = e.at(panel, e.add(e.mul(safe, at.tileBytes), at.tiles));
   Value value;
   if (IntFormatAttr codes = codesOf(*this))
     value = emitElement(e, codes, at, panel, tile,

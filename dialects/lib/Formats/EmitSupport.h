@@ -52,13 +52,17 @@ struct FormatEmitter {
     return mlir::arith::ConstantOp::create(b, loc, attr);
   }
 
-  Value load(Type type, Value base, Value offset, unsigned align) {
+  /// `bytes` (index) behind a pointer.
+  Value at(Value base, Value bytes) {
     Value distance =
-        mlir::arith::IndexCastOp::create(b, loc, b.getI64Type(), offset);
-    Value place = mlir::LLVM::GEPOp::create(
+        mlir::arith::IndexCastOp::create(b, loc, b.getI64Type(), bytes);
+    return mlir::LLVM::GEPOp::create(
         b, loc, mlir::LLVM::LLVMPointerType::get(b.getContext()), b.getI8Type(),
         base, mlir::ValueRange{distance});
-    return mlir::LLVM::LoadOp::create(b, loc, type, place, align);
+  }
+
+  Value load(Type type, Value base, Value offset, unsigned align) {
+    return mlir::LLVM::LoadOp::create(b, loc, type, at(base, offset), align);
   }
 
   /// Floats of `type` (f32, f16, bf16) at an offset, as f32; a scalar, or a

@@ -24,6 +24,15 @@ inline mlir::Type defaultScaleType(mlir::MLIRContext *context, int64_t bits,
   return mlir::BFloat16Type::get(context);
 }
 
+/// Whether a stored float of so many bytes is 0 or -0: all that it scales is
+/// zero.
+inline bool isZeroScale(const uint8_t *scale, int64_t bytes) {
+  uint8_t bits = scale[bytes - 1] & 0x7f;
+  for (int64_t i = 0; i < bytes - 1; ++i)
+    bits |= scale[i];
+  return bits == 0;
+}
+
 /// Offsets in bytes.
 struct IntRow {
   IntRow(IntFormatAttr format, int64_t cols) {

@@ -99,7 +99,7 @@ void MaskedFormatAttr::decodeRow(ArrayRef<uint8_t> row,
 
 namespace {
 
-/// The codes of a step that are kept.
+/// The codes of a step that are kept: those whose value is not zero.
 struct Step {
   uint64_t masks[2] = {};
   std::array<uint8_t, kQuadCodes> codes[2];
@@ -113,38 +113,48 @@ struct Step {
 /// Reads steps from a dense panel of the element.
 class StepReader {
 public:
-  StepReader(IntFormatAttr element, ArrayRef<uint8_t> dense)
-      : dense(dense), bits(element.getBits()),
-        zero(uint8_t(element.getZeroCode())) {}
+  StepReader(IntFormatAttr element, ArrayRef<uint8_t> dense, int64_t cols)
+      : at(element, cols), dense(dense), bits(element.getBits()),
+        zero(uint8_t(element.getZeroCode())) {
+    for (int64_t i = 0; i < at.groups * kPanelRows; ++i)
+      hasZeroScale |= isZeroScale(scaleAt(i), at.scaleBytes);
+  }
 
   Step read(int64_t step) const {
     Step found;
-    const uint8_t *at = dense.data() + step * kQuadCodes * bits / 4;
-    for (int64_t quad : {0, 1})
+    const uint8_t *codes = dense.data() + step * kQuadCodes * bits / 4;
+    int64_t scale =
+        step * MaskedFormatAttr::kStepColumns / at.group * kPanelRows;
+    for (int64_t quad : {0, 1}) {
+      int64_t count = 0;
       for (int64_t i = 0; i < kQuadCodes; ++i) {
-        uint8_t code =
-            bits == 8 ? at[quad * kQuadCodes + i] : at[i] >> (4 * quad) & 15;
-        if (code == zero)
-          continue;
-        found.masks[quad] |= uint64_t(1) << i;
-        found.codes[quad][found.counts[quad]++] =
-            bits == 8 ? uint8_t(code - zero) : uint8_t((code - zero) & 15);
+        uint8_t code = bits == 8 ? codes[quad * kQuadCodes + i]
+                                 : codes[i] >> (4 * quad) & 15;
+        bool isKept = code != zero;
+        if (hasZeroScale && isZeroScale(scaleAt(scale + i / 4), at.scaleBytes))
+          isKept = false;
+        // Without a branch: which are kept is a matter of chance.
+        found.masks[quad] |= uint64_t(isKept) << i;
+        found.codes[quad][count] = uint8_t((code - zero) & mask());
+        count += isKept;
       }
+      found.counts[quad] = count;
+    }
     return found;
   }
 
 private:
+  const uint8_t *scaleAt(int64_t index) const {
+    return dense.data() + at.scales + index * at.scaleBytes;
+  }
+  int mask() const { return bits == 8 ? 255 : 15; }
+
+  IntPanel at;
   ArrayRef<uint8_t> dense;
   int64_t bits;
   uint8_t zero;
+  bool hasZeroScale = false;
 };
-
-std::vector<uint8_t> packDense(IntFormatAttr element,
-                               ArrayRef<const uint8_t *> rows, int64_t cols) {
-  std::vector<uint8_t> dense(element.getPanelBytes(cols));
-  element.packPanel(rows, cols, dense);
-  return dense;
-}
 
 void storeWord(uint8_t *to, uint32_t word) { std::memcpy(to, &word, 4); }
 uint32_t loadWord(const uint8_t *from) {
@@ -159,51 +169,50 @@ int64_t MaskedFormatAttr::getPanelBytes(int64_t cols) const {
   return MaskedPanel(*this, cols).bytes;
 }
 
-int64_t MaskedFormatAttr::findNeed(ArrayRef<const uint8_t *> rows,
-                                   int64_t cols) const {
-  std::vector<uint8_t> dense = packDense(getElement(), rows, cols);
-  StepReader reader(getElement(), dense);
+int64_t MaskedFormatAttr::packIfKept(ArrayRef<const uint8_t *> rows,
+                                     int64_t cols,
+                                     MutableArrayRef<uint8_t> panel) const {
+  MaskedPanel to(*this, cols);
+  IntFormatAttr element = getElement();
+  std::vector<uint8_t> dense(element.getPanelBytes(cols));
+  element.packPanel(rows, cols, dense);
+  StepReader reader(element, dense, cols);
+  if (!panel.empty()) {
+    assert(int64_t(panel.size()) == to.bytes && "panel size");
+    std::memset(panel.data(), 0, panel.size());
+    storeWord(panel.data(), uint32_t(to.scales));
+    storeWord(panel.data() + 4, uint32_t(to.record));
+    std::memcpy(panel.data() + to.scales, dense.data() + to.element.scales,
+                to.bytes - to.scales);
+  }
   int64_t need = 0;
-  for (int64_t s = 0, end = llvm::divideCeil(cols, kStepColumns); s < end;
-       ++s) {
-    int64_t codes = reader.read(s).bytes(getElement());
-    need = getEven() ? std::max(need, codes) : need + kMaskBytes + codes;
+  for (int64_t s = 0; s < to.steps; ++s) {
+    Step step = reader.read(s);
+    int64_t at = to.record ? to.records + s * to.record : to.records + need;
+    int64_t bytes = step.bytes(element);
+    need = to.record ? std::max(need, bytes) : need + kMaskBytes + bytes;
+    if (panel.empty() || need > getKeep())
+      continue;
+    if (!to.record)
+      storeWord(panel.data() + to.offsets + 4 * s, uint32_t(at));
+    std::memcpy(panel.data() + at, step.masks, kMaskBytes);
+    uint8_t *codes = panel.data() + at + kMaskBytes;
+    if (element.getBits() == 8) {
+      std::memcpy(codes, step.codes[0].data(), step.counts[0]);
+      std::memcpy(codes + step.counts[0], step.codes[1].data(), step.counts[1]);
+      continue;
+    }
+    for (int64_t quad : {0, 1})
+      for (int64_t i = 0; i < step.counts[quad]; ++i)
+        codes[i] |= uint8_t(step.codes[quad][i] << (4 * quad));
   }
   return need;
 }
 
 void MaskedFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
                                  MutableArrayRef<uint8_t> panel) const {
-  MaskedPanel to(*this, cols);
-  assert(int64_t(panel.size()) == to.bytes && "panel size");
-  IntFormatAttr element = getElement();
-  std::vector<uint8_t> dense = packDense(element, rows, cols);
-  StepReader reader(element, dense);
-  std::memset(panel.data(), 0, panel.size());
-  storeWord(panel.data(), uint32_t(to.scales));
-  storeWord(panel.data() + 4, uint32_t(to.record));
-
-  int64_t at = to.records;
-  for (int64_t s = 0; s < to.steps; ++s) {
-    Step step = reader.read(s);
-    if (to.record)
-      at = to.records + s * to.record;
-    else
-      storeWord(panel.data() + to.offsets + 4 * s, uint32_t(at));
-    std::memcpy(panel.data() + at, step.masks, kMaskBytes);
-    uint8_t *codes = panel.data() + at + kMaskBytes;
-    at += kMaskBytes + step.bytes(element);
-    assert((to.record ? step.bytes(element) <= getKeep() : at <= to.scales) &&
-           "more codes than are kept");
-    for (int64_t quad : {0, 1})
-      for (int64_t i = 0; i < step.counts[quad]; ++i)
-        if (element.getBits() == 8)
-          codes[quad * step.counts[0] + i] = step.codes[quad][i];
-        else
-          codes[i] |= uint8_t(step.codes[quad][i] << (4 * quad));
-  }
-  std::memcpy(panel.data() + to.scales, dense.data() + to.element.scales,
-              to.bytes - to.scales);
+  [[maybe_unused]] int64_t need = packIfKept(rows, cols, panel);
+  assert(need <= getKeep() && "more codes than are kept");
 }
 
 float MaskedFormatAttr::decodePanel(ArrayRef<uint8_t> panel, int64_t cols,

@@ -14,14 +14,6 @@ using namespace adze::detail;
 
 namespace {
 
-Value offsetPointer(FormatEmitter &e, Value base, Value bytes) {
-  Value distance =
-      arith::IndexCastOp::create(e.b, e.loc, e.b.getI64Type(), bytes);
-  return LLVM::GEPOp::create(e.b, e.loc,
-                             LLVM::LLVMPointerType::get(e.b.getContext()),
-                             e.b.getI8Type(), base, ValueRange{distance});
-}
-
 /// A u32 as an index.
 Value loadWord(FormatEmitter &e, Value panel, Value at) {
   return arith::IndexCastUIOp::create(e.b, e.loc, e.b.getIndexType(),
@@ -38,7 +30,7 @@ Value recordOf(FormatEmitter &e, MaskedFormatAttr format, Value panel,
   } else {
     at = loadWord(e, panel, e.add(e.mul(step, 4), kLine));
   }
-  return offsetPointer(e, panel, at);
+  return e.at(panel, at);
 }
 
 Value loadMask(FormatEmitter &e, Value record, int64_t quad) {
@@ -72,7 +64,7 @@ SmallVector<Value> MaskedFormatAttr::emitCodes(OpBuilder &b, Location loc,
   Type line = e.vector(kLine, b.getI8Type());
   Value record = recordOf(e, *this, panel, step);
   Value masks[2] = {loadMask(e, record, 0), loadMask(e, record, 1)};
-  Value first = offsetPointer(e, record, e.index(kMaskBytes));
+  Value first = e.at(record, e.index(kMaskBytes));
   Value zero = e.constant(line, getZeroCode());
   auto expand = [&](Value from, Value mask) {
     return kernel::ExpandLoadOp::create(b, loc, line, from, mask).getResult();
@@ -82,7 +74,7 @@ SmallVector<Value> MaskedFormatAttr::emitCodes(OpBuilder &b, Location loc,
   };
   // Adding the code for zero is one bit: code - zero has the others.
   if (getElement().getBits() == 8) {
-    Value second = offsetPointer(e, first, countBits(e, masks[0]));
+    Value second = e.at(first, countBits(e, masks[0]));
     return {codes(expand(first, masks[0])), codes(expand(second, masks[1]))};
   }
   Value low = arith::AndIOp::create(b, loc, expand(first, masks[0]),
@@ -102,8 +94,8 @@ Value MaskedFormatAttr::emitScale(OpBuilder &b, Location loc, Value panel,
 }
 
 /// There are no minima without zero points.
-Value MaskedFormatAttr::emitMinimum(OpBuilder &b, Location loc, Value panel,
-                                    Value cols, Value group) const {
+Value MaskedFormatAttr::emitMinimum(OpBuilder &b, Location loc, Value, Value,
+                                    Value) const {
   FormatEmitter e = {b, loc};
   return arith::ConstantOp::create(
       b, loc,
@@ -122,7 +114,7 @@ Value MaskedFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
   auto toI64 = [&](Value v) {
     return Value(arith::IndexCastOp::create(b, loc, i64, v));
   };
-  Value panel = offsetPointer(e, base, e.mul(e.div(row, kPanelRows), at.bytes));
+  Value panel = e.at(base, e.mul(e.div(row, kPanelRows), at.bytes));
   Value lane = e.rem(row, kPanelRows);
   Value record = recordOf(e, *this, panel, e.div(k, kStepColumns));
   Value isSecond = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge,

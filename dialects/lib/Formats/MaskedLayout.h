@@ -8,14 +8,14 @@
 
 namespace adze::detail {
 
-/// k of a step, and the codes of one of its two quads.
-inline constexpr int64_t kStepColumns = 8, kQuadCodes = 64;
+/// The codes of one of the two quads of a step.
+inline constexpr int64_t kQuadCodes = 64;
 
 /// Offsets in bytes.
 struct MaskedPanel {
   MaskedPanel(MaskedFormatAttr format, int64_t cols)
       : element(format.getElement(), cols) {
-    steps = llvm::divideCeil(cols, kStepColumns);
+    steps = llvm::divideCeil(cols, MaskedFormatAttr::kStepColumns);
     record =
         format.getEven() ? MaskedFormatAttr::kMaskBytes + format.getKeep() : 0;
     offsets = kLine;

@@ -444,20 +444,25 @@ Error evaluateRowBlock(BoundWeight &bound, int64_t first, uint8_t *out) {
   return Error::success();
 }
 
-/// A type that was chosen for other tensors may keep too little.
-Error checkKeep(BoundWeight &bound, ArrayRef<const uint8_t *> rows,
-                int64_t first) {
+/// Packs the rows from `first` on. A type that was chosen for other tensors may
+/// keep too little of them.
+Error packRows(BoundWeight &bound, ArrayRef<const uint8_t *> rows,
+               int64_t first, MutableArrayRef<uint8_t> panel) {
   FormatAttrInterface format = bound.type().getFormat();
   int64_t cols = bound.type().getCols(), found = 0, keep = 0;
   StringRef what;
-  if (auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format))) {
-    found = blocks.findBlocks(rows, cols).size(), keep = blocks.getKeep();
-    what = "blocks that are not zero";
-  } else if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
-    found = masked.findNeed(rows, cols), keep = masked.getKeep();
+  if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
+    found = masked.packIfKept(rows, cols, panel), keep = masked.getKeep();
     what = masked.getEven()
                ? "bytes of codes that are not zero in eight columns"
                : "bytes of codes that are not zero and masks";
+  } else {
+    if (auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format))) {
+      found = blocks.findBlocks(rows, cols).size(), keep = blocks.getKeep();
+      what = "blocks that are not zero";
+    }
+    if (found <= keep)
+      format.packPanel(rows, cols, panel);
   }
   if (found <= keep)
     return Error::success();
@@ -494,11 +499,8 @@ Error evaluatePanel(BoundWeight &bound, int64_t first,
       return error;
     rows[r] = row;
   }
-  if (Error error = checkKeep(bound, rows, first))
-    return error;
-  format.packPanel(rows, type.getCols(),
-                   {out, size_t(format.getPanelBytes(type.getCols()))});
-  return Error::success();
+  return packRows(bound, rows, first,
+                  {out, size_t(format.getPanelBytes(type.getCols()))});
 }
 
 } // namespace

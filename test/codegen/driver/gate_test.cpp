@@ -105,7 +105,7 @@ TEST(Gate, ASparseOneThatADenseOneBeatsInBothIsRefused) {
   all.push_back(candidate("int8 method=search", 13, 30, 11.0, true));
   judge(all, {});
   EXPECT_TRUE(all.back().isRefused);
-  EXPECT_EQ(all.back().why, "the dense \"int4:g128\" is better in both: "
+  EXPECT_EQ(all.back().why, "the dense \"int4:g128\" is better: "
                             "12 ms a token, 26.0 MB, perplexity 10.2");
   EXPECT_FALSE(all[1].isRefused);
 }

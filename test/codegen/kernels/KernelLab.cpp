@@ -202,6 +202,16 @@ Memory KernelLab::pack(const Matrix &weight, FormatAttrInterface format) {
   return packed;
 }
 
+void test::runInParts(CompiledKernel &linear, uint64_t x, const Matrix &y,
+                      const Memory &panels, int64_t k) {
+  int64_t units = (y.cols + 15) / 16;
+  int64_t cuts[] = {0, std::min<int64_t>(units, 1), units * 3 / 4, units};
+  for (int part = 0; part < 3; ++part)
+    linear(cuts[part], std::max(cuts[part], cuts[part + 1]), nullptr,
+           {x, word(y), word(panels), uint64_t(y.rows), uint64_t(y.cols),
+            uint64_t(k)});
+}
+
 static std::vector<const TargetVariant *> variantsWith(uint64_t have) {
   std::vector<const TargetVariant *> variants;
   for (const TargetVariant &variant : x86Variants())

@@ -98,6 +98,11 @@ inline uint64_t word(const void *p) { return reinterpret_cast<uint64_t>(p); }
 inline uint64_t word(const Matrix &m) { return word(m.memory.data()); }
 inline uint64_t word(const Memory &m) { return word(m.data()); }
 
+/// y = x times packed panels of K columns, of a linear without operands beside,
+/// in three uneven parts.
+void runInParts(CompiledKernel &linear, uint64_t x, const Matrix &y,
+                const Memory &panels, int64_t k);
+
 class KernelLab {
 public:
   KernelLab();

@@ -61,16 +61,6 @@ protected:
     return mlir::cast<FormatAttrInterface>(mlir::Attribute(
         MaskedFormatAttr::get(&lab.context, element, keep, even)));
   }
-  /// In three uneven parts.
-  void run(CompiledKernel &kernel, uint64_t x, Matrix &y, const Memory &panels,
-           int64_t k) {
-    int64_t units = (y.cols + 15) / 16;
-    int64_t cuts[] = {0, std::min<int64_t>(units, 1), units * 3 / 4, units};
-    for (int part = 0; part < 3; ++part)
-      kernel(cuts[part], std::max(cuts[part], cuts[part + 1]), nullptr,
-             {x, word(y), word(panels), uint64_t(y.rows), uint64_t(y.cols),
-              uint64_t(k)});
-  }
   KernelLab lab;
   std::mt19937 random{7};
 };
@@ -123,8 +113,8 @@ TEST_P(MaskedTest, RowsGiveTheBitsOfTheDenseWeight) {
               Memory memory(std::max<size_t>(bytes.size(), 1));
               std::copy(bytes.begin(), bytes.end(), memory.data());
               uint64_t from = codes ? word(memory) : word(x);
-              run(*dense, from, expected, densePanels, k);
-              run(*sparse, from, y, panels, k);
+              runInParts(*dense, from, expected, densePanels, k);
+              runInParts(*sparse, from, y, panels, k);
               for (int64_t r = 0; r < m; ++r)
                 ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
                     << "M " << m << " row " << r;

@@ -106,16 +106,6 @@ protected:
     EXPECT_TRUE(kernel) << lab.errors << text;
     return kernel;
   }
-  /// In three uneven parts.
-  void run(CompiledKernel &kernel, uint64_t x, Matrix &y, const Memory &panels,
-           int64_t k) {
-    int64_t units = (y.cols + 15) / 16;
-    int64_t cuts[] = {0, std::min<int64_t>(units, 1), units * 3 / 4, units};
-    for (int part = 0; part < 3; ++part)
-      kernel(cuts[part], std::max(cuts[part], cuts[part + 1]), nullptr,
-             {x, word(y), word(panels), uint64_t(y.rows), uint64_t(y.cols),
-              uint64_t(k)});
-  }
   KernelLab lab;
   std::mt19937 random{11};
 };
@@ -162,8 +152,8 @@ TEST_P(SparseTest, FloatRowsGiveTheBitsOfTheDenseWeight) {
         for (int64_t m : kRows) {
           Matrix x(m, k, in), y(m, n, Stored::F32), expected(m, n, Stored::F32);
           x.fill(random);
-          run(*dense, word(x), expected, panels, k);
-          run(*sparse, word(x), y, blocks, k);
+          runInParts(*dense, word(x), expected, panels, k);
+          runInParts(*sparse, word(x), y, blocks, k);
           for (int64_t r = 0; r < m; ++r)
             ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
                 << "M " << m << " row " << r;
@@ -273,7 +263,7 @@ TEST_P(SparseTest, CodesAreAddedInTheOrderThatIsPromised) {
       }
       for (int64_t m : kRows) {
         Matrix y(m, n, Stored::F32);
-        run(*kernel, word(codes), y, panels, k);
+        runInParts(*kernel, word(codes), y, panels, k);
         for (int64_t r = 0; r < m; ++r)
           ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
               << "M " << m << " row " << r;

@@ -10,6 +10,8 @@
 // RUN: not adze-opt %t/shared.mlir --adze-rotate="store=%t/store table=%t/table.json" 2>&1 | FileCheck %s --check-prefix=SHARED
 // SHARED: error: adze-rotate: @w is used in two ways: a weight that is shared so cannot be rotated
 // RUN: not adze-opt %t/elsewhere.mlir --adze-rotate="store=%t/store table=%t/table.json" 2>&1 | FileCheck %s --check-prefix=ELSEWHERE
+// RUN: not adze-opt %t/bias.mlir --adze-rotate="store=%t/store table=%t/table.json" 2>&1 | FileCheck %s --check-prefix=BIAS
+// BIAS: bias.mlir:10:{{.*}} error: adze-rotate: @b is read here too, where nothing is rotated: a weight that is shared so cannot be rotated
 // ELSEWHERE: elsewhere.mlir:13:{{.*}} error: adze-rotate: @head is read here too, where nothing is rotated: a weight that is shared so cannot be rotated
 
 //--- left.mlir
@@ -159,6 +161,23 @@ module {
     %0 = adze.rms_norm %x, @n eps 1.0e-5 : tensor<?x32xf32>
     %1 = adze.linear %0, @head : (tensor<?x32xf32>) -> tensor<?x100xf32>
     return %1 : tensor<?x100xf32>
+  }
+}
+//--- bias.mlir
+module {
+  adze.weight @emb from "emb" : !adze.weight<100x32, #adze.float<f32>>
+  adze.weight @in from "in" : !adze.weight<32x32, #adze.float<f32>>
+  adze.weight @out from "out" : !adze.weight<32x32, #adze.float<f32>>
+  adze.weight @b from "b" : !adze.weight<32, #adze.float<f32>>
+  adze.weight @n from "n" : !adze.weight<32, #adze.float<f32>>
+  func.func @f(%t: tensor<?xi32>) -> tensor<?x32xf32> {
+    %x = adze.embed %t, @emb : tensor<?xi32> -> tensor<?x32xf32>
+    %0 = adze.rms_norm %x, @n eps 1.0e-5 : tensor<?x32xf32>
+    %1 = adze.linear %0, @in bias @b : (tensor<?x32xf32>) -> tensor<?x32xf32>
+    %2 = adze.linear %1, @out bias @b : (tensor<?x32xf32>) -> tensor<?x32xf32>
+    %3 = arith.addf %x, %2 : tensor<?x32xf32>
+    %4 = adze.rms_norm %3, @n eps 1.0e-5 : tensor<?x32xf32>
+    return %4 : tensor<?x32xf32>
   }
 }
 //--- store.mlir

@@ -111,19 +111,13 @@ void Chooser::collect() {
   // Linears that read one value, by the first weight of each.
   llvm::MapVector<Value, SmallVector<WeightOp>> readers;
   llvm::DenseSet<Operation *> seen;
-  llvm::StringSet<> others; // what else reads weights
-  module.walk([&](Operation *op) {
-    if (!isa<LinearOp, EmbedOp, RefOp>(op))
-      op->getAttrDictionary().walk(
-          [&](FlatSymbolRefAttr name) { others.insert(name.getValue()); });
+  llvm::StringSet<> elsewhere = readElsewhere(module);
+  bool hasIntegers = llvm::any_of(formats, [](FormatAttrInterface format) {
+    return isa<IntegerFormatAttrInterface>(Attribute(format));
   });
   // What adze-convert-weights leaves takes no part.
   auto isLeft = [&](WeightOp weight) {
-    StringRef why;
-    if (weight.getWeightType().getCols() < kSmallestIntegerColumns)
-      why = "its rows are too short for an integer format";
-    else if (others.contains(weight.getSymName()))
-      why = "ops other than adze.linear and adze.embed read it";
+    StringRef why = hasIntegers ? whyNotInteger(weight, elsewhere) : "";
     if (!why.empty())
       reportMissed(weight, kPass, why);
     return !why.empty();

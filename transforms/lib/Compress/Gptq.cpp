@@ -28,9 +28,11 @@ class GptqChooser : public CodeChooser {
 public:
   explicit GptqChooser(const GptqSettings &settings) : settings(settings) {}
 
+  /// Masks are chosen as the sweep passes over neighbouring columns.
+  bool mindsPruning() const override { return settings.factor.actOrder; }
+
   llvm::Error enter(const InputStatistics &input, bool prunes,
                     ParallelFor) override {
-    // Masks are chosen as the sweep passes over neighbouring columns.
     InverseFactorOptions options = settings.factor;
     options.actOrder &= !prunes;
     auto made = InverseFactor::make(input.gram, input.columns, options);

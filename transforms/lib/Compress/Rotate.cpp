@@ -171,19 +171,26 @@ LogicalResult Rotating::collect() {
 /// What is rotated must be read by nothing but the stream's embeddings and
 /// linears: anything else would find other numbers under the same name.
 LogicalResult Rotating::checkOtherReaders() {
-  llvm::DenseSet<Operation *> ofStream;
+  llvm::DenseSet<Operation *> ofStream, writers;
   for (EmbedOp op : stream.embeds)
     ofStream.insert(op);
-  for (LinearOp op : stream.writers)
+  for (LinearOp op : stream.writers) {
     ofStream.insert(op);
+    writers.insert(op);
+  }
   for (auto &[norm, linears] : stream.norms)
     for (LinearOp op : linears)
       ofStream.insert(op);
   WalkResult walked = module.walk([&](Operation *op) {
-    if (ofStream.contains(op))
+    // Of a linear that reads the stream alone its bias is no part of it.
+    auto linear = dyn_cast<LinearOp>(op);
+    bool readsOnly = linear && ofStream.contains(op) && !writers.contains(op);
+    if (ofStream.contains(op) && !readsOnly)
       return WalkResult::advance();
     WalkResult result = WalkResult::advance();
     op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
+      if (readsOnly && name == linear.getWeightAttr())
+        return;
       if (!result.wasInterrupted() && known.count(name.getValue().str())) {
         op->emitError() << kPass << ": @" << name.getValue()
                         << " is read here too, where nothing is rotated: a "

@@ -131,13 +131,14 @@ llvm::Error Rounding::roundInput(const InputStatistics &input,
                                  ArrayRef<size_t> readers,
                                  ParallelFor parallel) {
   for (bool prunes : {false, true}) {
+    std::unique_ptr<CodeChooser> chooser = make();
     SmallVector<size_t> some;
     for (size_t item : readers)
-      if (bool(candidates[choices[item].candidate].zeros) == prunes)
+      if ((chooser->mindsPruning() &&
+           bool(candidates[choices[item].candidate].zeros)) == prunes)
         some.push_back(item);
     if (some.empty())
       continue;
-    std::unique_ptr<CodeChooser> chooser = make();
     if (llvm::Error error = chooser->enter(input, prunes, parallel))
       return llvm::createStringError("input \"" + input.input +
                                      "\": " + llvm::toString(std::move(error)));

@@ -27,6 +27,9 @@ public:
                              llvm::MutableArrayRef<float> w,
                              llvm::MutableArrayRef<uint8_t> rows,
                              ParallelFor parallel) = 0;
+  /// Whether enter() does something else for weights that are pruned: then they
+  /// are entered for by themselves.
+  virtual bool mindsPruning() const { return false; }
   /// What a user should know about this input, for a remark; may be empty.
   virtual std::string note() const { return ""; }
   /// Bytes that are needed beside weights and statistics, at most.

@@ -194,11 +194,12 @@ static llvm::Expected<Count> count(WeightOp weight, Panel panel,
   }
   found.mostKept = found.kept;
   IntFormatAttr codes = maskable(type);
-  for (int64_t begin = 0; codes && begin < cols; begin += 8) {
-    int64_t kept[2] = {};
+  constexpr int64_t kStep = MaskedFormatAttr::kStepColumns;
+  for (int64_t begin = 0; codes && begin < cols; begin += kStep) {
+    int64_t kept[2] = {}, end = std::min(begin + kStep, cols); // of its quads
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t k = begin, end = std::min(begin + 8, cols); k < end; ++k)
-        kept[k - begin >= 4] += values[r * cols + k] != 0;
+      for (int64_t k = begin; k < end; ++k)
+        kept[k - begin >= kStep / 2] += values[r * cols + k] != 0;
     int64_t bytes = MaskedFormatAttr::getCodeBytes(codes, kept[0], kept[1]);
     found.evenNeed = std::max(found.evenNeed, bytes);
     found.need += MaskedFormatAttr::kMaskBytes + bytes;
@@ -250,14 +251,15 @@ static SmallVector<Panel> panelsOf(WeightOp weight) {
 
 //===-- the choice --------------------------------------------------------===//
 
+static LogicalResult fail(WeightOp weight, llvm::Error error) {
+  return weight.emitError() << kPass << ": @" << weight.getSymName() << ": "
+                            << llvm::toString(std::move(error));
+}
+
 LogicalResult Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
-  auto fail = [&](llvm::Error error) -> LogicalResult {
-    return weight.emitError() << kPass << ": @" << weight.getSymName() << ": "
-                              << llvm::toString(std::move(error));
-  };
   auto sample = count(weight, samplesOf(weight), values);
   if (!sample)
-    return fail(sample.takeError());
+    return fail(weight, sample.takeError());
   auto missed = [&](const Count &count, const Twine &why) {
     return chooseMasks(weight, count, why, values);
   };
@@ -275,7 +277,7 @@ LogicalResult Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
     return missed(*sample, "too few blocks are zero");
   auto all = count(weight, panelsOf(weight), values);
   if (!all)
-    return fail(all.takeError());
+    return fail(weight, all.takeError());
   if (!force && all->zeroBlocks() < threshold)
     return missed(*all, "too few blocks are zero");
   if (std::string why = reasonAgainst(weight); !why.empty())
@@ -323,20 +325,15 @@ LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
     return missed();
   }
   double least = maskThreshold(codes);
+  if (count.zeroElements() >= least && count.panels < int64_t(panels.size())) {
+    auto all = this->count(weight, panels, values);
+    if (!all)
+      return fail(weight, all.takeError());
+    count = *all;
+  }
   if (count.zeroElements() < least) {
     reason += ", and masks pay from " + percent(least) + " of zeros on";
     return missed();
-  }
-  if (count.panels < int64_t(panels.size())) {
-    auto all = this->count(weight, panels, values);
-    if (!all)
-      return weight.emitError() << kPass << ": @" << weight.getSymName() << ": "
-                                << llvm::toString(all.takeError());
-    count = *all;
-    if (count.zeroElements() < least) {
-      reason += ", and masks pay from " + percent(least) + " of zeros on";
-      return missed();
-    }
   }
   if (!makeMasked(weight, count)) {
     reason += ", and masks would take more than they save, or have no room";
@@ -353,7 +350,8 @@ bool Chooser::makeMasked(WeightOp weight, const Count &all) {
     return MaskedFormatAttr::get(module.getContext(), codes,
                                  even ? all.evenNeed : all.need, even);
   };
-  int64_t steps = llvm::divideCeil(type.getCols(), 8);
+  int64_t steps =
+      llvm::divideCeil(type.getCols(), MaskedFormatAttr::kStepColumns);
   if (std::max(all.need, steps * (MaskedFormatAttr::kMaskBytes +
                                   all.evenNeed)) > INT32_MAX)
     return false; // offsets have 32 bits

@@ -59,21 +59,18 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
       convert(weight, wanted);
   }
 
-  /// What reads each weight: linears and embeddings, other ops, weights.
+  /// What reads each weight: ops, others of them than linears and embeddings,
+  /// weights.
   void findReaders() {
-    for (llvm::StringSet<> *set : {&readByOps, &readElsewhere, &readByWeights})
-      set->clear();
+    readByOps.clear(), readByWeights.clear();
+    elsewhere = readElsewhere(getOperation());
     getOperation().walk([&](Operation *op) {
       if (auto ref = dyn_cast<RefOp>(op)) {
         readByWeights.insert(ref.getWeight());
         return;
       }
-      bool isMatrixOp = isa<LinearOp, EmbedOp>(op);
-      op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
-        readByOps.insert(name.getValue());
-        if (!isMatrixOp)
-          readElsewhere.insert(name.getValue());
-      });
+      op->getAttrDictionary().walk(
+          [&](FlatSymbolRefAttr name) { readByOps.insert(name.getValue()); });
     });
   }
 
@@ -152,11 +149,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
   bool suits(WeightOp weight, FormatAttrInterface wanted) {
     if (!isa<IntegerFormatAttrInterface>(Attribute(wanted)))
       return true;
-    StringRef why;
-    if (weight.getWeightType().getCols() < kSmallestIntegerColumns)
-      why = "its rows are too short for an integer format";
-    else if (readElsewhere.contains(weight.getSymName()))
-      why = "ops other than adze.linear and adze.embed read it";
+    StringRef why = whyNotInteger(weight, elsewhere);
     if (!why.empty())
       reportMissed(weight, "adze-convert-weights", why);
     return why.empty();
@@ -188,7 +181,7 @@ struct ConvertWeights : adze::impl::ConvertWeightsBase<ConvertWeights> {
 
   std::vector<FormatRule> rules;
   std::vector<bool> hits; // of each rule
-  llvm::StringSet<> readByOps, readElsewhere, readByWeights;
+  llvm::StringSet<> readByOps, elsewhere, readByWeights;
   llvm::SmallPtrSet<Operation *, 8> visited;
 };
 

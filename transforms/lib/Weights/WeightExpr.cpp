@@ -101,6 +101,25 @@ WeightType adze::withLayout(WeightType type, LayoutKind layout) {
                          layout);
 }
 
+llvm::StringSet<> adze::readElsewhere(ModuleOp module) {
+  llvm::StringSet<> found;
+  module.walk([&](Operation *op) {
+    if (!isa<LinearOp, EmbedOp, RefOp>(op))
+      op->getAttrDictionary().walk(
+          [&](FlatSymbolRefAttr name) { found.insert(name.getValue()); });
+  });
+  return found;
+}
+
+StringRef adze::whyNotInteger(WeightOp weight,
+                              const llvm::StringSet<> &elsewhere) {
+  if (weight.getWeightType().getCols() < kSmallestIntegerColumns)
+    return "its rows are too short for an integer format";
+  if (elsewhere.contains(weight.getSymName()))
+    return "ops other than adze.linear and adze.embed read it";
+  return "";
+}
+
 std::string adze::namedMatrices(ModuleOp module) {
   constexpr size_t kNamed = 20;
   std::string text;

@@ -36,6 +36,8 @@ if sys.argv[1] == "follows":
         assert first["tensors"] == second["tensors"], second
         near(second["plain"], first["output"], 3e-2, first["tensors"])
         assert second["output"] <= second["plain"], second
+    assert any(s["output"] < s["plain"] for s in
+               json.load(open(sys.argv[3]))["inputs"])
     print(f"{len(before)} inputs follow")
     sys.exit()
 expected_file, method, report, table = sys.argv[1:5]

@@ -157,8 +157,9 @@ def Gptq : Pass<"adze-gptq", "::mlir::ModuleOp"> {
     What is exactly zero stays zero. With `prune`, rules as in `adze-prune`,
     weights that they match are pruned as `sparsegpt` does there, in the same
     sweep: their columns are swept as they stand, whatever `act-order` says, and a
-    group's scale minds what will be kept of it. Groups of codes must hold whole groups of N:M. Prune what stays
-    floating point by `adze-prune`, after this pass.
+    group's scale minds what will be kept of it. Groups of codes must hold whole
+    groups of N:M. Prune what stays floating point by `adze-prune`, after this
+    pass.
 
     Every weight's remark has |E|/|W| and tr(E H E^T)/tr(W H W^T) for the change E
     of the weight W and the Gram matrix H, and the latter for plain rounding;
@@ -354,8 +355,9 @@ def RemoveDead : Pass<"adze-remove-dead", "::mlir::ModuleOp"> {
 
     Columns that anything else makes or reads stay, with a remark if some are dead:
     arguments, what is tapped, residual streams, weights that are codes, that more
-    than linears read, or whose columns are scaled. New weights go to the store `store` in the format of the old
-    ones. Sizes in `adze.meta` become the largest of any layer.
+    than linears read, or whose columns are scaled. New weights go to the store
+    `store` in the format of the old ones. Sizes in `adze.meta` become the largest
+    of any layer.
 
     Of these 48 neurons the last 20 have columns of zeros in both layers:
     ```

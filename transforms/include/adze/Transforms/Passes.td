@@ -481,18 +481,20 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
     any layer has. Nothing else changes, and no value does.
 
     Where they are not in blocks, but 40 % of the elements of an int8 weight or
-    45 % of an int4 weight are zero, F becomes `#adze.masked<F, keep = B>`, even
-    where that is not larger (N of M zeros). That pays where an instruction
-    spreads bytes over a mask; `masks=false` leaves it.
+    45 % of an int4 weight are zero (before they are rounded, where this module
+    rounds them), F becomes `#adze.masked<F, keep = B>`, even where that is not
+    larger (N of M zeros). That pays where an instruction spreads bytes over a
+    mask; `masks=false` leaves it.
 
     A weight is taken for dense, and costs nothing more, if eight panels from all
     over its layers have no block of zeros and few others. Remarks say what was
     found. Weights that embeddings share stay dense, as do formats that take
-    neither, and weights that meet activations in groups that cut blocks.
+    neither. Weights that meet activations in groups that cut blocks are not
+    stored in blocks.
 
     `table` is the weight table that has the values, by default the one that the
     module names; a driver lends the pass those it has. Without any nothing
-    changes. `force` makes every weight that can be sparse, whatever it holds.
+    changes. `force` stores every weight in blocks that can be, whatever it holds.
 
     With a quarter of @w's blocks zero and `threshold=0.2`,
     ```
@@ -509,7 +511,7 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
     Option<"threshold", "threshold", "double", /*default=*/"0.3",
            "The least share of blocks that must be zero">,
     Option<"force", "force", "bool", /*default=*/"false",
-           "Make all weights sparse that can be">,
+           "Store all weights in blocks that can be">,
     Option<"masks", "masks", "bool", /*default=*/"true",
            "Leave out zeros that are not in blocks, too">,
     Option<"table", "table", "std::string", /*default=*/"",

@@ -7,6 +7,7 @@
 #include "adze/Dialect/Adze/Adze.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace adze {
 
@@ -17,6 +18,14 @@ inline constexpr llvm::StringLiteral kExactAttrName = "adze.exact";
 /// Rows that are shorter stay what they are where rules say an integer format:
 /// their scales would cost what they save.
 inline constexpr int64_t kSmallestIntegerColumns = 32;
+
+/// The weights that ops other than adze.linear and adze.embed read.
+llvm::StringSet<> readElsewhere(mlir::ModuleOp module);
+
+/// Why a weight stays as it is where rules say an integer format, for a remark;
+/// empty: it does not. `elsewhere` is as readElsewhere() has it.
+llvm::StringRef whyNotInteger(WeightOp weight,
+                              const llvm::StringSet<> &elsewhere);
 
 /// Makes a weight `name` (or name.1, ... if taken) after the last of `inputs`,
 /// whose body is what `body` builds from one `adze.ref` per input. It is one

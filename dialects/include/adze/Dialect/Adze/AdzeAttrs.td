@@ -211,6 +211,8 @@ def Adze_MaskedFormatAttr : Adze_Attr<"MaskedFormat", "masked",
     those of the first quad, then those of the second. Codes of 4 bits: byte i
     holds code i of the first quad low and code i of the second high.
 
+    What a scale of zero makes zero is not kept either.
+
     With `even` all records are as long, which suits N of M zeros, and `keep` is
     how many bytes of codes a record has; without, it is how many bytes the
     records of a panel have together, at most, masks included.
@@ -227,8 +229,8 @@ def Adze_MaskedFormatAttr : Adze_Attr<"MaskedFormat", "masked",
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// Bytes of the masks of a record.
-    static constexpr int64_t kMaskBytes = 16;
+    /// k of a step, and bytes of the masks of its record.
+    static constexpr int64_t kStepColumns = 8, kMaskBytes = 16;
     /// Whether a format may be the element of such a one.
     static bool takes(FormatAttrInterface element);
     /// Bytes of codes of a record that keeps so many of its two quads.
@@ -236,10 +238,11 @@ def Adze_MaskedFormatAttr : Adze_Attr<"MaskedFormat", "masked",
                                 int64_t second) {
       return element.getBits() == 8 ? first + second : std::max(first, second);
     }
-    /// Bytes that a panel needs for 16 rows (as packPanel takes them), in the
-    /// sense of `keep`.
-    int64_t findNeed(::llvm::ArrayRef<const uint8_t *> rows,
-                     int64_t cols) const;
+    /// The bytes that a panel needs for 16 rows (as packPanel takes them), in
+    /// the sense of `keep`. If it keeps as many, writes the panel, unless that
+    /// is empty.
+    int64_t packIfKept(::llvm::ArrayRef<const uint8_t *> rows, int64_t cols,
+                       ::llvm::MutableArrayRef<uint8_t> panel = {}) const;
   }];
 }
 
