@@ -352,22 +352,34 @@ std::vector<Recipe> recipesOf(const CompileOptions &options,
 }
 
 /// Under a budget that the smallest candidate meets: formats for each matrix.
+/// Some keep theirs, whatever the budget of the others is: what that takes too
+/// much is taken off it, and it is tried again.
 Result<void> addBudgeted(Pricer &pricer, const CompileOptions &options,
                          const OptimizeOptions &how) {
-  const Candidate &plain = pricer.candidates.front();
-  double bits = how.budgetBits;
+  constexpr int kLooks = 3;
+  const double plain = pricer.candidates.front().bitsPerWeight;
+  double budget = how.budgetBits;
   if (how.budgetBytes) {
-    double whole = double(how.budgetBytes) / double(plain.weightBytes) *
-                   plain.bitsPerWeight;
-    bits = bits > 0 ? std::min(bits, whole) : whole;
+    double whole = double(how.budgetBytes) /
+                   double(pricer.candidates.front().weightBytes) * plain;
+    budget = budget > 0 ? std::min(budget, whole) : whole;
   }
-  bool fits = llvm::any_of(pricer.candidates, [&](const Candidate &c) {
-    return c.recipe.prune.empty() && c.bitsPerWeight < bits;
-  });
-  bits -= pricer.vectorBits;
-  return fits && bits < plain.bitsPerWeight
-             ? pricer.add({{mixedName(bits), options.method, "", "", ""}})
-             : Result<void>();
+  double least = plain;
+  for (const Candidate &c : pricer.candidates)
+    if (c.recipe.prune.empty())
+      least = std::min(least, c.bitsPerWeight);
+  double bits = budget - pricer.vectorBits;
+  for (int i = 0; i < kLooks && least < budget && bits < plain; ++i) {
+    if (auto added =
+            pricer.add({{mixedName(bits), options.method, "", "", ""}});
+        !added)
+      return added;
+    double over = pricer.candidates.back().bitsPerWeight - budget;
+    if (over <= 0)
+      break;
+    bits -= over;
+  }
+  return {};
 }
 
 /// Where eight bits are within the limits and four are not, looks between them:
