@@ -9,6 +9,11 @@
 // RUN: %python %S/Inputs/rotate.py check %t/model %t/out.mlir | FileCheck %s --check-prefix=SAME
 // SAME: 3 results are the same
 
+// Another seed is another rotation, with the same results.
+// RUN: adze-opt %t/model/model.mlir --adze-rotate="store=%t/other seed=2" -o %t/other.mlir
+// RUN: %python %S/Inputs/rotate.py check %t/model %t/other.mlir | FileCheck %s --check-prefix=SAME
+// RUN: not diff -rq %t/store %t/other
+
 // A head for each of the norms before it; new names give way to those there are.
 // CHECK-DAG: adze.weight @emb from "emb.weight" : !adze.weight<40x32,
 // CHECK-DAG: adze.weight @emb.head from "emb.head.weight" : !adze.weight<32x32,
