@@ -583,7 +583,9 @@ void ModelCompiler::addActivations(llvm::json::Object &meta) {
       return;
     auto quantize = op.getX().getDefiningOp<QuantizeOp>();
     chosen[op.getWeight()] =
-        quantize ? activationName(quantize.getGroup()) : "f32";
+        quantize ? activationName(quantize.getGroup(),
+                                  bool(quantize.getRangesAttr()))
+                 : "f32";
   });
   if (!chosen.empty())
     meta["activations"] = std::move(chosen);
@@ -628,6 +630,7 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator,
   for (auto [key, name] :
        {std::pair<StringRef, StringRef>("scaling", kScalingAttrName),
         std::pair<StringRef, StringRef>("rounding", kRoundingAttrName),
+        std::pair<StringRef, StringRef>("ranges", kRangesAttrName),
         std::pair<StringRef, StringRef>("pruning", kPruningAttrName)}) {
     auto report = (*moduleRef)->getAttrOfType<StringAttr>(name);
     if (!report)

@@ -10,6 +10,7 @@
 #include "adze/Codegen/ObjectEmitter.h"
 #include "adze/Compiler.h"
 #include "adze/Frontend/Checkpoint.h"
+#include "adze/Transforms/Activations.h"
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Weights/WeightTable.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -25,8 +26,10 @@ inline bool prunes(const CompileOptions &options) {
          options.pruneHeads != 0 || options.removeDead;
 }
 
-/// The same options without anything that rounds or prunes weights.
+/// The same options without anything that rounds or prunes weights, or goes by
+/// a calibration.
 inline CompileOptions withoutCompression(CompileOptions options) {
+  options.activations = withDynamicRanges(options.activations).str();
   options.weights.clear();
   options.calibration.clear();
   options.method.clear();

@@ -111,9 +111,12 @@ CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   bool prunesByIt =
       (!recipe.prune.empty() && recipe.pruneMethod != "magnitude") ||
       base.pruneNeurons != 0 || base.pruneHeads != 0;
-  bool goesByIt = !recipe.method.empty() || rounds || prunesByIt;
-  if (!goesByIt || !recipe.model.empty()) // it is of the model
+  bool goesByIt = !recipe.method.empty() || rounds || prunesByIt ||
+                  hasStaticRanges(base.activations);
+  if (!goesByIt || !recipe.model.empty()) { // it is of the model
     options.calibration.clear();
+    options.activations = withDynamicRanges(base.activations).str();
+  }
   return options;
 }
 

@@ -7,6 +7,7 @@
 //    "errors": [{"weight": "model.layers.0.mlp.up_proj.weight",
 //                "format": "int4...", "relative_error": 0.05, "rows": 64}],
 //    "rounding": {"pass": "adze-gptq", "text": ..., "weights": [...]},
+//    "ranges": {"pass": "adze-static-ranges", "text": ..., "inputs": [...]},
 //    "pruning": {"pass": "adze-prune", "weights": [{"tensor": ..., "zeros":
 //                0.5, "pattern": "2:4", "method": "wanda", ...}]},
 //    "packing": {"weights": 180, "elements": 737280},
@@ -14,11 +15,11 @@
 //    "kernels": {"tokens": 16, "relative_error": 1e-5}}
 //
 // `errors` has the weights that this compiler rounded to the nearest code,
-// `rounding` what a calibration was used for (the report of the pass),
-// `pruning` what was set to zero (likewise). The rest is there if a text was
-// given (CompileOptions::proofText). Where activations are rounded to codes, or
-// keys and values to 16 bits, `kernels` says how far such roundings that go
-// another way move the logits.
+// `rounding` and `ranges` what a calibration was used for (the report of the
+// pass), `pruning` what was set to zero (likewise). The rest is there if a text
+// was given (CompileOptions::proofText). Where activations are rounded to
+// codes, or keys and values to 16 bits, `kernels` says how far such roundings
+// that go another way move the logits.
 #ifndef ADZE_CODEGEN_DRIVER_PROOF_H
 #define ADZE_CODEGEN_DRIVER_PROOF_H
 

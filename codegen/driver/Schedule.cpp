@@ -149,7 +149,8 @@ private:
         continue;
       // The names of a launch that rounds are those of the linears it is for.
       if (kernel.getFamily() == KernelFamily::Quantize &&
-          remark.pass != "adze-quantize-activations")
+          remark.pass != "adze-quantize-activations" &&
+          remark.pass != "adze-static-ranges")
         continue;
       placed[i] = true;
       (remark.fired ? fired : missed)
@@ -203,8 +204,12 @@ private:
     bool writesCodes = kernel.getFamily() == KernelFamily::Quantize ||
                        (out && out.isInteger(8));
     if (IntegerAttr written = outGroup ? outGroup : group;
-        written && writesCodes)
-      object["writes"] = activationName(written.getInt());
+        written && writesCodes) {
+      auto ranges = kernel.getParams().getAs<BoolAttr>(outGroup ? "out_ranges"
+                                                                : "ranges");
+      object["writes"] =
+          activationName(written.getInt(), ranges && ranges.getValue());
+    }
   }
 
   void addOperations(LaunchOp launch, KernelOp kernel, json::Object &object) {

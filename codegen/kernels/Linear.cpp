@@ -17,10 +17,12 @@ using namespace adze;
 LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     : params(kernel) {
   readOperands();
-  if (params.isInteger8("out"))
+  if (params.isInteger8("out")) {
     outRows = QuantizedRows::read(params, "out_group", "out_sums");
-  else
+    hasRanges = params.flag("out_ranges");
+  } else {
     out = params.elementType("out");
+  }
   kv = params.cacheType("kv");
   streams = params.integer("streams", 1);
   if (streams != 1 && streams != 2)
@@ -168,7 +170,7 @@ static int64_t countNorms(const LinearPlan &plan) {
 
 int64_t LinearPlan::pointerOperands() const {
   return 2 + captures.size() + hasResult() + rotates() + bias +
-         countNorms(*this) + appends();
+         countNorms(*this) + hasRanges + appends();
 }
 SmallVector<Type> LinearPlan::operandTypes(KernelEmitter &e) const {
   SmallVector<Type> list(pointerOperands(), e.ptr);
@@ -192,6 +194,7 @@ LinearOperands::LinearOperands(const LinearPlan &plan, Value scratch,
   bias = take(plan.bias);
   for (int64_t i = countNorms(plan); i > 0; --i)
     norms.push_back(take());
+  ranges = take(plan.hasRanges);
   cache = take(plan.appends());
   layer = take(plan.appends());
   rows = take();

@@ -21,8 +21,9 @@ struct LinearPlan {
   SparseTile sparse; // without a format unless the weight's is sparse
   /// Format of a weight that float rows meet decoded part by part.
   FormatAttrInterface decoded;
-  mlir::Type out, kv;    // out is null for quantized rows
-  QuantizedRows outRows; // where out = i8
+  mlir::Type out, kv;     // out is null for quantized rows
+  QuantizedRows outRows;  // where out = i8
+  bool hasRanges = false; // and their ranges are given
   int64_t streams;
   bool bias;
   llvm::SmallVector<mlir::Type> captures;
@@ -110,6 +111,7 @@ struct LinearOperands {
   llvm::SmallVector<mlir::Value> captures;
   mlir::Value result, rope, panels, bias;
   llvm::SmallVector<mlir::Value> norms;
+  mlir::Value ranges; // null unless the plan has them
   mlir::Value cache, layer, rows, columns, k;
 };
 

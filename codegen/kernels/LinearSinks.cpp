@@ -80,7 +80,7 @@ LogicalResult Finisher::quantizedColumns(Value row, Value tile, Value unit) {
   if (failed(done))
     return failure();
   return emitQuantizedGroups(
-      e, plan.outRows, result, ops.columns, unit, e.add(unit, 1),
+      e, plan.outRows, result, ops.columns, unit, e.add(unit, 1), ops.ranges,
       [&](Value column) -> FailureOr<Value> {
         return e.loadLanes(e.f32,
                            e.at(values, e.mul(e.sub(column, before), 4)));

@@ -60,8 +60,8 @@ namespace {
 class QuantizeEmitter {
 public:
   QuantizeEmitter(KernelEmitter &e, const QuantizedRows &layout, Value row,
-                  Value k, ColumnLoader load)
-      : e(e), layout(layout), row(row), k(k), load(load),
+                  Value k, Value ranges, ColumnLoader load)
+      : e(e), layout(layout), row(row), k(k), ranges(ranges), load(load),
         scales(e.at(row, layout.scalesOffset(e, k))),
         sums(e.at(row, layout.sumsOffset(e, k))),
         vi8(e.lanesOf(e.b.getI8Type())) {}
@@ -82,13 +82,15 @@ private:
     return arith::AndIOp::create(e.b, e.loc, bits, e.splatI32(0x7fffffff));
   }
   Value largest(Value begin, Value end);
-  Value codes(Value column, Value inverse);
+  KernelEmitter::Values startOf(Value sum);
+  KernelEmitter::Values codes(Value column, Value inverse, ValueRange carried);
+  Value clamp(Value scaled);
   Value sumUp(Value lanes);
   void sumsOfEights(Value begin, Value end);
 
   KernelEmitter &e;
   const QuantizedRows &layout;
-  Value row, k;
+  Value row, k, ranges;
   ColumnLoader load;
   Value scales, sums;
   VectorType vi8;
@@ -109,14 +111,42 @@ Value QuantizeEmitter::largest(Value begin, Value end) {
   return arith::BitcastOp::create(e.b, e.loc, e.f32, bits);
 }
 
-/// Stores 16 codes and returns them as i32.
-Value QuantizeEmitter::codes(Value column, Value inverse) {
-  Value scaled = e.mulf(columns(column), inverse);
+/// What loops over the codes of a group carry: the sum of codes and, with
+/// ranges, lanes that become NaN where a value is not finite.
+KernelEmitter::Values QuantizeEmitter::startOf(Value sum) {
+  KernelEmitter::Values start{sum};
+  if (ranges)
+    start.push_back(e.splat(0));
+  return start;
+}
+
+/// Between -127 and 127, also where it is NaN.
+Value QuantizeEmitter::clamp(Value scaled) {
+  auto nearer = [&](arith::CmpFPredicate within, double bound) {
+    Value limit = e.splat(bound);
+    Value isWithin = arith::CmpFOp::create(e.b, e.loc, within, scaled, limit);
+    scaled = e.select(isWithin, scaled, limit);
+  };
+  nearer(arith::CmpFPredicate::OLT, 127);
+  nearer(arith::CmpFPredicate::OGT, -127);
+  return scaled;
+}
+
+/// Stores 16 codes and adds them to what is carried.
+KernelEmitter::Values QuantizeEmitter::codes(Value column, Value inverse,
+                                             ValueRange carried) {
+  Value x = columns(column), scaled = e.mulf(x, inverse);
+  if (ranges)
+    scaled = clamp(scaled);
   Value rounded = math::RoundEvenOp::create(e.b, e.loc, scaled);
   Value codes = arith::FPToSIOp::create(e.b, e.loc, e.vi32, rounded);
   e.store(arith::TruncIOp::create(e.b, e.loc, vi8, codes), e.at(row, column),
           kLanes);
-  return codes;
+  KernelEmitter::Values next{
+      arith::AddIOp::create(e.b, e.loc, carried[0], codes)};
+  if (ranges)
+    next.push_back(e.fma(x, e.splat(0), carried[1]));
+  return next;
 }
 
 Value QuantizeEmitter::sumUp(Value lanes) {
@@ -144,25 +174,41 @@ void QuantizeEmitter::sumsOfEights(Value begin, Value end) {
 void QuantizeEmitter::group(Value index) {
   Value begin = layout.group ? e.mul(index, layout.group) : e.constant(0);
   Value end = layout.group ? e.min(e.add(begin, layout.group), k) : k;
-  Value most = largest(begin, end);
+  Value most = ranges ? e.loadScalar(e.f32, e.at(ranges, e.mul(index, 4)))
+                      : largest(begin, end);
   Value top = e.constantF32(127), zero = e.constantF32(0);
   Value isZero =
       arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, most, zero);
   Value inverse = e.broadcast(e.select(isZero, zero, e.divf(top, most)));
-  e.store(e.divf(most, top), e.at(scales, e.mul(index, 4)), 4);
+  auto run = [&](Value first, Value last, KernelEmitter::Values start) {
+    return e.loop(first, last, kLanes, start,
+                  [&](Value column, ValueRange carried) {
+                    return codes(column, inverse, carried);
+                  });
+  };
+  KernelEmitter::Values done = startOf(e.splatI32(0));
   if (layout.sums % kLanes) {
-    e.loop(begin, end, kLanes, [&](Value column) { codes(column, inverse); });
-    return sumsOfEights(begin, end);
+    done = run(begin, end, done);
+    sumsOfEights(begin, end);
+  } else {
+    KernelEmitter::Values start = done;
+    start.erase(start.begin());
+    done = e.loop(begin, end, layout.sums, start,
+                  [&](Value first, ValueRange carried) {
+                    Value last = e.min(e.add(first, layout.sums), end);
+                    KernelEmitter::Values next{e.splatI32(0)};
+                    llvm::append_range(next, carried);
+                    next = run(first, last, next);
+                    e.store(sumUp(next[0]),
+                            e.at(sums, e.mul(e.div(first, layout.sums), 4)), 4);
+                    next.erase(next.begin());
+                    return next;
+                  });
   }
-  e.loop(begin, end, layout.sums, [&](Value first) {
-    Value last = e.min(e.add(first, layout.sums), end);
-    Value lanes = e.loop(first, last, kLanes, e.splatI32(0),
-                         [&](Value column, ValueRange carried) {
-                           return KernelEmitter::Values{arith::AddIOp::create(
-                               e.b, e.loc, carried[0], codes(column, inverse))};
-                         })[0];
-    e.store(sumUp(lanes), e.at(sums, e.mul(e.div(first, layout.sums), 4)), 4);
-  });
+  Value scale = e.divf(most, top);
+  if (ranges)
+    scale = e.addf(scale, e.reduceAdd(done.back()));
+  e.store(scale, e.at(scales, e.mul(index, 4)), 4);
 }
 
 } // namespace
@@ -170,8 +216,8 @@ void QuantizeEmitter::group(Value index) {
 LogicalResult adze::emitQuantizedGroups(KernelEmitter &e,
                                         const QuantizedRows &layout, Value row,
                                         Value k, Value first, Value end,
-                                        ColumnLoader load) {
-  QuantizeEmitter emitter(e, layout, row, k, load);
+                                        Value ranges, ColumnLoader load) {
+  QuantizeEmitter emitter(e, layout, row, k, ranges, load);
   e.loop(first, end, 1, [&](Value index) { emitter.group(index); });
   return emitter.result;
 }
@@ -194,8 +240,8 @@ void adze::emitRowPadding(KernelEmitter &e, const QuantizedRows &layout,
 
 LogicalResult adze::emitQuantizedRow(KernelEmitter &e,
                                      const QuantizedRows &layout, Value row,
-                                     Value k, ColumnLoader load) {
+                                     Value k, Value ranges, ColumnLoader load) {
   emitRowPadding(e, layout, row, k);
   return emitQuantizedGroups(e, layout, row, k, e.constant(0),
-                             countOf(e, k, layout.group), load);
+                             countOf(e, k, layout.group), ranges, load);
 }

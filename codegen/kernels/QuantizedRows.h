@@ -36,12 +36,13 @@ mlir::Value loadPadded(KernelEmitter &e, mlir::Value row, mlir::Type element,
                        mlir::Value staging);
 
 /// Emits the codes, the scale and the sums of the groups [first, end) of the
-/// row at `row`. Columns are loaded twice: for the largest, then for the codes.
+/// row at `row`. Columns are loaded twice: for the largest, then for the codes;
+/// once where `ranges` (null: none) points to the f32 ranges of all groups.
 llvm::LogicalResult emitQuantizedGroups(KernelEmitter &e,
                                         const QuantizedRows &layout,
                                         mlir::Value row, mlir::Value k,
                                         mlir::Value first, mlir::Value end,
-                                        ColumnLoader load);
+                                        mlir::Value ranges, ColumnLoader load);
 
 /// Zeroes what fills up the parts of a row to whole lines.
 void emitRowPadding(KernelEmitter &e, const QuantizedRows &layout,
@@ -51,7 +52,7 @@ void emitRowPadding(KernelEmitter &e, const QuantizedRows &layout,
 llvm::LogicalResult emitQuantizedRow(KernelEmitter &e,
                                      const QuantizedRows &layout,
                                      mlir::Value row, mlir::Value k,
-                                     ColumnLoader load);
+                                     mlir::Value ranges, ColumnLoader load);
 
 } // namespace adze
 

@@ -77,12 +77,14 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
   double eps = params.real("eps");
   int64_t heads = params.integer("heads", 1);
   Type in = params.elementType("in"), out;
-  bool quantizes = params.isInteger8("out");
+  bool quantizes = params.isInteger8("out"), hasRanges = false;
   QuantizedRows layout;
-  if (quantizes)
+  if (quantizes) {
     layout = QuantizedRows::read(params);
-  else
+    hasRanges = params.flag("ranges");
+  } else {
     out = params.elementType("out");
+  }
   if (heads < 1 || (quantizes && heads != 1))
     params.wrong("heads", quantizes ? "1 where out = i8" : "at least 1");
   if (params.failed())
@@ -90,10 +92,11 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
   KernelEmitter e(builder, kernel.getLoc());
   LogicalResult result = success();
   OpBuilder::InsertionGuard guard(builder);
-  // scratch, batch, x, result, weight, M, N
+  // scratch, batch, x, result, weight, ranges (if there are any), M, N
   func::FuncOp func =
-      beginRows(e, kernel, 3, 2, [&](Value row, ValueRange args) {
-        Value scratch = args[0], columns = args[6];
+      beginRows(e, kernel, 3 + hasRanges, 2, [&](Value row, ValueRange args) {
+        Value scratch = args[0], columns = args.back();
+        Value ranges = hasRanges ? args[5] : Value();
         Value size = e.div(columns, heads);
         e.loop(e.constant(0), e.constant(heads), 1, [&](Value head) {
           Value first = e.add(e.mul(row, columns), e.mul(head, size));
@@ -108,7 +111,8 @@ FailureOr<func::FuncOp> adze::buildRmsNorm(OpBuilder &builder, KernelOp kernel,
           if (quantizes) {
             Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
             result = emitQuantizedRow(
-                e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
+                e, layout, y, columns, ranges,
+                [&](Value column) -> FailureOr<Value> {
                   Value v = loadPadded(e, x, in, column, columns, scratch);
                   Value w =
                       loadPadded(e, args[4], e.f32, column, columns, scratch);
@@ -140,22 +144,25 @@ FailureOr<func::FuncOp> adze::buildQuantize(OpBuilder &builder, KernelOp kernel,
   KernelParams params(kernel);
   Type in = params.elementType("in");
   QuantizedRows layout = QuantizedRows::read(params);
+  bool hasRanges = params.flag("ranges");
   if (params.failed())
     return failure();
   KernelEmitter e(builder, kernel.getLoc());
   LogicalResult result = success();
   OpBuilder::InsertionGuard guard(builder);
-  // scratch, batch, x, result, M, N
+  // scratch, batch, x, result, ranges (if there are any), M, N
   func::FuncOp func =
-      beginRows(e, kernel, 2, 2, [&](Value row, ValueRange args) {
-        Value columns = args[5];
+      beginRows(e, kernel, 2 + hasRanges, 2, [&](Value row, ValueRange args) {
+        Value columns = args.back();
+        Value ranges = hasRanges ? args[4] : Value();
         Value x = e.at(args[2],
                        e.mul(e.mul(row, columns), KernelEmitter::bytesOf(in)));
         Value y = e.at(args[3], e.mul(row, layout.rowBytes(e, columns)));
-        result = emitQuantizedRow(
-            e, layout, y, columns, [&](Value column) -> FailureOr<Value> {
-              return loadPadded(e, x, in, column, columns, args[0]);
-            });
+        result = emitQuantizedRow(e, layout, y, columns, ranges,
+                                  [&](Value column) -> FailureOr<Value> {
+                                    return loadPadded(e, x, in, column, columns,
+                                                      args[0]);
+                                  });
       });
   if (failed(result))
     return failure();

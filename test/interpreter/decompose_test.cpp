@@ -157,6 +157,22 @@ TEST(Decompose, Quantize) {
              nullptr, 1e-6); // the op decides codes in f32
 }
 
+/// Ranges around 1 clamp some of what is around 0.
+TEST(Decompose, QuantizeByRanges) {
+  expectSame(
+      R"(
+    adze.weight @r from "r.{}" x 2 : !adze.weight<3, #adze.float<f32>>
+    adze.weight @t from "t" : !adze.weight<1, #adze.float<f32>>
+    func.func @f(%x: tensor<?x70xf32>, %y: tensor<3x70xbf16>, %l: index)
+        -> (tensor<?x70xf32>, tensor<3x70xbf16>) {
+      %a = adze.quantize %x group 32 ranges @r[%l] : tensor<?x70xf32>
+      %b = adze.quantize %y ranges @t : tensor<3x70xbf16>
+      return %a, %b : tensor<?x70xf32>, tensor<3x70xbf16>
+    })",
+      {randomRows(4, 70, 1), randomRows(3, 70, 2), HostTensor::ofInts({}, {1})},
+      nullptr, 1e-6); // the op decides codes in f32
+}
+
 /// Rows of zeros have codes of zero in both.
 TEST(Decompose, QuantizeOfZeros) {
   expectSame(R"(

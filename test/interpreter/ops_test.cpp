@@ -146,6 +146,55 @@ TEST(InterpreterOps, QuantizeRoundsByGroups) {
   expectNear(r[1], whole, 1e-7);
 }
 
+/// By hand: scales of 1, 0.5 and 0 for groups of 16, 4 beyond the first range;
+/// what is not finite makes its group NaN.
+TEST(InterpreterOps, QuantizeByGivenRanges) {
+  TestModule m(R"(
+    adze.weight @r from "r.{}" x 2 : !adze.weight<3, #adze.float<f32>>
+    adze.weight @t from "t" : !adze.weight<1, #adze.float<f32>>
+    func.func @f(%x: tensor<?x40xf32>, %l: index)
+        -> (tensor<?x40xf32>, tensor<?x40xf32>) {
+      %a = adze.quantize %x group 16 ranges @r[%l] : tensor<?x40xf32>
+      %b = adze.quantize %x ranges @t : tensor<?x40xf32>
+      return %a, %b : tensor<?x40xf32>, tensor<?x40xf32>
+    })");
+  ASSERT_TRUE(m);
+  m.add("r.0", {3}, {1, 1, 1});
+  m.add("r.1", {3}, {127, 63.5, 0});
+  m.add("t", {1}, {254});
+  std::vector<double> x(40, 0.0), groups(40, 0.0), whole(40, 0.0);
+  x[0] = 2.5, x[1] = 3.5, x[2] = -131, x[3] = 400, x[16] = 0.8, x[17] = 64;
+  x[32] = 5;
+  groups[0] = 2, groups[1] = 4, groups[2] = -127, groups[3] = 127;
+  groups[16] = 1, groups[17] = 63.5;
+  whole[0] = 2, whole[1] = 4, whole[2] = -132, whole[3] = 254, whole[17] = 64;
+  whole[32] = 4; // 2.5 goes to the even 2
+  auto layer = HostTensor::ofInts({}, {1});
+  auto r = m.run({HostTensor::ofFloats({1, 40}, std::vector(x)), layer});
+  ASSERT_EQ(r.size(), 2u) << m.diagnostics;
+  expectNear(r[0], groups, 1e-7);
+  expectNear(r[1], whole, 1e-7);
+  for (double wrong : {double(INFINITY), double(NAN)}) {
+    x[18] = wrong;
+    r = m.run({HostTensor::ofFloats({1, 40}, std::vector(x)), layer});
+    ASSERT_EQ(r.size(), 2u) << m.diagnostics;
+    for (size_t i = 0; i < 40; ++i) {
+      EXPECT_EQ(std::isnan(r[0].floats[i]), i >= 16 && i < 32) << i;
+      EXPECT_TRUE(std::isnan(r[1].floats[i])) << i;
+    }
+  }
+  for (float wrong : {-1.0f, INFINITY, NAN}) {
+    m.add("r.1", {3}, {1, wrong, 1});
+    EXPECT_TRUE(
+        m.run({HostTensor::ofFloats({1, 40}, std::vector(groups)), layer})
+            .empty());
+    EXPECT_NE(m.diagnostics.find(
+                  "expects ranges that are finite and not negative, got"),
+              std::string::npos)
+        << m.diagnostics;
+  }
+}
+
 /// No value moves by more than half a step, and rounding again changes nothing.
 TEST(InterpreterOps, QuantizeIsCloseAndIdempotent) {
   TestModule m(R"(

@@ -10,6 +10,7 @@
 // differ by what rounding does (bounds below, of the largest logit).
 
 #include "CompiledModel.h"
+#include "RandomCalibration.h"
 
 #include <gtest/gtest.h>
 
@@ -17,6 +18,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 using namespace adze;
 using namespace adze::test;
@@ -78,6 +80,9 @@ TEST_P(Quantized, VariantsAgreeAndStayCloseToFloats) {
   options.kv = "f32";
   options.weights = GetParam().weights;
   options.activations = GetParam().activations;
+  std::optional<RandomCalibration> calibration;
+  if (options.activations.find(":static") != std::string::npos)
+    calibration.emplace(path, 256).addTo(options);
   CompiledModel compiled(path, options);
   ASSERT_EQ(compiled.error(), "");
   std::vector<std::string> variants = compiled.variants();
@@ -124,6 +129,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"stories260k-hf", "int8", "int8:token", 0.05},
                     Setting{"stories260k-hf", "int4:g32", "int8:g32", 0.3},
                     Setting{"stories260k-hf", "int4:g32", "f32", 0.3},
+                    Setting{"stories260k-hf", "int8", "int8:g32:static", 0.1},
+                    Setting{"stories260k-hf", "int8", "int8:token:static", 0.1},
+                    Setting{"bard", "int8", "int8:g128:static", 0.1},
                     Setting{"bard", "int8", "int8:g128", 0.05},
                     Setting{"bard", "int4:g32", "int8:g32", 0.3},
                     Setting{"bard", "int4:g128", "int8:token", 0.3},

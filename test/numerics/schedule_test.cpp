@@ -13,6 +13,7 @@
 
 #include "../common/ZeroBlocks.h"
 #include "CompiledModel.h"
+#include "RandomCalibration.h"
 
 #include <gtest/gtest.h>
 
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <regex>
 #include <unistd.h>
@@ -102,16 +104,21 @@ constexpr size_t kLengths[kSequences] = {255, 256, 257, 700, 33};
 
 class Schedules : public testing::TestWithParam<Setting> {
 protected:
-  void SetUp() override {
-    CompileOptions options;
+  void SetUp() override { compile(CompileOptions(), compiled); }
+
+  /// The setting's model, as the setting and `options` say.
+  void compile(CompileOptions options, std::unique_ptr<CompiledModel> &to) {
     options.weights = GetParam().weights;
     options.activations = GetParam().activations;
     options.kv = GetParam().kv;
     LongContextModel model(GetParam().model, GetParam().zeros);
     if (GetParam().zeros > 0)
       options.insert = {"before-codegen:adze-choose-sparse{force=true}"};
-    compiled = std::make_unique<CompiledModel>(model.path(), options);
-    ASSERT_EQ(compiled->error(), "");
+    std::optional<RandomCalibration> calibration;
+    if (options.activations.find(":static") != std::string::npos)
+      calibration.emplace(model.path(), 10).addTo(options);
+    to = std::make_unique<CompiledModel>(model.path(), options);
+    ASSERT_EQ(to->error(), "");
   }
 
   /// Each sequence alone, in one piece per token group of the session.
@@ -221,17 +228,12 @@ TEST_P(Schedules, LogitsAreBitForBitThoseOfTheSequenceAlone) {
 
 TEST_P(Schedules, PlantedSumsAreCaught) {
   CompileOptions options;
-  options.weights = GetParam().weights;
-  options.activations = GetParam().activations;
-  options.kv = GetParam().kv;
   options.target = "x86-64-v3";
   options.generic = {"adze.linear"};
-  LongContextModel source(GetParam().model, GetParam().zeros);
-  if (GetParam().zeros > 0)
-    options.insert = {"before-codegen:adze-choose-sparse{force=true}"};
-  CompiledModel other(source.path(), options);
-  ASSERT_EQ(other.error(), "");
-  ModelHandle planted = openModel(other.path(), "");
+  std::unique_ptr<CompiledModel> other;
+  compile(options, other);
+  ASSERT_TRUE(other);
+  ModelHandle planted = openModel(other->path(), "");
   ModelHandle model = openModel(compiled->path(), "x86-64-v3");
   ASSERT_TRUE(planted && model);
   std::vector<Reference> references = runAlone(planted.get());
@@ -260,6 +262,7 @@ INSTANTIATE_TEST_SUITE_P(
         Setting{"llama31-scaled-head80", "int8", "", "", 5e-2f},
         Setting{"llama31-scaled-head80", "int4:g32", "int8:g32", "", 5e-2f},
         Setting{"mistral-window", "int4:g32:f16:zp", "int8:token", "", 5e-2f},
+        Setting{"llama31-scaled-head80", "int8", "int8:g32:static", "", 5e-2f},
         Setting{"mistral-window", "int4:g128", "f32", "", 1e-3f},
         Setting{"llama31-scaled-head80", "", "", "", 1e-3f, 0.5},
         Setting{"mistral-window", "bf16", "", "", 1e-3f, 0.5},

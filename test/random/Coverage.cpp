@@ -9,17 +9,35 @@
 using namespace adze;
 using namespace adze::test;
 
-static constexpr const char *kOps[] = {
-    "adze.attention",     "adze.cast",          "adze.concat",
-    "adze.embed",         "adze.gelu",          "adze.interleave",
-    "adze.kv_append",     "adze.linear",        "adze.linear bias",
-    "adze.linear region", "adze.linear sink",   "adze.linear streams",
-    "adze.map",           "adze.pack",          "adze.pad_heads",
-    "adze.quantize",      "adze.linear codes",  "adze.ref",
-    "adze.repeat",        "adze.rms_norm",      "adze.rms_norm heads",
-    "adze.rotary",        "adze.rotary_halves", "adze.rotary_table",
-    "adze.silu",          "adze.state",         "adze.take_rows",
-    "adze.weight"};
+static constexpr const char *kOps[] = {"adze.attention",
+                                       "adze.cast",
+                                       "adze.concat",
+                                       "adze.embed",
+                                       "adze.gelu",
+                                       "adze.interleave",
+                                       "adze.kv_append",
+                                       "adze.linear",
+                                       "adze.linear bias",
+                                       "adze.linear region",
+                                       "adze.linear sink",
+                                       "adze.linear streams",
+                                       "adze.map",
+                                       "adze.pack",
+                                       "adze.pad_heads",
+                                       "adze.quantize",
+                                       "adze.quantize ranges",
+                                       "adze.linear codes",
+                                       "adze.ref",
+                                       "adze.repeat",
+                                       "adze.rms_norm",
+                                       "adze.rms_norm heads",
+                                       "adze.rotary",
+                                       "adze.rotary_halves",
+                                       "adze.rotary_table",
+                                       "adze.silu",
+                                       "adze.state",
+                                       "adze.take_rows",
+                                       "adze.weight"};
 
 Coverage::Coverage(llvm::ArrayRef<std::string> passes) {
   for (const char *op : kOps)
@@ -59,6 +77,7 @@ void Coverage::count(mlir::ModuleOp module) {
           bool(linear.getX().getDefiningOp<QuantizeOp>());
     } else if (auto quantize = llvm::dyn_cast<QuantizeOp>(op)) {
       ++counts[{"rounded", std::to_string(quantize.getGroup())}];
+      counts[{"op", name + " ranges"}] += bool(quantize.getRangesAttr());
     } else if (auto norm = llvm::dyn_cast<RmsNormOp>(op)) {
       counts[{"op", name + " heads"}] += norm.getHeads() > 1;
     }

@@ -201,6 +201,42 @@ private:
                  << " --count 1 --dump\n";
   }
 
+  /// Gives what is rounded random ranges, in which it may be clamped.
+  static void fixRanges(ModuleOp module, Random &random,
+                        MemoryWeightSource &weights) {
+    int made = 0;
+    module.walk([&](QuantizeOp op) {
+      auto reader = llvm::dyn_cast<LinearOp>(*op->user_begin());
+      if (!reader)
+        return;
+      WeightOp beside = lookupWeight(reader, reader.getWeightAttr());
+      std::string name = ("ranges" + llvm::Twine(made++)).str();
+      OpBuilder builder(beside);
+      FormatAttrInterface f32 =
+          FloatFormatAttr::get(op.getContext(), builder.getF32Type());
+      auto type = WeightType::get(op.getContext(), {op.getGroups()}, f32,
+                                  LayoutKind::Rows);
+      bool isPerLayer = beside.isPerLayer();
+      auto weight = WeightOp::create(builder, op.getLoc(), name,
+                                     isPerLayer ? name + ".{}" : name, 0, type);
+      if (auto count = beside.getCountAttr())
+        weight.setCountAttr(count);
+      if (auto layers = beside.getLayersAttr())
+        weight.setLayersAttr(layers);
+      for (int64_t layer : weight.getLayerIndices()) {
+        std::vector<float> ranges(size_t(op.getGroups()));
+        for (float &range : ranges)
+          range = float(random.between(0, 24)) / 8;
+        auto *bytes = reinterpret_cast<const uint8_t *>(ranges.data());
+        weights.add(weight.getSourceName(layer), "f32", {op.getGroups()},
+                    {bytes, bytes + 4 * ranges.size()});
+      }
+      op.setRangesAttr(FlatSymbolRefAttr::get(weight));
+      if (isPerLayer)
+        op.getLayerMutable().assign(reader.getLayer());
+    });
+  }
+
   void runSeed(uint64_t seed) {
     RandomCase generated = makeCase(seed);
     if (options.dump)
@@ -229,6 +265,8 @@ private:
               .str();
       if (failed(runPasses(*module, weights, {quantize}, &coverage)))
         return fail(seed, "activations cannot be quantized");
+      if (random.chance(0.5))
+        fixRanges(*module, random, weights);
     }
     coverage.count(*module);
     auto expected = interpret(*module, weights, generated.steps);

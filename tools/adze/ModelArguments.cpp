@@ -117,7 +117,8 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
   command
       .add_option("--activations", options.activations,
                   "what integer weights are multiplied with:\n"
-                  "int8:token, int8:g128, int8:g32, bf16 or f32\n"
+                  "int8:token, int8:g128, int8:g32, bf16 or f32;\n"
+                  "int8:g128:static for ranges of a calibration\n"
                   "(default: int8:g128)")
       ->check(checkedBy(checkActivations))
       ->type_name("TYPE")

@@ -228,6 +228,8 @@ void printProof(const json::Object &proof) {
     line("formats by the budget: " + textOf(proof, "formats"));
   if (const json::Object *scaling = proof.getObject("scaling"))
     line(scalingText(*scaling));
+  if (const json::Object *ranges = proof.getObject("ranges"))
+    line("ranges of activations: " + rangesText(*ranges));
   if (const json::Array *errors = proof.getArray("errors");
       errors && !errors->empty())
     printErrors(*errors);

@@ -220,6 +220,16 @@ bool adze::buildPipeline(const PipelineOptions &options,
                 .str();
     return false;
   }
+  bool fixesRanges = hasStaticRanges(activations);
+  if (fixesRanges && options.calibration.empty()) {
+    error = ("activations " + activations +
+             " need a calibration, which says how large they are: make one "
+             "with adze calibrate, or take " +
+             withDynamicRanges(activations) +
+             ", whose ranges are found at run time")
+                .str();
+    return false;
+  }
 
   if (options.rotate)
     pass(passWith("adze-rotate",
@@ -241,10 +251,11 @@ bool adze::buildPipeline(const PipelineOptions &options,
                   {{"store", options.store}, {"table", options.table}}));
   for (StringRef text : formatPasses(options))
     pass(text);
-  // A calibration may be for pruning only.
+  // A calibration may be for pruning only, or for the ranges of activations.
   if (!options.method.empty() ||
       (!options.calibration.empty() &&
-       !((prunes || prunesStructure) && options.weights.empty()))) {
+       !((prunes || prunesStructure || fixesRanges) &&
+         options.weights.empty()))) {
     std::vector<std::string> texts;
     if (!calibratedPasses(options, texts, error))
       return false;
@@ -266,8 +277,14 @@ bool adze::buildPipeline(const PipelineOptions &options,
   pass("adze-fuse-maps", "adze-fuse-maps{fuse=false}");
   point("after-fuse");
   steps.push_back({"adze-fuse-maps", ""}); // what a plug-in added
-  pass(("adze-quantize-activations{format=" + activations + "}").str(), "",
-       activationGroup(activations).has_value());
+  pass(("adze-quantize-activations{format=" + withDynamicRanges(activations) +
+        "}")
+           .str(),
+       "", activationGroup(activations).has_value());
+  pass(passWith("adze-static-ranges", {{"statistics", options.calibration},
+                                       {"store", options.store},
+                                       {"table", options.table}}),
+       "", fixesRanges);
   steps.push_back({"adze-pack-weights", ""});
   pass(options.masks ? "adze-choose-sparse"
                      : "adze-choose-sparse{masks=false}");

@@ -71,7 +71,9 @@ struct CompileOptions {
   /// What linears with integer weights multiply: int8:gN (codes with a scale
   /// per N values; N a multiple of 16), int8:token (a scale per row), bf16 or
   /// f32 (no codes; with f32, bf16 weights are not multiplied in bf16 pairs
-  /// either). Empty: int8:g128. checkActivations says what is wrong with one.
+  /// either). int8:gN:static and int8:token:static take scales from
+  /// `calibration` in place of the values. Empty: int8:g128. checkActivations
+  /// says what is wrong with one.
   std::string activations;
   /// all, host, or a comma separated list of psABI levels with features
   /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.

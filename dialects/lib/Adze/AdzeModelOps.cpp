@@ -195,7 +195,36 @@ LogicalResult QuantizeOp::verify() {
   if (int64_t(getGroup()) < 0 || getGroup() % 16 != 0)
     return emitOpError() << "expects a group of 0 or a multiple of 16, got "
                          << int64_t(getGroup()) << " (C1)";
+  if (getLayer() && !getRangesAttr())
+    return emitOpError() << "gives a layer, and no ranges (C2)";
   return success();
+}
+
+void QuantizeOp::build(OpBuilder &builder, OperationState &state, Value x,
+                       int64_t group) {
+  build(builder, state, x.getType(), x, builder.getI64IntegerAttr(group),
+        FlatSymbolRefAttr(), Value());
+}
+
+int64_t QuantizeOp::getGroups() {
+  return getGroup() ? llvm::divideCeil(columns(getX()), int64_t(getGroup()))
+                    : 1;
+}
+
+LogicalResult QuantizeOp::verifySymbolUses(SymbolTableCollection &) {
+  if (!getRangesAttr())
+    return success();
+  WeightOp ranges =
+      checkedWeight(*this, getRangesAttr(), bool(getLayer()), " (C2)");
+  if (!ranges)
+    return failure();
+  if (ranges.getWeightType().getFormat().getFormatName() != "f32") {
+    auto diag = emitOpError() << "expects ranges in f32, got "
+                              << ranges.getWeightType() << " (C2)";
+    diag.attachNote(ranges.getLoc()) << "declared here";
+    return diag;
+  }
+  return expectVector(*this, ranges, getGroups(), "vector of ranges", " (C2)");
 }
 
 LogicalResult RotaryTableOp::verify() {

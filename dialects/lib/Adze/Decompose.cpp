@@ -107,17 +107,32 @@ Decomposed QuantizeOp::decompose(OpBuilder &builder) {
   Sizes sizes = d.sizesOf(getX());
   // (t, k) -> (t, group of k)
   AffineMap all = d.pick(2, {0, 1});
-  AffineMap ofGroup =
-      AffineMap::get(2, 0,
-                     {builder.getAffineDimExpr(0),
-                      builder.getAffineDimExpr(1).floorDiv(group)},
-                     builder.getContext());
-  Sizes groups{sizes[0], d.size((n + group - 1) / group)};
+  AffineExpr t = builder.getAffineDimExpr(0),
+             index = builder.getAffineDimExpr(1).floorDiv(group);
+  AffineMap ofGroup = AffineMap::get(2, 0, {t, index}, builder.getContext());
+  Sizes groups{sizes[0], d.size(getGroups())};
+  bool isStatic = bool(getRangesAttr());
+  Value start = d.filled(groups, compute, 0.0);
+  if (isStatic)
+    start =
+        d.generic(2, 0, d.weight(getRangesAttr(), getLayer()),
+                  d.empty(groups, compute), {d.pick(2, {1}), all},
+                  [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
+                    return {d.convert(at, args[0], compute)};
+                  })
+            .front();
+  // The largest of each group; of a range, what makes it NaN where a value is
+  // not finite.
   Value largest =
-      d.generic(2, 1, getX(), d.filled(groups, compute, 0.0), {all, ofGroup},
+      d.generic(2, 1, getX(), start, {all, ofGroup},
                 [&](OpBuilder &at, ValueRange args) -> SmallVector<Value> {
-                  Value v = math::AbsFOp::create(
-                      at, d.loc, d.convert(at, args[0], compute));
+                  Value v = d.convert(at, args[0], compute);
+                  if (isStatic) {
+                    Value zero = d.constant(at, compute, 0.0);
+                    Value none = arith::MulFOp::create(at, d.loc, v, zero);
+                    return {arith::AddFOp::create(at, d.loc, args[1], none)};
+                  }
+                  v = math::AbsFOp::create(at, d.loc, v);
                   return {arith::MaximumFOp::create(at, d.loc, args[1], v)};
                 })
           .front();
@@ -133,6 +148,11 @@ Decomposed QuantizeOp::decompose(OpBuilder &builder) {
              Value scale = arith::DivFOp::create(at, d.loc, args[1], top);
              Value code = math::RoundEvenOp::create(
                  at, d.loc, arith::MulFOp::create(at, d.loc, v, inverse));
+             if (isStatic) {
+               code = arith::MinimumFOp::create(at, d.loc, code, top);
+               code = arith::MaximumFOp::create(
+                   at, d.loc, code, d.constant(at, compute, -127.0));
+             }
              Value rounded = arith::MulFOp::create(at, d.loc, code, scale);
              Value isZero = arith::CmpFOp::create(
                  at, d.loc, arith::CmpFPredicate::OEQ, args[1], zero);

@@ -70,12 +70,29 @@ LogicalResult Executor::run(QuantizeOp op, Frame &frame) {
   auto result = allocate(op, op.getType(), x.shape);
   if (failed(result))
     return failure();
+  std::vector<float> ranges;
+  if (auto name = op.getRangesAttr()) {
+    auto read = readWeight(op, lookupWeight(op, name),
+                           layerOf(op.getLayer(), frame), 0, op.getGroups());
+    if (failed(read))
+      return failure();
+    ranges = std::move(*read);
+  }
+  for (auto [i, range] : llvm::enumerate(ranges))
+    if (!(range >= 0) || !std::isfinite(range))
+      return op.emitOpError()
+             << "expects ranges that are finite and not negative, got "
+             << std::to_string(range) << " for group " << i;
   Rounding round = rounding(op.getType());
   for (int64_t t = 0; t < x.shape[0]; ++t)
     for (int64_t first = 0; first < n; first += group) {
       int64_t at = t * n + first, count = std::min(group, n - first);
+      std::optional<float> range;
+      if (!ranges.empty())
+        range = ranges[size_t(first / group)];
       roundToCodes(ArrayRef(x.floats).slice(at, count),
-                   MutableArrayRef(result->floats).slice(at, count), round);
+                   MutableArrayRef(result->floats).slice(at, count), round,
+                   range);
     }
   frame.set(op.getResult(), std::move(*result));
   return success();

@@ -4,6 +4,7 @@
 
 #include "Number.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -37,18 +38,24 @@ double Rounding::operator()(double value) const {
 }
 
 void interpreter::roundToCodes(ArrayRef<double> x, MutableArrayRef<double> out,
-                               Rounding round) {
+                               Rounding round, std::optional<float> range) {
   // Codes are decided in float, as kernels do, so that a value half way between
   // two codes goes the same way in both.
   Rounding step{Rounding::F32};
-  double largest = 0;
-  for (double v : x)
-    largest = std::max(largest, std::fabs(step(v)));
+  double largest = range.value_or(0);
+  for (double v : x) {
+    if (!range)
+      largest = std::max(largest, std::fabs(step(v)));
+    else if (!std::isfinite(step(v)))
+      largest = std::numeric_limits<double>::quiet_NaN();
+  }
   double inverse = step(127 / largest), scale = step(largest / 127);
-  for (auto [to, from] : llvm::zip_equal(out, x))
-    to = largest == 0
-             ? 0
-             : round(std::nearbyint(step(step(from) * inverse)) * scale);
+  for (auto [to, from] : llvm::zip_equal(out, x)) {
+    double code = std::nearbyint(step(step(from) * inverse));
+    if (range)
+      code = std::clamp(code, -127.0, 127.0);
+    to = largest == 0 ? 0 : round(code * scale);
+  }
 }
 
 int64_t Rounding::operator()(int64_t value) const {

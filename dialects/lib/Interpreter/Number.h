@@ -6,6 +6,7 @@
 #define ADZE_LIB_INTERPRETER_NUMBER_H
 
 #include "adze/Interpreter/Interpreter.h"
+#include <optional>
 
 namespace adze::interpreter {
 
@@ -37,9 +38,10 @@ struct Rounding {
 /// rounded to. `precision` decides about f32.
 Rounding roundingOf(mlir::Type type, Precision precision);
 
-/// Rounds `x` as one group of adze.quantize: to int8 codes times a scale.
+/// Rounds `x` as one group of adze.quantize: to int8 codes times a scale, that
+/// of its largest magnitude or, where it is given, of `range`.
 void roundToCodes(llvm::ArrayRef<double> x, llvm::MutableArrayRef<double> out,
-                  Rounding round);
+                  Rounding round, std::optional<float> range = {});
 
 /// True for float scalars and for tensors and vectors of them.
 bool isFloatLike(mlir::Type type);

@@ -20,7 +20,9 @@ struct QuantizedRow {
   std::vector<float> scales;
   std::vector<int32_t> sums;
 
-  QuantizedRow(const std::vector<float> &x, int64_t group, int64_t run) {
+  /// With `ranges`, those of the groups.
+  QuantizedRow(const std::vector<float> &x, int64_t group, int64_t run,
+               const std::vector<float> &ranges = {}) {
     int64_t k = x.size();
     group = group ? group : k;
     codes.resize(k);
@@ -29,10 +31,14 @@ struct QuantizedRow {
       float most = 0;
       for (int64_t i = first; i < end; ++i)
         most = std::max(most, std::fabs(x[i]));
+      if (!ranges.empty())
+        most = ranges[first / group];
       float inverse = 127 / most;
       for (int64_t i = first; i < end; ++i) {
         float scaled = x[i] * inverse;
-        codes[i] = most == 0 ? 0 : int8_t(std::nearbyint(scaled));
+        float code =
+            std::min(127.0f, std::max(-127.0f, std::nearbyint(scaled)));
+        codes[i] = most == 0 ? 0 : int8_t(code);
       }
       scales.push_back(most / 127);
     }

@@ -112,6 +112,11 @@ protected:
         "i64}",
         "adze.kernel @k rms_norm {eps = 1.0e-5, out = i8, group = 0 : i64, "
         "sums = 8 : i64}",
+        "adze.kernel @k quantize {in = bf16, group = 0 : i64, sums = 128 : "
+        "i64, "
+        "ranges = true}",
+        "adze.kernel @k rms_norm {eps = 1.0e-5, out = i8, group = 128 : i64, "
+        "sums = 32 : i64, ranges = true}",
         codes("#adze.int<8, scale = f32>", 128, 128),
         codes("#adze.int<8, scale = f32>", 0, 32),
         codes("#adze.int<8, group = 32, scale = f16, zeros>", 32, 32),
@@ -124,6 +129,9 @@ protected:
                           "i64, streams = 2 : i64} {\n^bb0(%g: f32, %u: f32):\n"
                           "  %p = arith.mulf %g, %u : f32\n"
                           "  adze.yield %p : f32 }"));
+    texts.push_back(codes("#adze.int<8, scale = f32>", 128, 128,
+                          ", out = i8, out_group = 64 : i64, out_sums = 64 : "
+                          "i64, out_ranges = true}"));
     texts.push_back(codes("#adze.int<4, group = 64, scale = bf16>", 128, 64,
                           ", streams = 2 : i64} {\n^bb0(%g: f32, %u: f32):\n"
                           "  %s = adze.silu %g : f32\n"

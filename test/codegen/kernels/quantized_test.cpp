@@ -90,29 +90,124 @@ TEST_P(QuantizedTest, HalvesRoundToEvenAndNansStay) {
   EXPECT_TRUE(std::isnan(get(y.data() + 64, Stored::F32, 1)));
 }
 
-TEST_P(QuantizedTest, NormWritesQuantizedRows) {
-  for (int64_t group : {0, 32, 128})
-    for (int64_t k : {16, 100, 288}) {
-      SCOPED_TRACE(testing::Message() << "group " << group << " K " << k);
-      std::string params = "eps = 1.0e-5 : f64, in = f32";
-      auto plain = compile("adze.kernel @k rms_norm {" + params + "}");
-      auto both = compile("adze.kernel @k rms_norm {" + params +
-                          ", out = i8, group = " + std::to_string(group) +
-                          " : i64, sums = 32 : i64}");
-      ASSERT_TRUE(plain && both);
-      Matrix x(2, k, Stored::F32), w(1, k, Stored::F32), y(2, k, Stored::F32);
-      x.fill(random);
-      w.fill(random);
-      (*plain)(0, 2, nullptr, {word(x), word(y), word(w), 2, uint64_t(k)});
-      size_t bytes = QuantizedRow(rowOf(y, 0), group, 32).bytes().size();
-      Memory q(2 * bytes);
-      std::memset(q.data(), 0xa5, q.size());
-      (*both)(0, 2, nullptr, {word(x), word(q), word(w), 2, uint64_t(k)});
-      for (int64_t r = 0; r < 2; ++r)
-        ASSERT_EQ(std::vector<uint8_t>(q.data() + r * bytes,
-                                       q.data() + (r + 1) * bytes),
-                  QuantizedRow(rowOf(y, r), group, 32).bytes());
+/// Ranges of the groups of K columns around the largest of normal numbers times
+/// `size`, so that some are clamped; the second is zero.
+std::vector<float> someRanges(std::mt19937 &random, int64_t k, int64_t group,
+                              float size) {
+  std::uniform_real_distribution<float> around(size, 3 * size);
+  std::vector<float> ranges(group ? (k + group - 1) / group : 1);
+  for (float &range : ranges)
+    range = around(random);
+  if (ranges.size() > 1)
+    ranges[1] = 0;
+  return ranges;
+}
+
+/// In memory, as an operand.
+std::unique_ptr<Memory> stored(const std::vector<float> &values) {
+  auto memory = std::make_unique<Memory>(std::max<size_t>(1, values.size()) *
+                                         sizeof(float));
+  std::memcpy(memory->data(), values.data(), values.size() * sizeof(float));
+  return memory;
+}
+
+TEST_P(QuantizedTest, RowsByRangesAreWhatLoopsMake) {
+  struct {
+    int64_t group, sums;
+  } layouts[] = {{0, 32},  {0, 4096}, {128, 128}, {128, 32},
+                 {32, 32}, {48, 8},   {16, 16},   {64, 8}};
+  for (auto [group, sums] : layouts)
+    for (Stored in : kAllStored) {
+      std::string text = quantizeText(group, sums, in);
+      text.insert(text.size() - 1, ", ranges = true");
+      auto kernel = compile(text);
+      ASSERT_TRUE(kernel);
+      for (int64_t k : {1, 7, 16, 33, 128, 300, 517}) {
+        SCOPED_TRACE(testing::Message() << "group " << group << " sums " << sums
+                                        << " in " << nameOf(in) << " K " << k);
+        const int64_t m = 3;
+        Matrix x(m, k, in);
+        x.fill(random, 5);
+        auto ranges = someRanges(random, k, group, 5);
+        auto weight = stored(ranges);
+        if (k > 3) { // halves, and codes at the ends and beyond
+          float step = ranges[0] / 127;
+          x.put(2, 0, 2.5f * step), x.put(2, 1, -3.5f * step);
+          x.put(2, 2, ranges[0]), x.put(2, 3, -3.0e4f);
+        }
+        size_t bytes = QuantizedRow(rowOf(x, 0), group, sums).bytes().size();
+        Memory y(m * bytes);
+        std::memset(y.data(), 0xa5, y.size());
+        for (int64_t r = 0; r < m; r += 2)
+          (*kernel)(r, std::min(m, r + 2), nullptr,
+                    {word(x), word(y), word(*weight), m, uint64_t(k)});
+        for (int64_t r = 0; r < m; ++r) {
+          auto expected =
+              QuantizedRow(rowOf(x, r), group, sums, ranges).bytes();
+          std::vector<uint8_t> found(y.data() + r * bytes,
+                                     y.data() + (r + 1) * bytes);
+          ASSERT_EQ(found, expected) << "row " << r;
+        }
+      }
     }
+}
+
+/// What is not finite is not lost in a clamp: its group's scale becomes NaN,
+/// and no other's.
+TEST_P(QuantizedTest, RangesKeepWhatIsNotFinite) {
+  for (int64_t sums : {8, 16}) {
+    std::string text = quantizeText(16, sums, Stored::F32);
+    text.insert(text.size() - 1, ", ranges = true");
+    auto kernel = compile(text);
+    ASSERT_TRUE(kernel);
+    for (float value : {float(NAN), float(INFINITY), -float(INFINITY)}) {
+      Matrix x(1, 48, Stored::F32);
+      x.fill(random);
+      x.put(0, 21, value);
+      auto weight = stored({127, 1, 254});
+      Memory y(3 * 64);
+      (*kernel)(0, 1, nullptr, {word(x), word(y), word(*weight), 1, 48});
+      EXPECT_EQ(get(y.data() + 64, Stored::F32, 0), 1);
+      EXPECT_TRUE(std::isnan(get(y.data() + 64, Stored::F32, 1)));
+      EXPECT_EQ(get(y.data() + 64, Stored::F32, 2), 2);
+    }
+  }
+}
+
+TEST_P(QuantizedTest, NormWritesQuantizedRows) {
+  for (bool hasRanges : {false, true})
+    for (int64_t group : {0, 32, 128})
+      for (int64_t k : {16, 100, 288}) {
+        SCOPED_TRACE(testing::Message() << "group " << group << " K " << k
+                                        << " ranges " << hasRanges);
+        std::string params = "eps = 1.0e-5 : f64, in = f32";
+        auto plain = compile("adze.kernel @k rms_norm {" + params + "}");
+        auto both = compile("adze.kernel @k rms_norm {" + params +
+                            ", out = i8, group = " + std::to_string(group) +
+                            " : i64, sums = 32 : i64" +
+                            (hasRanges ? ", ranges = true}" : "}"));
+        ASSERT_TRUE(plain && both);
+        Matrix x(2, k, Stored::F32), w(1, k, Stored::F32), y(2, k, Stored::F32);
+        x.fill(random);
+        w.fill(random);
+        (*plain)(0, 2, nullptr, {word(x), word(y), word(w), 2, uint64_t(k)});
+        std::vector<float> ranges;
+        if (hasRanges)
+          ranges = someRanges(random, k, group, 1);
+        auto weight = stored(ranges);
+        size_t bytes = QuantizedRow(rowOf(y, 0), group, 32).bytes().size();
+        Memory q(2 * bytes);
+        std::memset(q.data(), 0xa5, q.size());
+        std::vector<uint64_t> operands{word(x), word(q), word(w)};
+        if (hasRanges)
+          operands.push_back(word(*weight));
+        operands.insert(operands.end(), {2, uint64_t(k)});
+        (*both)(0, 2, nullptr, operands);
+        for (int64_t r = 0; r < 2; ++r)
+          ASSERT_EQ(std::vector<uint8_t>(q.data() + r * bytes,
+                                         q.data() + (r + 1) * bytes),
+                    QuantizedRow(rowOf(y, r), group, 32, ranges).bytes());
+      }
 }
 
 /// Rows of x, quantized by loops.
@@ -296,11 +391,12 @@ TEST_P(QuantizedTest, LinearWritesQuantizedRows) {
             : "} {\n^bb0(%g: f32, %r: f32):\n"
               "  %q = arith.addf %g, %r : f32\n  adze.yield %q : f32 }";
     auto plain = compile(linearText(kCases[5], params + region));
-    auto both = compile(linearText(
-        kCases[5], params + ", out = i8, out_group = " + std::to_string(group) +
-                       " : i64, out_sums = " + std::to_string(sums) + " : i64" +
-                       region));
-    ASSERT_TRUE(plain && both);
+    params += ", out = i8, out_group = " + std::to_string(group) +
+              " : i64, out_sums = " + std::to_string(sums) + " : i64";
+    auto both = compile(linearText(kCases[5], params + region));
+    auto given =
+        compile(linearText(kCases[5], params + ", out_ranges = true" + region));
+    ASSERT_TRUE(plain && both && given);
     IntegerWeight weight(parseIntFormat(lab, kCases[5].format), streams * n, k);
     weight.fill(random);
     for (int64_t m : {1, 4, 13}) {
@@ -313,17 +409,28 @@ TEST_P(QuantizedTest, LinearWritesQuantizedRows) {
                {word(*rows.memory), word(residual), word(y),
                 word(weight.panels), uint64_t(m), uint64_t(n), uint64_t(k)});
       size_t bytes = QuantizedRow(rowOf(y, 0), group, sums).bytes().size();
-      Memory q(m * bytes);
-      std::memset(q.data(), 0xa5, q.size());
-      for (int64_t cut : {int64_t(0), units / 2})
-        (*both)(cut, cut ? units : units / 2, nullptr,
-                {word(*rows.memory), word(residual), word(q),
-                 word(weight.panels), uint64_t(m), uint64_t(n), uint64_t(k)});
-      for (int64_t r = 0; r < m; ++r)
-        ASSERT_EQ(std::vector<uint8_t>(q.data() + r * bytes,
-                                       q.data() + (r + 1) * bytes),
-                  QuantizedRow(rowOf(y, r), group, sums).bytes())
-            << "M " << m << " row " << r;
+      for (bool hasRanges : {false, true}) {
+        std::vector<float> ranges;
+        if (hasRanges)
+          ranges = someRanges(random, n, group, 1);
+        auto operand = stored(ranges);
+        Memory q(m * bytes);
+        std::memset(q.data(), 0xa5, q.size());
+        std::vector<uint64_t> operands{word(*rows.memory), word(residual),
+                                       word(q), word(weight.panels)};
+        if (hasRanges)
+          operands.push_back(word(*operand));
+        operands.insert(operands.end(),
+                        {uint64_t(m), uint64_t(n), uint64_t(k)});
+        for (int64_t cut : {int64_t(0), units / 2})
+          (hasRanges ? *given : *both)(cut, cut ? units : units / 2, nullptr,
+                                       operands);
+        for (int64_t r = 0; r < m; ++r)
+          ASSERT_EQ(std::vector<uint8_t>(q.data() + r * bytes,
+                                         q.data() + (r + 1) * bytes),
+                    QuantizedRow(rowOf(y, r), group, sums, ranges).bytes())
+              << "M " << m << " row " << r << " ranges " << hasRanges;
+      }
     }
   }
 }

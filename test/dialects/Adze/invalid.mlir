@@ -548,6 +548,62 @@ func.func @quantize_c1_sign(%x: tensor<?x64xf32>) {
 
 // -----
 
+func.func @quantize_c2_name(%x: tensor<?x64xf32>) {
+  // expected-error @below {{refers to @none, which is no weight of the module}}
+  %q = adze.quantize %x group 16 ranges @none : tensor<?x64xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @r from "r" : !adze.weight<2, #adze.float<f32>>
+func.func @quantize_c2_size(%x: tensor<?x70xf32>) {
+  // expected-error @below {{expects a vector of ranges of 5 elements, got '!adze.weight<2, #adze.float<f32>>' (C2)}}
+  %q = adze.quantize %x group 16 ranges @r : tensor<?x70xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @r from "r" : !adze.weight<2, #adze.float<f32>>
+func.func @quantize_c2_row(%x: tensor<?x64xf32>) {
+  // expected-error @below {{expects a vector of ranges of 1 elements}}
+  %q = adze.quantize %x ranges @r : tensor<?x64xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @h from "h" : !adze.weight<4, #adze.float<f16>>
+func.func @quantize_c2_type(%x: tensor<?x64xf32>) {
+  // expected-error @below {{expects ranges in f32, got '!adze.weight<4, #adze.float<f16>>' (C2)}}
+  %q = adze.quantize %x group 16 ranges @h : tensor<?x64xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+adze.weight @l from "l.{}" x 3 : !adze.weight<4, #adze.float<f32>>
+func.func @quantize_c2_layer(%x: tensor<?x64xf32>) {
+  // expected-error @below {{expects a layer index, since @l is one weight per layer (C2)}}
+  %q = adze.quantize %x group 16 ranges @l : tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_c2_no_ranges(%x: tensor<?x64xf32>, %l: index) {
+  // expected-error @below {{gives a layer, and no ranges (C2)}}
+  %q = "adze.quantize"(%x, %l) : (tensor<?x64xf32>, index) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
 func.func @quantize_rows(%x: tensor<?xf32>) {
   // expected-error @below {{operand #0 must be rows of an activation, but got 'tensor<?xf32>'}}
   %q = adze.quantize %x : tensor<?xf32>

@@ -28,6 +28,9 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
       -> !adze.weight<64x64, #adze.float<bf16>>
     adze.yield %1 : !adze.weight<64x64, #adze.float<bf16>>
   }
+  // CHECK: adze.weight @ranges from "ranges" : !adze.weight<2, #adze.float<f32>>
+  adze.weight @ranges from "ranges" : !adze.weight<2, #adze.float<f32>>
+  adze.weight @l.q.ranges from "model.layers.{}.ranges" x 22 : !adze.weight<2, #adze.float<f32>>
   // CHECK: adze.state @kv x 22 : !adze.kv<4x8xbf16>
   adze.state @kv x 22 : !adze.kv<4x8xbf16>
   // CHECK: adze.state @one : !adze.kv<1x64xf32>
@@ -127,6 +130,8 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
     %q = adze.linear %n, @l.q[%l] : (tensor<?x64xf32>) -> tensor<?x64xf32>
     // CHECK: adze.linear %[[N]], @l.q[%{{.*}}] bias @l.qb : (tensor<?x64xf32>) -> tensor<?x64xf32>
     %qb = adze.linear %n, @l.q[%l] bias @l.qb : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    // CHECK: adze.quantize %{{.*}} group 32 ranges @l.q.ranges[%{{.*}}] : tensor<?x64xf32>
+    %sr = adze.quantize %x group 32 ranges @l.q.ranges[%l] : tensor<?x64xf32>
     // CHECK: adze.rms_norm %{{.*}}, @l.qn[%{{.*}}] eps {{1.0*e-06|9.9999999999999995E-7}} heads 8 : tensor<?x64xf32>
     %qn = adze.rms_norm %qb, @l.qn[%l] eps 1.0e-6 heads 8 : tensor<?x64xf32>
     // CHECK: adze.rotary %[[QL]], %{{.*}} heads 8 half : tensor<?x64xf32>, tensor<?x8xf32>
@@ -192,6 +197,8 @@ module attributes {adze.level = #adze.level<model>, adze.table = "model.weights.
     %q = adze.quantize %i group 128 : tensor<?x64xf32>
     // CHECK: adze.quantize %{{[a-z0-9]*}} : tensor<?x64xf32>
     %qt = adze.quantize %q : tensor<?x64xf32>
+    // CHECK: adze.quantize %{{.*}} group 32 ranges @ranges : tensor<?x64xf32>
+    %qs = adze.quantize %i group 32 ranges @ranges : tensor<?x64xf32>
     // CHECK: adze.tap %{{.*}} "after the layers" : tensor<?x64xf32>
     adze.tap %i "after the layers" : tensor<?x64xf32>
     // CHECK: adze.take_rows %{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<?xi32>

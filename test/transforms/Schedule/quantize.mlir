@@ -172,3 +172,45 @@ func.func @values(%x: tensor<?x64xf32>, %rows: tensor<?xi32>)
   return %q, %y, %z, %u
     : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>
 }
+
+// -----
+
+// Fixed ranges are the last weight of whoever writes the codes: a norm, a linear,
+// a launch of its own; and what plain loops read. Linears that read codes do not
+// know of them.
+// CHECK-LABEL: func.func private @static
+// CHECK: adze.launch @[[NORM:.*rms_norm]] {{.*}} weights [@n, @rn] layer %{{.*}} sizes [64]
+// CHECK: adze.launch @[[GU:.*linear]] over panels 8 unit 4 {{.*}} weights [@gu, @rg] layer %{{.*}} sizes [64, 64]
+// CHECK: adze.launch @[[D:.*linear]] {{.*}} weights [@w8]
+// CHECK: adze.launch @[[Q:.*quantize]] {{.*}} weights [@rt] sizes [64]
+// CHECK: adze.kernel @[[NORM]] rms_norm {{.*}}out = i8, ranges = true, sums = 64 : i64}
+// CHECK: adze.kernel @[[GU]] linear {{.*}}out_group = 32 : i64, out_ranges = true, out_sums = 32 : i64
+// CHECK: adze.kernel @[[D]] linear {bias = false, captures = [], format = #adze.int<8, scale = f32>, group = 32 : i64, in = i8, out = f32, streams = 1 : i64, sums = 32 : i64}
+// CHECK: adze.kernel @[[Q]] quantize {group = 0 : i64, in = f32, ranges = true, sums = 128 : i64}
+// GENERIC-LABEL: func.func private @static
+// GENERIC: adze.launch @{{.*}}generic {{.*}} weights [@rn] layer %{{.*}}
+adze.weight @n from "n" : !adze.weight<64, #adze.float<f32>>
+adze.weight @rn from "rn.{}" x 2 : !adze.weight<1, #adze.float<f32>>
+adze.weight @rg from "rg.{}" x 2 : !adze.weight<2, #adze.float<f32>>
+adze.weight @rt from "rt" : !adze.weight<1, #adze.float<f32>>
+adze.weight @gu from "gu" : !adze.weight<128x64, #adze.int<8, scale = f32>, panels>
+adze.weight @w8 from "w8" : !adze.weight<64x64, #adze.int<8, scale = f32>, panels>
+func.func private @static(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %n = adze.rms_norm %x, @n eps 0.5 : tensor<?x64xf32>
+  %q = adze.quantize %n group 64 ranges @rn[%l] : tensor<?x64xf32>
+  %g = adze.linear %q, @gu streams 2 {
+  ^bb0(%a: f32, %b: f32):
+    %0 = adze.silu %a : f32
+    %1 = arith.mulf %0, %b : f32
+    adze.yield %1 : f32
+  } : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %p = adze.quantize %g group 32 ranges @rg[%l] : tensor<?x64xf32>
+  %d = adze.linear %p, @w8 : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %u = adze.quantize %d ranges @rt : tensor<?x64xf32>
+  %y = adze.linear %u, @w8 : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+func.func @step(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {adze.entry} {
+  %y = adze.repeat 2 @static(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}

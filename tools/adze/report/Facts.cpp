@@ -135,13 +135,14 @@ private:
   void addMaking() {
     if (const json::Value *compiler = proof.get("compiler"))
       facts["compiler"] = *compiler;
-    for (const char *key : {"recipe", "quality", "kernels", "packing",
-                            "scaling", "candidates", "forced", "checkpoint"})
+    for (const char *key :
+         {"recipe", "quality", "kernels", "packing", "scaling", "ranges",
+          "candidates", "forced", "checkpoint"})
       if (const json::Value *value = proof.get(key))
         facts[key] = *value;
     if (const json::Value *rules = proof.get("formats"))
       facts["rules"] = *rules; // of the weights as they are: "formats"
-    for (const char *key : {"scaling", "pruning", "rounding"})
+    for (const char *key : {"scaling", "pruning", "ranges", "rounding"})
       if (const json::Object *report = proof.getObject(key);
           report && report->getString("text")) {
         json::Object calibration;

@@ -162,6 +162,8 @@ std::string recipe(const json::Object &facts) {
     list.add("rules of formats", code(textOf(facts, "rules")));
   if (const json::Object *scaling = facts.getObject("scaling"))
     list.add("scaling", escape(scalingText(*scaling)));
+  if (const json::Object *ranges = facts.getObject("ranges"))
+    list.add("ranges", escape(rangesText(*ranges)));
   if (const json::Object *calibration = facts.getObject("calibration")) {
     list.add("calibration",
              escape(textOf(*calibration, "tokens") + " tokens in " +

@@ -79,6 +79,8 @@ std::string head(const json::Object &facts) {
   line("rules", textOf(facts, "rules"));
   if (const json::Object *scaling = facts.getObject("scaling"))
     line("scaling", scalingText(*scaling));
+  if (const json::Object *ranges = facts.getObject("ranges"))
+    line("ranges", rangesText(*ranges));
   std::string formats;
   const json::Array *list = facts.getArray("formats");
   for (size_t i = 0; list && i < list->size(); ++i) {

@@ -177,6 +177,18 @@ std::string adze::tools::scalingText(const json::Object &scaling) {
          percentText(plain / count, 2) + " without";
 }
 
+std::string adze::tools::rangesText(const json::Object &ranges) {
+  const json::Array *inputs = ranges.getArray("inputs");
+  if (!inputs || inputs->empty())
+    return "";
+  std::string text = "static for " + std::to_string(inputs->size()) +
+                     " inputs, by a calibration of " +
+                     textOf(ranges, "tokens") + " tokens";
+  if (double margin = numberOf(ranges, "margin"); margin != 1)
+    text += ", times " + fixedText(margin, 2);
+  return text;
+}
+
 std::string adze::tools::choiceText(const json::Object &proof) {
   const json::Array *list = proof.getArray("candidates");
   if (!list || list->empty())

@@ -48,6 +48,8 @@ recipeOptions(const llvm::json::Object *recipe);
 std::string recipeText(const llvm::json::Object *recipe);
 /// What the proof's `scaling` says of inputs that were divided by factors.
 std::string scalingText(const llvm::json::Object &scaling);
+/// What the proof's `ranges` says of activations whose ranges are fixed.
+std::string rangesText(const llvm::json::Object &ranges);
 /// Why a candidate was built, where a gate has compared several, or nothing.
 std::string choiceText(const llvm::json::Object &proof);
 /// What a candidate is called: its recipe, as text or as options.

@@ -4,15 +4,17 @@
 
 #include "ColumnScales.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
+#include "llvm/ADT/bit.h"
+#include "llvm/Support/Endian.h"
 
 using namespace mlir;
 using namespace adze;
 using namespace adze::detail;
 
-/// Calls `use` with what scales the columns of `weight`, down to the source.
-/// What an expression puts together reads one x, so its inputs have the same
-/// factors.
-static llvm::Error
+/// Calls `use` with what scales the columns of `weight`, and gives the source
+/// below; null where there is none. What an expression puts together reads one
+/// x, so its inputs have the same factors.
+static llvm::Expected<WeightOp>
 forEachScale(WeightOp weight,
              llvm::function_ref<llvm::Error(ScaleColumnsOp)> use) {
   while (!weight.isSource()) {
@@ -21,41 +23,60 @@ forEachScale(WeightOp weight,
     while (op && !isa<RefOp>(op) && op->getNumOperands()) {
       if (auto scale = dyn_cast<ScaleColumnsOp>(op))
         if (llvm::Error error = use(scale))
-          return error;
+          return std::move(error);
       op = op->getOperand(0).getDefiningOp();
     }
     auto ref = dyn_cast_or_null<RefOp>(op);
     if (!ref)
-      break;
+      return WeightOp();
     weight = lookupWeight(weight, ref.getWeightAttr());
   }
-  return llvm::Error::success();
+  return weight;
+}
+
+std::string adze::detail::columnScalesName(StringRef source) {
+  return (source + "/scales").str();
 }
 
 llvm::Expected<std::vector<float>>
 adze::detail::columnScales(WeightOp weight, int64_t layer,
-                           const WeightEvaluator &evaluator) {
+                           const CalibratedModule &with) {
   std::vector<float> all;
   auto multiply = [&](ScaleColumnsOp scale) -> llvm::Error {
     WeightOp factors = lookupWeight(scale, scale.getFactorsAttr());
     std::vector<float> read(size_t(factors.getWeightType().getRows()));
     if (llvm::Error error =
-            evaluator.readRows(factors, factors.isPerLayer() ? layer : 0, 0,
-                               int64_t(read.size()), read.data()))
+            with.evaluator->readRows(factors, factors.isPerLayer() ? layer : 0,
+                                     0, int64_t(read.size()), read.data()))
       return error;
     all.resize(read.size(), 1.0f);
     for (auto [product, factor] : llvm::zip_equal(all, read))
       product = scale.getInverse() ? product / factor : product * factor;
     return llvm::Error::success();
   };
-  if (llvm::Error error = forEachScale(weight, multiply))
-    return std::move(error);
+  auto source = forEachScale(weight, multiply);
+  if (!source)
+    return source.takeError();
+  if (!*source)
+    return all;
+  std::string name =
+      columnScalesName(withLayer(*source->getSource(), *source, layer));
+  if (!with.table->contains(name))
+    return all;
+  auto view = with.table->lookup(name);
+  if (!view)
+    return view.takeError();
+  // Factors of the expression came after those of its source.
+  all.resize(size_t(view->bytes / sizeof(float)), 1.0f);
+  for (auto [i, product] : llvm::enumerate(all))
+    product *= llvm::bit_cast<float>(
+        llvm::support::endian::read32le(view->data + i * sizeof(float)));
   return all;
 }
 
 bool adze::detail::hasColumnScales(WeightOp weight) {
   bool found = false;
-  llvm::cantFail(forEachScale(weight, [&](ScaleColumnsOp) {
+  (void)llvm::cantFail(forEachScale(weight, [&](ScaleColumnsOp) {
     found = true;
     return llvm::Error::success();
   }));
@@ -105,7 +126,7 @@ adze::detail::inputOf(const CalibratedModule &with, WeightOp weight,
     return llvm::createStringError(
         "tensor \"" + tensor + "\": expected statistics of " + Twine(columns) +
         " values, found those of " + Twine(read->columns));
-  auto scales = columnScales(weight, layer, *with.evaluator);
+  auto scales = columnScales(weight, layer, with);
   if (!scales)
     return scales.takeError();
   if (!with.statistics)

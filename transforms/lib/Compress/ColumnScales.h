@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Weights whose columns were multiplied with s (adze.scale_columns) read x / s
-// where statistics are of x. The weight knows s by its expression; here
-// statistics are brought to what it reads.
+// where statistics are of x. The weight knows s by its expression or, where its
+// rounding made a tensor of it, by one beside that tensor; here statistics are
+// brought to what it reads.
 #ifndef ADZE_LIB_COMPRESS_COLUMNSCALES_H
 #define ADZE_LIB_COMPRESS_COLUMNSCALES_H
 
@@ -11,11 +12,15 @@
 namespace adze::detail {
 
 /// What the columns of `weight` were multiplied with in `layer`; empty where
-/// its expression has no such factors.
-llvm::Expected<std::vector<float>>
-columnScales(WeightOp weight, int64_t layer, const WeightEvaluator &evaluator);
+/// there are no such factors.
+llvm::Expected<std::vector<float>> columnScales(WeightOp weight, int64_t layer,
+                                                const CalibratedModule &with);
 
-/// Whether there are any.
+/// What the entry is called, f32 factors, beside the tensor `source` that a
+/// weight with such factors became.
+std::string columnScalesName(llvm::StringRef source);
+
+/// Whether the expression of `weight` has any.
 bool hasColumnScales(WeightOp weight);
 
 /// Statistics of x / s from those of x.

@@ -93,7 +93,7 @@ LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
       if (!read)
         return fail(item.weight, read.takeError());
       name = read->input;
-      auto factors = columnScales(item.weight, item.layer, *with.evaluator);
+      auto factors = columnScales(item.weight, item.layer, with);
       if (!factors)
         return fail(item.weight, factors.takeError());
       scales = std::move(*factors);
@@ -213,6 +213,25 @@ CompressContext::store(const WeightInLayer &item, StringRef source,
   if (entry)
     entry->name = withLayer(source, weight, item.layer);
   return entry;
+}
+
+llvm::Error
+CompressContext::keepScales(const WeightInLayer &item, StringRef source,
+                            std::vector<WeightTableEntry> &entries) const {
+  auto scales = columnScales(item.weight, item.layer, with);
+  if (!scales)
+    return scales.takeError();
+  if (scales->empty())
+    return llvm::Error::success();
+  auto entry = with.store->add(
+      "f32", {int64_t(scales->size())},
+      ArrayRef(reinterpret_cast<const uint8_t *>(scales->data()),
+               scales->size() * sizeof(float)));
+  if (!entry)
+    return entry.takeError();
+  entry->name = columnScalesName(withLayer(source, item.weight, item.layer));
+  entries.push_back(std::move(*entry));
+  return llvm::Error::success();
 }
 
 void CompressContext::replace(WeightOp old, StringRef source, WeightType type) {

@@ -102,6 +102,12 @@ public:
                                          llvm::StringRef source,
                                          llvm::ArrayRef<uint8_t> rows) const;
 
+  /// Where the columns of `item` are scaled, adds a tensor beside the one of
+  /// `source` that it becomes to `entries`, so that they are still known. It is
+  /// called before the module changes.
+  llvm::Error keepScales(const WeightInLayer &item, llvm::StringRef source,
+                         std::vector<WeightTableEntry> &entries) const;
+
   void parallel(int64_t count, llvm::function_ref<void(int64_t)> task);
 
 private:

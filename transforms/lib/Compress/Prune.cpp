@@ -238,6 +238,9 @@ LogicalResult Pruning::replace() {
                                                                : "sparsegpt";
   for (auto [item, result] : llvm::zip_equal(items, results)) {
     entries.push_back(result.entry);
+    if (llvm::Error error = context.keepScales(
+            item, candidates[result.candidate].source, entries))
+      return context.fail(item.weight, std::move(error));
     llvm::json::Object weight{
         {"tensor", item.name},
         {"method", method},

@@ -159,6 +159,8 @@ LogicalResult Rounding::replace() {
   for (auto [item, choice] : llvm::zip_equal(items, choices)) {
     Candidate &candidate = candidates[choice.candidate];
     entries.push_back(choice.entry);
+    if (llvm::Error error = context.keepScales(item, candidate.source, entries))
+      return context.fail(candidate.weight, std::move(error));
     llvm::json::Object weight{
         {"tensor", item.name},
         {"format", candidate.format.getFormatName()},

@@ -120,7 +120,7 @@ llvm::Error Scaling::checkScales(const Task &task) {
   std::optional<std::vector<float>> first;
   for (auto [name, tensor] :
        llvm::zip_equal(task.group->weights, task.tensors)) {
-    auto scales = columnScales(find(name), task.layer, *with.evaluator);
+    auto scales = columnScales(find(name), task.layer, with);
     if (!scales)
       return scales.takeError();
     if (!first)

@@ -21,6 +21,7 @@ namespace {
 
 constexpr llvm::StringLiteral kPass = "adze-quantize-activations";
 constexpr int64_t kLargestGroup = 4096;
+constexpr llvm::StringLiteral kStatic = ":static";
 
 struct QuantizeActivations
     : adze::impl::QuantizeActivationsBase<QuantizeActivations> {
@@ -28,6 +29,13 @@ struct QuantizeActivations
 
   void runOnOperation() override {
     std::optional<int64_t> group = activationGroup(format);
+    if (hasStaticRanges(format)) {
+      getOperation().emitError()
+          << kPass << " finds ranges at run time, got \"" << format
+          << "\": expects " << withDynamicRanges(format)
+          << ", and adze-static-ranges behind it";
+      return signalPassFailure();
+    }
     if (!group) {
       getOperation().emitError()
           << kPass << " expects format to be int8:token or int8:gN with N a "
@@ -50,8 +58,7 @@ struct QuantizeActivations
       QuantizeOp &quantize = made[{op->getBlock(), op.getX()}];
       OpBuilder builder(op);
       if (!quantize)
-        quantize = QuantizeOp::create(builder, op.getLoc(), op.getX(),
-                                      builder.getI64IntegerAttr(*group));
+        quantize = QuantizeOp::create(builder, op.getLoc(), op.getX(), *group);
       else
         quantize->setLoc(builder.getFusedLoc({quantize.getLoc(), op.getLoc()}));
       op.getXMutable().assign(quantize.getResult());
@@ -70,6 +77,7 @@ struct QuantizeActivations
 
 std::optional<int64_t> adze::activationGroup(StringRef name) {
   int64_t group = 0;
+  name = withDynamicRanges(name);
   if (name == "int8:token")
     return 0;
   if (!name.consume_front("int8:g") || name.getAsInteger(10, group) ||
@@ -78,8 +86,18 @@ std::optional<int64_t> adze::activationGroup(StringRef name) {
   return group;
 }
 
-std::string adze::activationName(int64_t group) {
-  return group ? "int8:g" + std::to_string(group) : "int8:token";
+bool adze::hasStaticRanges(StringRef name) {
+  return activationGroup(name) && name.ends_with(kStatic);
+}
+
+StringRef adze::withDynamicRanges(StringRef name) {
+  name.consume_back(kStatic);
+  return name;
+}
+
+std::string adze::activationName(int64_t group, bool isStatic) {
+  std::string name = group ? "int8:g" + std::to_string(group) : "int8:token";
+  return isStatic ? name + kStatic.str() : name;
 }
 
 bool adze::isActivationName(StringRef name) {

@@ -110,6 +110,18 @@ static SmallVector<NamedAttribute> codeParams(QuantizeOp op, BufferType type) {
           b.getNamedAttr("sums", b.getI64IntegerAttr(type.getSums()))};
 }
 
+/// What a kernel that writes the codes of `op` is given where their ranges are
+/// fixed: the flag `name`, and the ranges as its last weight.
+static void addRanges(QuantizeOp op, StringRef name,
+                      SmallVectorImpl<NamedAttribute> &params,
+                      SmallVectorImpl<Attribute> &weights) {
+  if (!op.getRangesAttr())
+    return;
+  Builder b(op.getContext());
+  params.push_back(b.getNamedAttr(name, b.getBoolAttr(true)));
+  weights.push_back(op.getRangesAttr());
+}
+
 /// The op that rounds `v`, if nothing else reads it: its producer's kernel may
 /// write the codes.
 static QuantizeOp onlyRoundedBy(Value v) {
@@ -133,10 +145,15 @@ void FunctionScheduler::scheduleNorm(RmsNormOp op) {
   SmallVector<NamedAttribute> params{
       builder.getNamedAttr("eps", op.getEpsAttr()),
       builder.getNamedAttr("heads", op.getHeadsAttr())};
+  SmallVector<Attribute> weights{op.getWeightAttr()};
+  Value layerIndex = op.getLayer();
   if (QuantizeOp quantize = onlyRoundedBy(result);
       quantize && op.getHeads() == 1) {
     result = quantize.getResult();
     params.append(codeParams(quantize, storageOf(result)));
+    addRanges(quantize, "ranges", params, weights);
+    if (!layerIndex)
+      layerIndex = quantize.getLayer();
   }
   defineResult(op, result);
   Buffer x = bufferOf(op.getX()), out = bufferOf(result);
@@ -145,8 +162,7 @@ void FunctionScheduler::scheduleNorm(RmsNormOp op) {
   params.push_back(
       builder.getNamedAttr("out", TypeAttr::get(out.type().getElementType())));
   launch(op, KernelFamily::RmsNorm, params, nullptr, Domain::Tokens, {x}, {out},
-         {x.handle, out.handle}, {op.getWeightAttr()}, {}, op.getLayer(),
-         {columns(op.getX())});
+         {x.handle, out.handle}, weights, {}, layerIndex, {columns(op.getX())});
 }
 
 /// Merges what the attention launched before has split between threads, behind
@@ -210,11 +226,15 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
     llvm::append_range(
         params, codeParams(op.getX().getDefiningOp<QuantizeOp>(), x.type()));
   int64_t unit = op.getStreams();
+  Value layerIndex = op.getLayer();
   if (rounded) {
     params.push_back(named("out_group", rounded.getGroupAttr()));
     params.push_back(named(
         "out_sums", builder.getI64IntegerAttr(writes[0].type().getSums())));
     unit *= int64_t(rounded.getGroup()) / kPanelRows;
+    addRanges(rounded, "out_ranges", params, weights);
+    if (!layerIndex)
+      layerIndex = rounded.getLayer();
   }
   FlatSymbolRefAttr cache = op.getCacheAttr();
   if (auto sink = op.getSink()) {
@@ -243,7 +263,7 @@ LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
     }
   }
   launch(op, KernelFamily::Linear, params, &op.getBody(), Domain::Panels, reads,
-         writes, order, weights, cache, op.getLayer(), {n, type.getCols()},
+         writes, order, weights, cache, layerIndex, {n, type.getCols()},
          llvm::divideCeil(type.getRows(), kPanelRows), unit);
   return success();
 }
@@ -356,8 +376,11 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
         SmallVector<NamedAttribute> params =
             codeParams(quantize, bufferOf(quantize.getResult()).type());
         params.push_back(named("in", typeAttr(bufferOf(quantize.getX()))));
+        SmallVector<Attribute> weights;
+        addRanges(quantize, "ranges", params, weights);
         return rowWise(KernelFamily::Quantize, params, quantize.getX(), nullptr,
-                       {}, Value(), {columns(quantize.getX())});
+                       weights, quantize.getLayer(),
+                       {columns(quantize.getX())});
       })
       .Case([&](RotaryTableOp table) {
         defineResult(op, table.getResult());

@@ -413,6 +413,57 @@ def SearchScales : Pass<"adze-search-scales", "::mlir::ModuleOp"> {
   let dependentDialects = ["::adze::AdzeDialect"];
 }
 
+//===-- activations -------------------------------------------------------===//
+
+def StaticRanges : Pass<"adze-static-ranges", "::mlir::ModuleOp"> {
+  let summary = "Fix the ranges of rounded activations by a calibration";
+  let description = [{
+    Gives each `adze.quantize` ranges: of every group of columns the largest
+    magnitude that the calibration `statistics` saw there, times `margin`. Scales
+    then are constants, and no row is searched for its largest number; what is
+    beyond a range is clamped. The pass stands after `adze-quantize-activations`.
+
+    Where columns were scaled (`adze-awq`, `adze-smooth-quant`), ranges are of
+    what is left of the values. A group in which the calibration saw only zeros
+    gets the largest range of the row, with a remark, so that no other text loses
+    what is in it. Linears that read one value share its ranges: the larger ones,
+    where statistics know the value by several names.
+
+    Ranges are weights, f32 vectors of the weight store `store`, and go to the
+    module attribute `adze.ranges` and to `report` as JSON. What is read by no linear,
+    or not in the statistics (a weight made of no tensor of the checkpoint), keeps
+    the ranges that are found at run time, with a remark; what has ranges keeps
+    them. Statistics of another model, and such that are not finite, are errors.
+
+    Before:
+    ```
+    adze.weight @q from "layers.{}.q.weight" x 2 : !adze.weight<24x32, #adze.int<8, scale = f32>>
+    ...
+      %r = adze.quantize %x group 16 : tensor<?x32xf32>
+      %y = adze.linear %r, @q[%l] : (tensor<?x32xf32>) -> tensor<?x24xf32>
+    ```
+    After:
+    ```
+    adze.weight @q.ranges from "layers.{}.q.input_ranges.weight" x 2
+      : !adze.weight<2, #adze.float<f32>>
+    ...
+      %r = adze.quantize %x group 16 ranges @q.ranges[%l] : tensor<?x32xf32>
+    ```
+  }];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"",
+           "folder of a calibration">,
+    Option<"store", "store", "std::string", "\"\"",
+           "folder of the weight store that ranges go to">,
+    Option<"table", "table", "std::string", "\"\"",
+           "weight table of the module, unless it names one">,
+    Option<"margin", "margin", "double", "1.0",
+           "what the largest magnitudes are multiplied with">,
+    Option<"report", "report", "std::string", "\"\"",
+           "JSON file for the ranges of each value">];
+  let dependentDialects = ["::adze::AdzeDialect"];
+}
+
 //===-- scaling by statistics ---------------------------------------------===//
 
 def Awq : Pass<"adze-awq", "::mlir::ModuleOp"> {

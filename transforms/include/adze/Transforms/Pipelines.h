@@ -53,7 +53,7 @@ struct PipelineOptions {
   double pruneNeurons = 0, pruneHeads = 0;
   bool removeDead = false;
   /// What linears with integer weights multiply, see kActivationNames; empty:
-  /// kDefaultActivations.
+  /// kDefaultActivations. Static ranges are those of `calibration`.
   std::string activations;
   /// Whether all targets spread bytes over a mask: only then are zeros that are
   /// not in blocks left out.

@@ -18,6 +18,9 @@ inline constexpr llvm::StringLiteral kPruningAttrName = "adze.pruning";
 /// adze-smooth-quant.
 inline constexpr llvm::StringLiteral kScalingAttrName = "adze.scaling";
 
+/// The same of adze-static-ranges.
+inline constexpr llvm::StringLiteral kRangesAttrName = "adze.ranges";
+
 /// The rules that adze-choose-formats found, as `--weights` takes them.
 inline constexpr llvm::StringLiteral kFormatsAttrName = "adze.formats";
 

@@ -229,7 +229,7 @@ def Adze_TakeRowsOp : Adze_Op<"take_rows", [Pure, Adze_Decompose,
 }
 
 def Adze_QuantizeOp : Adze_Op<"quantize", [Pure, Adze_Decompose,
-    AllTypesMatch<["x", "result"]>]> {
+    Adze_UsesSymbols, AllTypesMatch<["x", "result"]>]> {
   let summary = "rows rounded to int8 codes with a scale per group";
   let description = [{
     For each group of `group` columns of a row (0: the whole row; a last group
@@ -237,19 +237,32 @@ def Adze_QuantizeOp : Adze_Op<"quantize", [Pure, Adze_Decompose,
 
     result = q * (m / 127) with q = round to nearest even (x * (127 / m)),
 
-    or 0 where m is 0. A value of codes on the way into integer dot products:
-    linears with an integer format multiply the codes, and all others see the
-    rounded value. Scheduling stores it as codes, scales and sums.
+    or 0 where m is 0. With `ranges`, m is the group's number there, whatever the
+    row holds, and q is the nearest code from -127 to 127; a group with an x that
+    is not finite becomes NaN. A value of codes on the way into integer dot
+    products: linears with an integer format multiply the codes, and all others see
+    the rounded value. Scheduling stores it as codes, scales and sums.
 
     (C1) `group` is 0 or a positive multiple of 16.
+    (C2) `ranges` is a vector of f32 with an element for each group.
 
     ```mlir
     %q = adze.quantize %x group 128 : tensor<?x64xf32>
+    %s = adze.quantize %x group 32 ranges @l.q.ranges[%l] : tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins Adze_Rows:$x, DefaultValuedAttr<I64Attr, "0">:$group);
+  let arguments = (ins Adze_Rows:$x, DefaultValuedAttr<I64Attr, "0">:$group,
+    OptionalAttr<FlatSymbolRefAttr>:$ranges, Optional<Index>:$layer);
   let results = (outs Adze_Rows:$result);
-  let assemblyFormat = "$x (`group` $group^)? attr-dict `:` type($x)";
+  let assemblyFormat = [{
+    $x (`group` $group^)? (`ranges` $ranges^ (`[` $layer^ `]`)?)? attr-dict
+    `:` type($x)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "int64_t":$group)>];
+  let extraClassDeclaration = [{
+    /// Groups of a row.
+    int64_t getGroups();
+  }];
   let hasVerifier = 1;
 }
 
