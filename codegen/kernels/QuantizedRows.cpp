@@ -180,6 +180,8 @@ void QuantizeEmitter::group(Value index) {
   Value isZero =
       arith::CmpFOp::create(e.b, e.loc, arith::CmpFPredicate::OEQ, most, zero);
   Value inverse = e.broadcast(e.select(isZero, zero, e.divf(top, most)));
+  Value scale = e.at(scales, e.mul(index, 4));
+  e.store(e.divf(most, top), scale, 4);
   auto run = [&](Value first, Value last, KernelEmitter::Values start) {
     return e.loop(first, last, kLanes, start,
                   [&](Value column, ValueRange carried) {
@@ -205,10 +207,9 @@ void QuantizeEmitter::group(Value index) {
                     return next;
                   });
   }
-  Value scale = e.divf(most, top);
-  if (ranges)
-    scale = e.addf(scale, e.reduceAdd(done.back()));
-  e.store(scale, e.at(scales, e.mul(index, 4)), 4);
+  if (ranges) // through memory: no register is held over the loops
+    e.store(e.addf(e.loadScalar(e.f32, scale), e.reduceAdd(done.back())), scale,
+            4);
 }
 
 } // namespace

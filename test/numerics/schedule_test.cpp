@@ -13,7 +13,7 @@
 
 #include "../common/ZeroBlocks.h"
 #include "CompiledModel.h"
-#include "RandomCalibration.h"
+#include "TestCalibration.h"
 
 #include <gtest/gtest.h>
 
@@ -114,9 +114,12 @@ protected:
     LongContextModel model(GetParam().model, GetParam().zeros);
     if (GetParam().zeros > 0)
       options.insert = {"before-codegen:adze-choose-sparse{force=true}"};
-    std::optional<RandomCalibration> calibration;
-    if (options.activations.find(":static") != std::string::npos)
-      calibration.emplace(model.path(), 10).addTo(options);
+    std::optional<TestCalibration> calibration;
+    if (options.activations.find(":static") != std::string::npos) {
+      std::mt19937 random(5);
+      calibration.emplace(model.path(), randomTokens(random, 4 * 64, 10), 64)
+          .addTo(options);
+    }
     to = std::make_unique<CompiledModel>(model.path(), options);
     ASSERT_EQ(to->error(), "");
   }

@@ -1,38 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A calibration on random tokens, for models whose activations have static
-// ranges.
-#ifndef ADZE_TEST_NUMERICS_RANDOMCALIBRATION_H
-#define ADZE_TEST_NUMERICS_RANDOMCALIBRATION_H
+// A short calibration, for models whose activations have static ranges.
+#ifndef ADZE_TEST_NUMERICS_TESTCALIBRATION_H
+#define ADZE_TEST_NUMERICS_TESTCALIBRATION_H
 
 #include "adze/Calibrate.h"
 
 #include <filesystem>
-#include <random>
 #include <string>
 #include <unistd.h>
+#include <vector>
 
 namespace adze::test {
 
 /// A folder of statistics that is removed with this object.
-class RandomCalibration {
+class TestCalibration {
 public:
-  /// Tokens are below `vocabulary`.
-  RandomCalibration(const std::string &model, int32_t vocabulary)
+  /// On `ids`, in sequences of `tokens`.
+  TestCalibration(const std::string &model, std::vector<int32_t> ids,
+                  uint32_t tokens)
       : folder(std::filesystem::temp_directory_path() /
                ("adze-ranges-" + std::to_string(::getpid()))) {
     std::filesystem::remove_all(folder);
     CalibrateOptions options;
-    options.sequences = 4;
-    options.tokens = 64;
+    options.sequences = uint32_t(ids.size()) / tokens;
+    options.tokens = tokens;
+    options.ids = std::move(ids);
     options.gram = false;
-    std::mt19937 random(5);
-    for (int i = 0; i < 4 * 64; ++i)
-      options.ids.push_back(int32_t(random() % uint32_t(vocabulary)));
     calibrate(model, "", folder.string(), options).or_throw();
   }
-  ~RandomCalibration() { std::filesystem::remove_all(folder); }
-  RandomCalibration(const RandomCalibration &) = delete;
+  ~TestCalibration() { std::filesystem::remove_all(folder); }
+  TestCalibration(const TestCalibration &) = delete;
 
   /// Has `options` go by it. Weights are rounded by what needs no Gram matrix.
   void addTo(CompileOptions &options) const {
@@ -46,4 +44,4 @@ private:
 
 } // namespace adze::test
 
-#endif // ADZE_TEST_NUMERICS_RANDOMCALIBRATION_H
+#endif // ADZE_TEST_NUMERICS_TESTCALIBRATION_H
