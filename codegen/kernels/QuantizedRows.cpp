@@ -112,7 +112,7 @@ Value QuantizeEmitter::largest(Value begin, Value end) {
 }
 
 /// What loops over the codes of a group carry: the sum of codes and, with
-/// ranges, lanes that become NaN where a value is not finite.
+/// ranges, lanes that become NaN where a value is not finite (x - x).
 KernelEmitter::Values QuantizeEmitter::startOf(Value sum) {
   KernelEmitter::Values start{sum};
   if (ranges)
@@ -145,7 +145,7 @@ KernelEmitter::Values QuantizeEmitter::codes(Value column, Value inverse,
   KernelEmitter::Values next{
       arith::AddIOp::create(e.b, e.loc, carried[0], codes)};
   if (ranges)
-    next.push_back(e.fma(x, e.splat(0), carried[1]));
+    next.push_back(e.addf(carried[1], e.subf(x, x)));
   return next;
 }
 
