@@ -8,6 +8,7 @@
 #include "adze/Dialect/Adze/Adze.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Activations.h"
+#include "adze/Transforms/OneRow.h"
 
 using namespace mlir;
 using namespace adze;
@@ -69,8 +70,8 @@ public:
     for (Operation &op : entry.getBody().front()) {
       if (auto launch = dyn_cast<LaunchOp>(op))
         launches.push_back(describe(launch, -1));
-      if (isa<BarrierOp>(op))
-        addBarrier(launches);
+      if (auto barrier = dyn_cast<BarrierOp>(op))
+        addBarrier(barrier, launches);
       auto call = dyn_cast<CallLayersOp>(op);
       if (!call)
         continue;
@@ -85,8 +86,8 @@ public:
       for (Operation &inner : callee.getBody().front()) {
         if (auto launch = dyn_cast<LaunchOp>(inner))
           inside.push_back(describe(launch, layer));
-        if (isa<BarrierOp>(inner))
-          addBarrier(inside);
+        if (auto barrier = dyn_cast<BarrierOp>(inner))
+          addBarrier(barrier, inside);
       }
       result.push_back(json::Object{{"part", "layers"},
                                     {"first", layer >= 0 ? layer : first},
@@ -110,9 +111,11 @@ public:
   }
 
 private:
-  static void addBarrier(json::Array &launches) {
+  static void addBarrier(BarrierOp barrier, json::Array &launches) {
+    const char *key =
+        barrier->hasAttr(kSeveralAttrName) ? "barrier_of_several" : "barrier";
     if (!launches.empty())
-      (*launches.back().getAsObject())["barrier"] = true;
+      (*launches.back().getAsObject())[key] = true;
   }
 
   static json::Array sorted(std::vector<json::Object> list,
@@ -138,6 +141,8 @@ private:
                         {"op", stringifyKernelFamily(kernel.getFamily())},
                         {"kernel", kernel.getSymName().str()},
                         {"over", stringifyDomain(launch.getDomain())}};
+    if (launch->hasAttr(kRepeatedAttrName))
+      object["repeated"] = true;
     addWeights(launch, object);
     addOperations(launch, kernel, object);
     addActivations(kernel, object);

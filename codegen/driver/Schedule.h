@@ -25,8 +25,10 @@ mlir::func::FuncOp mainEntry(mlir::ModuleOp module);
 ///   launch   source (names in the checkpoint, {} for the layer), op, kernel,
 ///            weights, weight_bytes (of one layer), format,
 ///            operations_per_token, operations_per_token_and_position
-///            (attention), fired and missed (pass and text), and `barrier`
-///            where all threads meet behind it
+///            (attention), fired and missed (pass and text), `barrier` where
+///            all threads meet behind it, `barrier_of_several` where they do in
+///            steps of several rows only, and `repeated` where in a step of one
+///            row every thread does it
 ///   remarks  what passes said that belongs to no launch
 ///
 /// Equal for equal modules and remarks, in whatever order passes said them.

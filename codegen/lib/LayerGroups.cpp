@@ -4,12 +4,21 @@
 // hold; see the header.
 
 #include "LayerGroups.h"
+#include "adze/Transforms/OneRow.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 using namespace adze;
+
+/// Where an argument comes from, of any width: the frame, the arena, or the
+/// arena and each thread's own memory.
+static char placeOf(Value buffer) {
+  return buffer.getDefiningOp<FrameArgOp>() ? 'f'
+         : ownPlace(buffer)                 ? 'o'
+                                            : 'a';
+}
 
 /// What two functions must share to be one: ops, domains, which arguments are
 /// where; not offsets, sizes, weights or kernels of a family.
@@ -22,7 +31,9 @@ static std::string shapeOf(func::FuncOp func) {
       os << arg.getIndex() << ' ';
     if (auto tap = dyn_cast<TapBufferOp>(op))
       os << tap.getNameAttr() << stringifyDomain(tap.getRows())
-         << tap.getBuffer().getType() << ' ';
+         << tap.getBuffer().getType() << placeOf(tap.getBuffer()) << ' ';
+    if (auto barrier = dyn_cast<BarrierOp>(op))
+      os << barrier->hasAttr(kSeveralAttrName) << ' ';
     auto launch = dyn_cast<LaunchOp>(op);
     if (!launch)
       continue;
@@ -31,12 +42,12 @@ static std::string shapeOf(func::FuncOp func) {
     os << stringifyKernelFamily(kernel.getFamily()) << ' '
        << stringifyDomain(launch.getDomain()) << ' '
        << stringifyDomain(launch.getRows()) << " unit " << launch.getUnit()
-       << ' ' << bool(launch.getLayer()) << ' '
+       << ' ' << launch->hasAttr(kRepeatedAttrName) << ' '
+       << bool(launch.getLayer()) << ' '
        << (launch.getWeights() ? launch.getWeights()->size() : 0) << ' '
        << launch.getCacheAttr() << ' ' << launch.getSizes().size() << " (";
-    // An argument comes from the frame or from the arena, of any width.
     for (Value buffer : launch.getBuffers())
-      os << (buffer.getDefiningOp<FrameArgOp>() ? 'f' : 'a');
+      os << placeOf(buffer);
     os << ") ";
   }
   return text;

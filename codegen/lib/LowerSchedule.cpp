@@ -11,9 +11,15 @@
 // takes them from a table (LayerGroups.h). A barrier becomes a call through the
 // frame and a look at the stop word, the same on every thread, that leaves the
 // entry early with 1.
+//
+// In a step of one row, launches that are repeated take all of their domain on
+// every thread, their results lie in the thread's own memory, behind its
+// scratch, and barriers of several rows are passed by. The order of memory
+// needs no more than that: what a thread reads there it has written itself.
 
 #include "adze/Codegen/LowerSchedule.h"
 #include "LayerGroups.h"
+#include "adze/Transforms/OneRow.h"
 #include "adze/abi.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/AffineExpr.h"
@@ -39,11 +45,15 @@ enum Slot {
   kBatchLayerBytes,
   kTid,
   kThreads,
+  kRepeatTid,     // part 0 of 1 in a step of one row,
+  kRepeatThreads, // the thread's part else
+  kOneRow,        // whether it is one
   kTokens,
   kLogitRows,
   kFrame,
   kArena,
   kScratch,
+  kOwn, // the thread's own memory
   kShared,
   kWeights,
   kCache,
@@ -55,11 +65,12 @@ class FunctionLowering {
 public:
   FunctionLowering(ModuleOp scheduled, ModuleOp out,
                    const KernelSymbols &kernelSymbols, int64_t scratchBytes,
-                   SharedBytes shared)
+                   int64_t ownOffset, SharedBytes shared)
       : scheduled(scheduled), out(out), kernelSymbols(kernelSymbols),
-        scratchBytes(scratchBytes), shared(shared), b(out.getContext()),
-        loc(out.getLoc()), ptr(LLVM::LLVMPointerType::get(b.getContext())),
-        i32(b.getI32Type()), i64(b.getI64Type()) {}
+        scratchBytes(scratchBytes), ownOffset(ownOffset), shared(shared),
+        b(out.getContext()), loc(out.getLoc()),
+        ptr(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
+        i64(b.getI64Type()) {}
 
   LogicalResult lowerLayers(const LayerGroup &group);
   LogicalResult lowerEntry(func::FuncOp func, LoweredEntry &entry);
@@ -110,6 +121,12 @@ private:
   LogicalResult lowerLaunch(ArrayRef<LaunchOp> launches);
   void callKernel(ArrayRef<LaunchOp> launches, ValueRange args);
   void lowerBarrier();
+  Block *beginUnless(Value condition);
+  void endUnless(Block *after) {
+    LLVM::BrOp::create(b, loc, ValueRange(), after);
+    b.setInsertionPointToEnd(after);
+  }
+  Value isOneRow();
   Block *beginIfSplit();
   void lowerTap(TapBufferOp op);
   void lowerCallLayers(Block::iterator &call, Block::iterator end);
@@ -123,7 +140,7 @@ private:
 
   ModuleOp scheduled, out;
   const KernelSymbols &kernelSymbols;
-  int64_t scratchBytes;
+  int64_t scratchBytes, ownOffset; // own memory: in the scratch of a thread
   SharedBytes shared;
   OpBuilder b;
   Location loc;
@@ -273,9 +290,18 @@ Value FunctionLowering::bufferAddress(ArrayRef<Value> buffers) {
   // instruction.
   if (buffers.front().getDefiningOp<ArenaOp>()) {
     SmallVector<AffineMap> maps;
-    for (Value buffer : buffers)
-      maps.push_back(buffer.getDefiningOp<ArenaOp>().getOffset());
-    return addressAt(maps);
+    SmallVector<int64_t> own;
+    for (Value buffer : buffers) {
+      auto arena = buffer.getDefiningOp<ArenaOp>();
+      maps.push_back(arena.getOffset());
+      if (std::optional<int64_t> place = ownPlace(buffer))
+        own.push_back(*place);
+    }
+    Value address = addressAt(maps);
+    if (own.empty())
+      return address;
+    return LLVM::SelectOp::create(b, loc, isOneRow(),
+                                  offset(slot(kOwn), ofMember(own)), address);
   }
   auto arg = buffers.front().getDefiningOp<FrameArgOp>();
   Value args = load(ptr, slot(kFrame), offsetof(adze_frame, arg));
@@ -297,20 +323,29 @@ void FunctionLowering::lowerBarrier() {
                                constant32(0)));
 }
 
-/// Goes on where the attention before has split items, the same on every
-/// thread; the block returned is where all meet again.
-Block *FunctionLowering::beginIfSplit() {
-  Value splits = load(i64, slot(kScratch), 0);
-  Value some = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, splits,
-                                    constant(0));
+/// Goes on in a new block unless `condition`, the same on every thread; the
+/// block returned is where all meet again.
+Block *FunctionLowering::beginUnless(Value condition) {
   Block *then = new Block(), *after = new Block();
   auto &blocks = function.getBody().getBlocks();
   auto next = std::next(Region::iterator(b.getInsertionBlock()));
   blocks.insert(next, then);
   blocks.insert(next, after);
-  LLVM::CondBrOp::create(b, loc, some, then, after);
+  LLVM::CondBrOp::create(b, loc, condition, after, then);
   b.setInsertionPointToEnd(then);
   return after;
+}
+
+/// Goes on where the attention before has split items.
+Block *FunctionLowering::beginIfSplit() {
+  Value splits = load(i64, slot(kScratch), 0);
+  return beginUnless(LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::eq,
+                                          splits, constant(0)));
+}
+
+Value FunctionLowering::isOneRow() {
+  return LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, slot(kOneRow),
+                              constant(0));
 }
 
 /// Thread 0 calls the frame's tap, if there is one.
@@ -450,6 +485,22 @@ void FunctionLowering::callKernel(ArrayRef<LaunchOp> launches,
   b.setInsertionPointToEnd(after);
 }
 
+/// What every thread does must give each a result of its own.
+static LogicalResult checkRepeated(LaunchOp op) {
+  if (op.getDomain() != op.getRows())
+    return op.emitOpError() << "expects what is repeated to be over its rows, "
+                            << stringifyDomain(op.getRows()) << ", got "
+                            << stringifyDomain(op.getDomain());
+  std::optional<int64_t> own =
+      op.getBuffers().empty() ? std::nullopt : ownPlace(op.getBuffers().back());
+  if (!own || *own < 0 || *own % 64)
+    return op.emitOpError()
+           << "expects the last buffer of what is repeated to have a place in "
+              "each thread's own memory ("
+           << kOwnAttrName << "), a multiple of 64";
+  return success();
+}
+
 /// One launch of each member of the group, alike but for numbers.
 LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
   LaunchOp op = launches.front();
@@ -481,7 +532,11 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
   case Domain::Attention: // cut by the kernel
     break;
   }
-  Value tid = slot(kTid), threads = slot(kThreads);
+  bool repeats = op->hasAttr(kRepeatedAttrName);
+  if (repeats && failed(checkRepeated(op)))
+    return failure();
+  Value tid = slot(repeats ? kRepeatTid : kTid),
+        threads = slot(repeats ? kRepeatThreads : kThreads);
   auto part = [&](Value index) -> Value {
     Value product = LLVM::MulOp::create(b, loc, extent, index);
     return LLVM::UDivOp::create(b, loc, product, threads);
@@ -527,10 +582,8 @@ LogicalResult FunctionLowering::lowerLaunch(ArrayRef<LaunchOp> launches) {
   for (unsigned i : llvm::seq<unsigned>(op.getSizes().size()))
     args.push_back(number([&](LaunchOp l) { return l.getSizes()[i]; }));
   callKernel(launches, args);
-  if (after) {
-    LLVM::BrOp::create(b, loc, ValueRange(), after);
-    b.setInsertionPointToEnd(after);
-  }
+  if (after)
+    endUnless(after);
   return success();
 }
 
@@ -546,7 +599,15 @@ LogicalResult FunctionLowering::lowerBody(ArrayRef<Block *> blocks) {
               return lowerLaunch(llvm::map_to_vector(
                   ops, [](auto it) { return cast<LaunchOp>(*it); }));
             })
-            .Case([&](BarrierOp) { return lowerBarrier(), success(); })
+            .Case([&](BarrierOp barrier) {
+              Block *after = barrier->hasAttr(kSeveralAttrName)
+                                 ? beginUnless(isOneRow())
+                                 : nullptr;
+              lowerBarrier();
+              if (after)
+                endUnless(after);
+              return success();
+            })
             .Case([&](TapBufferOp tap) { return lowerTap(tap), success(); })
             .Case([&](CallLayersOp call) {
               return lowerCallLayers(ops.front(), end), success();
@@ -622,6 +683,16 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
     return null;
   };
   Value t = symbol("T"), r = symbol("R");
+  auto atMostOne = [&](Value rows) -> Value {
+    return LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ule, rows,
+                                constant(1));
+  };
+  Value oneRow =
+      LLVM::AndOp::create(b, loc, atMostOne(t), atMostOne(r)).getResult();
+  setSlot(kOneRow, LLVM::ZExtOp::create(b, loc, i64, oneRow));
+  setSlot(kRepeatTid, LLVM::SelectOp::create(b, loc, oneRow, constant(0), tid));
+  setSlot(kRepeatThreads,
+          LLVM::SelectOp::create(b, loc, oneRow, constant(1), threads));
   setSlot(kTokens, t);
   setSlot(kLogitRows, r);
   setSlot(kBatchRows, t);
@@ -643,6 +714,7 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
       add(add(mul(t, entry.bytesPerToken), mul(r, entry.bytesPerRow)),
           mul(tid, scratchBytes));
   setSlot(kScratch, offset(arenaBase, scratch));
+  setSlot(kOwn, offset(slot(kScratch), ownOffset));
   // And behind that of all threads, what they share.
   Value sharedAt =
       add(add(mul(t, entry.bytesPerToken), mul(r, entry.bytesPerRow)),
@@ -699,9 +771,17 @@ adze::lowerSchedule(ModuleOp scheduled, const KernelSymbols &kernels,
     shared.constant = std::max(shared.constant, bytes.constant);
     shared.perPage = std::max(shared.perPage, bytes.perPage);
   }
+  int64_t ownOffset = llvm::alignTo(scratch, 64);
+  scheduled.walk([&](ArenaOp arena) {
+    if (std::optional<int64_t> own = ownPlace(arena))
+      scratch = std::max(scratch,
+                         ownOffset + *own +
+                             cast<BufferType>(arena.getType()).getRowBytes());
+  });
   scratch = llvm::alignTo(scratch, 4096); // threads do not share lines or pages
   OwningOpRef<ModuleOp> out = ModuleOp::create(scheduled.getLoc());
-  FunctionLowering lowering(scheduled, *out, kernels, scratch, shared);
+  FunctionLowering lowering(scheduled, *out, kernels, scratch, ownOffset,
+                            shared);
   for (const LayerGroup &group : groupLayers(scheduled))
     if (failed(lowering.lowerLayers(group)))
       return failure();

@@ -229,6 +229,38 @@ TEST_P(Schedules, LogitsAreBitForBitThoseOfTheSequenceAlone) {
   }
 }
 
+/// Steps of one row, with logits and without, and of two between them: there
+/// threads do not share what is cheap to make, and meet less often.
+TEST_P(Schedules, TokensOneByOneAreThoseOfThePrompt) {
+  for (const std::string &variant : compiled->variants()) {
+    ModelHandle model = openModel(compiled->path(), variant);
+    ASSERT_TRUE(model);
+    std::vector<Reference> references = runAlone(model.get());
+    ASSERT_EQ(references.size(), kSequences);
+    const Reference &reference = references.front();
+    for (uint32_t threads : {1u, 2u, 3u, 4u}) {
+      SessionHandle session = makeSession(model.get(), threads, 1, 8, kContext);
+      ASSERT_TRUE(session);
+      size_t vocabulary = adze_session_vocabulary(session.get());
+      for (size_t at = 0, step = 0, count; at < 80; at += count, ++step) {
+        count = step % 7 == 6 ? 2 : 1;
+        std::vector<uint32_t> rows;
+        for (uint32_t i = 0; i < count && step % 5 != 4; ++i)
+          rows.push_back(i);
+        const float *logits = nullptr;
+        ASSERT_EQ(adze_eval(session.get(), reference.tokens.data() + at, count,
+                            rows.data(), rows.size(), &logits),
+                  ADZE_OK);
+        ASSERT_TRUE(rows.empty() ||
+                    !std::memcmp(logits,
+                                 reference.logits.data() + at * vocabulary,
+                                 rows.size() * vocabulary * sizeof(float)))
+            << variant << ", " << threads << " threads, position " << at;
+      }
+    }
+  }
+}
+
 TEST_P(Schedules, PlantedSumsAreCaught) {
   CompileOptions options;
   options.target = "x86-64-v3";

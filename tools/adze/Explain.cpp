@@ -38,6 +38,8 @@ void printLaunch(const json::Object &launch) {
   std::printf("  %s\n", text(launch, "source").c_str());
   std::printf("      %s by %s, over %s", text(launch, "op").c_str(),
               text(launch, "kernel").c_str(), text(launch, "over").c_str());
+  if (launch.getBoolean("repeated").value_or(false))
+    std::printf(" (a single one on every thread)");
   if (int64_t bytes = launch.getInteger("weight_bytes").value_or(0))
     std::printf(", %s of %s", bytesText(uint64_t(bytes)).c_str(),
                 text(launch, "format").c_str());

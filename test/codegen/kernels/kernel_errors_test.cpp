@@ -167,6 +167,29 @@ TEST(ScheduleErrors, AWeightWithoutPlace) {
       "adze-assign-weight-offsets first");
 }
 
+TEST(ScheduleErrors, ARepeatedLaunchNeedsAPlaceOfEachThread) {
+  const char *const message =
+      "expects the last buffer of what is repeated to have a place in each "
+      "thread's own memory (adze.own), a multiple of 64";
+  expectScheduleProblem(
+      "adze.launch @k over tokens rows tokens frame %f (%x, %x) weights [@w] "
+      "sizes [4] {adze.repeated} : !adze.buffer<4xf32>, !adze.buffer<4xf32>",
+      message);
+  expectScheduleProblem(
+      "%y = adze.arena %f at affine_map<(T, R) -> (T * 64)> {adze.own = 32} "
+      ": !adze.buffer<4xf32>\n"
+      "adze.launch @k over tokens rows tokens frame %f (%x, %y) weights [@w] "
+      "sizes [4] {adze.repeated} : !adze.buffer<4xf32>, !adze.buffer<4xf32>",
+      message);
+}
+
+TEST(ScheduleErrors, WhatIsRepeatedIsOverRows) {
+  expectScheduleProblem(
+      "adze.launch @k over panels 1 rows tokens frame %f (%x, %x) weights [@w] "
+      "sizes [4] {adze.repeated} : !adze.buffer<4xf32>, !adze.buffer<4xf32>",
+      "expects what is repeated to be over its rows, tokens, got panels");
+}
+
 TEST(ScheduleErrors, AnOpOfAnotherLevel) {
   expectScheduleProblem("%c = arith.constant 1 : i32",
                         "is no op of the scheduled level");

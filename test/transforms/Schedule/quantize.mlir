@@ -12,8 +12,8 @@
 // CHECK-LABEL: func.func @norm
 // CHECK-SAME: adze.arena = array<i64: 192, 0>
 // CHECK: %[[Q:.*]] = adze.arena %{{.*}} : <64xi8, group 128, sums 32>
-// CHECK: adze.launch @[[NORM:.*rms_norm]] over tokens rows tokens frame %{{.*}}(%{{.*}}, %[[Q]]) weights [@n] sizes [64]
-// CHECK: adze.barrier
+// CHECK: adze.launch @[[NORM:.*rms_norm]] over tokens rows tokens frame %{{.*}}(%{{.*}}, %[[Q]]) weights [@n] sizes [64] {adze.repeated}
+// CHECK: adze.barrier %{{.*}} {adze.several}
 // CHECK: adze.launch @[[L8:.*linear]] {{.*}}(%[[Q]], %{{.*}}) weights [@w8] sizes [64, 64]
 // CHECK-NOT: adze.barrier
 // CHECK: adze.launch @[[L4:.*linear]] {{.*}}(%[[Q]], %{{.*}}) weights [@w4] sizes [64, 64]
@@ -56,11 +56,11 @@ func.func @norm(%x: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>)
 // CHECK: %[[N:.*]] = adze.arena %{{.*}} : <64xf32>
 // CHECK: adze.launch @{{.*}}rms_norm {{.*}}(%{{.*}}, %[[N]])
 // CHECK: %[[Q:.*]] = adze.arena %{{.*}} : <64xi8, group 64, sums 64>
-// CHECK: adze.launch @[[K:.*quantize]] over tokens rows tokens frame %{{.*}}(%[[N]], %[[Q]]) sizes [64]
+// CHECK: adze.launch @[[K:.*quantize]] over tokens rows tokens frame %{{.*}}(%[[N]], %[[Q]]) sizes [64] {adze.repeated}
 // CHECK: adze.launch @{{.*}}linear {{.*}}(%[[Q]], %{{.*}}) weights [@w8]
 // CHECK: adze.launch @{{.*}}linear {{.*}}(%[[N]], %{{.*}}) weights [@wb]
 // CHECK: adze.launch @[[HEADS:.*rms_norm]] {{.*}}(%{{.*}}, %[[H:[0-9a-z]*]])
-// CHECK: adze.launch @[[K]] over tokens rows tokens frame %{{.*}}(%[[H]], %{{.*}})
+// CHECK: adze.launch @[[K]] over tokens rows tokens frame %{{.*}}(%[[H]], %{{.*}}) sizes [64] {adze.repeated}
 // CHECK: adze.kernel @[[K]] quantize {group = 64 : i64, in = f32, sums = 64 : i64}
 // CHECK: adze.kernel @[[HEADS]] rms_norm {{.*}}heads = 4 : i64, in = f32, out = f32}
 adze.weight @n from "n" : !adze.weight<64, #adze.float<f32>>

@@ -5,13 +5,15 @@
 
 // A barrier stands where data crosses threads: before the linear that reads the
 // rows written by the norm; not between the norm and the linear that read the
-// same argument.
+// same argument. Every thread makes a single row of the norm for itself, and
+// does not wait.
 // CHECK-LABEL: func.func @barriers
 // CHECK-SAME: (%[[F:.*]]: !adze.frame)
-// CHECK: adze.launch @{{.*}}rms_norm over tokens
+// CHECK: %[[N:.*]] = adze.arena %[[F]] at #{{.*}} {adze.own = 0 : i64} : <64xf32>
+// CHECK: adze.launch @{{.*}}rms_norm over tokens rows tokens frame %[[F]](%{{.*}}, %[[N]]) weights [@n] sizes [64] {adze.repeated}
 // CHECK-NOT: adze.barrier
 // CHECK: adze.launch @{{.*}}linear over panels 4
-// CHECK: adze.barrier %[[F]]
+// CHECK: adze.barrier %[[F]] {adze.several}
 // CHECK: adze.launch @{{.*}}linear over panels 4
 // CHECK-NOT: adze.barrier
 // CHECK: return
@@ -51,10 +53,10 @@ func.func @result_is_read(%x: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x6
 // CHECK-LABEL: func.func private @layer
 // CHECK-SAME: (%[[L:.*]]: index, %[[F:.*]]: !adze.frame)
 // CHECK: %[[X:.*]] = adze.arena %[[F]] at #[[AT0]] : <64xf32>
-// CHECK: adze.launch @{{.*}}rms_norm over tokens rows tokens frame %[[F]](%[[X]], %[[N:.*]]) weights [@n] layer %[[L]]
-// CHECK: adze.barrier %[[F]]
+// CHECK: adze.launch @{{.*}}rms_norm over tokens rows tokens frame %[[F]](%[[X]], %[[N:.*]]) weights [@n] layer %[[L]] sizes [64] {adze.repeated}
+// CHECK: adze.barrier %[[F]]{{$}}
 // CHECK: adze.launch @{{.*}}linear over panels 4 rows tokens frame %[[F]](%[[N]], %[[X]], %[[X]]) weights [@w] layer %[[L]] sizes [64, 64]
-// CHECK: adze.barrier %[[F]]
+// CHECK: adze.barrier %[[F]]{{$}}
 // CHECK: return
 // The embedding is made where layers expect it.
 // CHECK-LABEL: func.func @step
@@ -215,11 +217,11 @@ func.func @queries(%x: tensor<?x8xf32>, %b: !adze.batch) -> tensor<?x32xf32>
 // CHECK-SAME: name = "result0", symbols = ["R", ""]
 // CHECK-SAME: adze.arena = array<i64: 256, 256>
 // CHECK-SAME: adze.symbols = ["T", "R"]
-// CHECK: adze.launch @{{.*}}map over tokens rows tokens frame %{{.*}}(%{{.*}}, %[[M:.*]]) sizes
-// CHECK: %[[T:.*]] = adze.arena %{{.*}} at #[[BEHIND]]
-// CHECK: adze.barrier
-// CHECK: adze.launch @{{.*}}take_rows over logit_rows rows logit_rows frame %{{.*}}(%[[M]], %{{.*}}, %[[T]])
-// CHECK: adze.barrier
+// CHECK: adze.launch @{{.*}}map over tokens rows tokens frame %{{.*}}(%{{.*}}, %[[M:.*]]) sizes [64] {adze.repeated}
+// CHECK: %[[T:.*]] = adze.arena %{{.*}} at #[[BEHIND]] {adze.own = 256 : i64}
+// CHECK: adze.barrier %{{.*}} {adze.several}
+// CHECK: adze.launch @{{.*}}take_rows over logit_rows rows logit_rows frame %{{.*}}(%[[M]], %{{.*}}, %[[T]]) sizes [64] {adze.repeated}
+// CHECK: adze.barrier %{{.*}} {adze.several}
 // CHECK: adze.launch @{{.*}}linear over panels 7 rows logit_rows frame %{{.*}}(%[[T]],
 adze.weight @w from "w" : !adze.weight<100x64, #adze.float<f32>, panels>
 func.func @logits(%x: tensor<?x64xf32>, %rows: tensor<?xi32>) -> tensor<?x100xf32>
@@ -395,6 +397,51 @@ func.func @tap(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {adze.entry}
   }
   %z = adze.linear %m, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
   return %z : tensor<?x64xf32>
+}
+
+// -----
+
+// A linear does not write over rows of the threads' own, and a map in shared
+// bytes is not repeated. Own memory is used again; that of an entry lies behind
+// that of the layers.
+// CHECK-LABEL: func.func private @own
+// CHECK: %[[A:[0-9]+]] = adze.arena %{{.*}} {adze.own = 0 : i64} : <64xf32>
+// CHECK: adze.launch @{{.*}}rms_norm {{.*}}(%{{.*}}, %[[A]]) {{.*}}{adze.repeated}
+// CHECK: %[[Y:[0-9]+]] = adze.arena %{{.*}} at #{{.*}} : <64xf32>
+// CHECK: adze.barrier %{{.*}} {adze.several}
+// CHECK: adze.launch @{{.*}}linear {{.*}}(%[[A]], %[[A]], %[[Y]]) weights
+// CHECK: adze.barrier %{{[a-z0-9]+$}}
+// CHECK: adze.launch @{{.*}}map {{.*}}(%[[Y]], %[[Y]]) sizes [64] :
+// CHECK: %[[B:[0-9]+]] = adze.arena %{{.*}} {adze.own = 0 : i64} : <64xf32>
+// CHECK: adze.barrier %{{[a-z0-9]+$}}
+// CHECK: adze.launch @{{.*}}rms_norm {{.*}}(%[[Y]], %[[B]]) {{.*}}{adze.repeated}
+// CHECK: adze.barrier %{{.*}} {adze.several}
+// CHECK-LABEL: func.func @behind
+// CHECK: adze.call_layers
+// CHECK: adze.arena %{{.*}} {adze.own = 256 : i64} : <64xf32>
+adze.weight @n from "n" : !adze.weight<64, #adze.float<f32>>
+adze.weight @w from "w" : !adze.weight<64x64, #adze.float<f32>, panels>
+func.func private @own(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %a = adze.rms_norm %x, @n eps 0.5 : tensor<?x64xf32>
+  %y = adze.linear %a, @w captures(%a : tensor<?x64xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    %2 = arith.addf %0, %1 : f32
+    adze.yield %2 : f32
+  } : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %m = adze.map %y : tensor<?x64xf32> -> tensor<?x64xf32> {
+  ^bb0(%0: f32):
+    %1 = arith.negf %0 : f32
+    adze.yield %1 : f32
+  }
+  %b = adze.rms_norm %m, @n eps 0.5 : tensor<?x64xf32>
+  %z = adze.linear %b, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %z : tensor<?x64xf32>
+}
+func.func @behind(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {adze.entry} {
+  %h = adze.repeat 2 @own(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %n = adze.rms_norm %h, @n eps 0.5 : tensor<?x64xf32>
+  %y = adze.linear %n, @w : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
 }
 
 // -----

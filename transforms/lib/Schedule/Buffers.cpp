@@ -111,18 +111,22 @@ Rows FunctionScheduler::rowsOf(Operation *op) {
 }
 
 Buffer FunctionScheduler::arenaBuffer(ArenaSpan span, Rows rows,
-                                      BufferType type) {
+                                      BufferType type,
+                                      std::optional<ArenaSpan> own) {
   AffineExpr t = builder.getAffineDimExpr(0), r = builder.getAffineDimExpr(1);
   auto map = AffineMap::get(
       2, 0, rows == Rows::Tokens ? t * span.begin : r * span.begin);
   auto op = ArenaOp::create(builder, source.getLoc(), type, frame,
                             AffineMapAttr::get(map));
+  if (own)
+    op->setAttr(kOwnAttrName, builder.getI64IntegerAttr(own->begin));
   if (rows == Rows::LogitRows)
     arenaOps.push_back(op);
   Buffer buffer;
   buffer.handle = op;
   buffer.rows = rows;
   buffer.span = span;
+  buffer.own = own;
   return buffer;
 }
 
@@ -166,6 +170,13 @@ bool FunctionScheduler::isOccupied(ArenaSpan span, Operation *op) {
   return false;
 }
 
+/// Cheap work over rows, which every thread may do for itself where there is
+/// but one. Not that of the generic path: it may be anything.
+static bool isRepeatable(Operation *op) {
+  return isa<RmsNormOp, QuantizeOp, TakeRowsOp, MapOp, RotaryOp>(op) &&
+         !op->hasAttr(kGenericAttrName);
+}
+
 void FunctionScheduler::defineResult(Operation *op, Value result) {
   Rows rows = rowsOf(op);
   if (auto it = preassigned.find(result);
@@ -184,7 +195,10 @@ void FunctionScheduler::defineResult(Operation *op, Value result) {
   for (Value operand : sameElement) {
     Buffer &from = bufferOf(operand);
     bool alsoX = isa<LinearOp>(op) && cast<LinearOp>(op).getX() == operand;
-    if (from.span && from.type() == type && diesAt(operand, op) && !alsoX) {
+    // Threads write parts of what a linear gives: into what they share.
+    bool isApart = isa<LinearOp>(op) && from.own;
+    if (from.span && from.type() == type && diesAt(operand, op) && !alsoX &&
+        !isApart) {
       Buffer taken = from;
       from.owned = false;
       buffers[result] = taken;
@@ -192,22 +206,31 @@ void FunctionScheduler::defineResult(Operation *op, Value result) {
     }
   }
   ArenaPlan &plan = rows == Rows::Tokens ? tokenPlan : rowPlan;
-  Buffer buffer = arenaBuffer(plan.allocate(type.getRowBytes()), rows, type);
+  std::optional<ArenaSpan> own;
+  if (isRepeatable(op))
+    own = ownPlan.allocate(type.getRowBytes());
+  Buffer buffer =
+      arenaBuffer(plan.allocate(type.getRowBytes()), rows, type, own);
   buffer.owned = true;
   buffers[result] = buffer;
 }
 
+void FunctionScheduler::release(const Buffer &buffer) {
+  (buffer.rows == Rows::Tokens ? tokenPlan : rowPlan).release(*buffer.span);
+  if (buffer.own)
+    ownPlan.release(*buffer.own);
+}
+
 void FunctionScheduler::releaseDead(Operation *op) {
-  auto release = [&](Value v) {
+  auto releaseIfDead = [&](Value v) {
     auto it = buffers.find(v);
     if (it == buffers.end() || !it->second.owned || !diesAt(v, op))
       return;
-    (it->second.rows == Rows::Tokens ? tokenPlan : rowPlan)
-        .release(*it->second.span);
+    release(it->second);
     it->second.owned = false;
   };
   for (Value operand : op->getOperands())
-    release(operand);
+    releaseIfDead(operand);
   for (Value result : op->getResults())
-    release(result);
+    releaseIfDead(result);
 }

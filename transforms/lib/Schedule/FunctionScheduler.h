@@ -9,6 +9,7 @@
 #include "ArenaPlan.h"
 #include "KernelTable.h"
 #include "adze/Dialect/Adze/Adze.h"
+#include "adze/Transforms/OneRow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include <optional>
@@ -25,7 +26,8 @@ struct Buffer {
   Value handle; // !adze.buffer in the scheduled function
   Rows rows = Rows::Tokens;
   std::optional<ArenaSpan> span; // none: an argument of the entry
-  bool owned = false;            // its span is released when it dies
+  std::optional<ArenaSpan> own;  // of each thread, in steps of one row
+  bool owned = false;            // its spans are released when it dies
 
   BufferType type() const { return cast<BufferType>(handle.getType()); }
 };
@@ -34,6 +36,18 @@ struct Buffer {
 struct LayerFrame {
   SmallVector<ArenaSpan> args; // of the tensor arguments; 0 is carried
   int64_t localEnd = 0;
+  int64_t ownEnd = 0;
+};
+
+/// What was touched since all threads met.
+struct Touched {
+  SmallVector<Buffer> read, written;
+  bool cacheRead = false, cacheWritten = false;
+  bool merged = false; // an attention was merged
+
+  bool any() const {
+    return !read.empty() || !written.empty() || cacheRead || cacheWritten;
+  }
 };
 
 /// The tensor type of a value, if it has one.
@@ -56,8 +70,8 @@ struct ScheduleContext {
 class FunctionScheduler {
 public:
   FunctionScheduler(ScheduleContext &pass, func::FuncOp source,
-                    int64_t planBase)
-      : pass(pass), source(source), tokenPlan(planBase), rowPlan(0) {}
+                    int64_t planBase, int64_t ownBase = 0)
+      : pass(pass), source(source), tokenPlan(planBase), ownPlan(ownBase) {}
 
   LogicalResult runOnLayer(LayerFrame &frame);
   LogicalResult runOnEntry();
@@ -68,7 +82,8 @@ private:
   Type elementOf(Value v);
   Rows rowsOf(Operation *op);
   Buffer &bufferOf(Value v) { return buffers.find(v)->second; }
-  Buffer arenaBuffer(ArenaSpan span, Rows rows, BufferType type);
+  Buffer arenaBuffer(ArenaSpan span, Rows rows, BufferType type,
+                     std::optional<ArenaSpan> own = std::nullopt);
   BufferType f32Rows(Value v) {
     return BufferType::get(builder.getContext(), columns(v),
                            builder.getF32Type());
@@ -76,6 +91,7 @@ private:
   Buffer frameBuffer(int64_t index, int64_t cols, Type element, Rows rows);
   void defineResult(Operation *op, Value result);
   bool isOccupied(ArenaSpan span, Operation *op);
+  void release(const Buffer &buffer);
   void releaseDead(Operation *op);
   bool diesAt(Value v, Operation *op);
 
@@ -103,20 +119,18 @@ private:
   }
   void waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes, bool readsCache,
                bool writesCache);
-  void barrier();
+  void barrier(bool ofOneRow = true);
 
   ScheduleContext &pass;
   func::FuncOp source;
-  ArenaPlan tokenPlan, rowPlan;
+  ArenaPlan tokenPlan, rowPlan, ownPlan;
   OpBuilder builder{source.getContext()};
   Value frame, layer;
   llvm::MapVector<Value, Buffer> buffers;
   /// Buffers decided before their value is defined: results of the function,
   /// arguments of layers.
   DenseMap<Value, Buffer> preassigned;
-  SmallVector<Buffer> readSince, writtenSince;
-  bool cacheReadSince = false, cacheWrittenSince = false;
-  bool mergedSince = false;          // an attention was merged
+  Touched since, sinceOfOne;         // in steps of several rows, of one row
   SmallVector<Operation *> arenaOps; // logit-row buffers, offsets patched last
 };
 } // namespace adze::schedule

@@ -38,7 +38,7 @@ void FunctionScheduler::moveOut(ArenaSpan span, RepeatOp op, Value settled) {
 void FunctionScheduler::move(Value value, Buffer place) {
   Buffer &buffer = bufferOf(value);
   if (buffer.owned)
-    tokenPlan.release(*buffer.span);
+    release(buffer);
   buffer = place;
 }
 
@@ -69,8 +69,7 @@ LogicalResult FunctionScheduler::scheduleRepeat(RepeatOp op) {
     if (i > 0)
       move(args[i], place);
   }
-  if (!readSince.empty() || !writtenSince.empty() || cacheReadSince ||
-      cacheWrittenSince)
+  if (since.any() || sinceOfOne.any())
     barrier();
   CallLayersOp::create(builder, op.getLoc(), op.getCountAttr(),
                        op.getFirstAttr(), callee, frame);
@@ -126,6 +125,7 @@ LogicalResult FunctionScheduler::runOnLayer(LayerFrame &layerFrame) {
   barrier();
   func::ReturnOp::create(builder, source.getLoc());
   layerFrame.localEnd = tokenPlan.highWater();
+  layerFrame.ownEnd = ownPlan.highWater();
   source.erase();
   return success();
 }

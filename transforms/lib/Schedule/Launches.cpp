@@ -14,11 +14,13 @@ using namespace adze::schedule;
 
 //===-- barriers ----------------------------------------------------------===//
 
-void FunctionScheduler::barrier() {
-  BarrierOp::create(builder, source.getLoc(), frame);
-  readSince.clear();
-  writtenSince.clear();
-  cacheReadSince = cacheWrittenSince = mergedSince = false;
+void FunctionScheduler::barrier(bool ofOneRow) {
+  auto op = BarrierOp::create(builder, source.getLoc(), frame);
+  if (!ofOneRow)
+    op->setAttr(kSeveralAttrName, builder.getUnitAttr());
+  since = Touched();
+  if (ofOneRow)
+    sinceOfOne = Touched();
 }
 
 void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
@@ -36,14 +38,34 @@ void FunctionScheduler::waitFor(ArrayRef<Buffer> reads, ArrayRef<Buffer> writes,
           return true;
     return false;
   };
-  if (meets(reads, writtenSince) || meets(writes, writtenSince) ||
-      meets(writes, readSince) || (readsCache && cacheWrittenSince) ||
-      (writesCache && cacheReadSince))
+  auto mustWait = [&](const Touched &t, ArrayRef<Buffer> reads,
+                      ArrayRef<Buffer> writes) {
+    return meets(reads, t.written) || meets(writes, t.written) ||
+           meets(writes, t.read) || (readsCache && t.cacheWritten) ||
+           (writesCache && t.cacheRead);
+  };
+  auto touch = [&](Touched &t, ArrayRef<Buffer> reads,
+                   ArrayRef<Buffer> writes) {
+    llvm::append_range(t.read, reads);
+    llvm::append_range(t.written, writes);
+    t.cacheRead |= readsCache;
+    t.cacheWritten |= writesCache;
+  };
+  // In a step of one row nobody else touches what is a thread's own.
+  auto shared = [](ArrayRef<Buffer> buffers) {
+    SmallVector<Buffer> list;
+    llvm::copy_if(buffers, std::back_inserter(list),
+                  [](const Buffer &b) { return !b.own; });
+    return list;
+  };
+  SmallVector<Buffer> sharedReads = shared(reads),
+                      sharedWrites = shared(writes);
+  if (mustWait(sinceOfOne, sharedReads, sharedWrites))
     barrier();
-  llvm::append_range(readSince, reads);
-  llvm::append_range(writtenSince, writes);
-  cacheReadSince |= readsCache;
-  cacheWrittenSince |= writesCache;
+  else if (mustWait(since, reads, writes))
+    barrier(/*ofOneRow=*/false);
+  touch(since, reads, writes);
+  touch(sinceOfOne, sharedReads, sharedWrites);
 }
 
 //===-- launches ----------------------------------------------------------===//
@@ -71,12 +93,14 @@ void FunctionScheduler::launch(Operation *op, KernelFamily family,
   Domain rowDomain = rows == Rows::Tokens ? Domain::Tokens : Domain::LogitRows;
   if (domain == Domain::Tokens)
     domain = rowDomain;
-  LaunchOp::create(
+  auto made = LaunchOp::create(
       builder, op->getLoc(), kernel, domainAttr(domain),
       builder.getI64IntegerAttr(extent), builder.getI64IntegerAttr(unit),
       domainAttr(rowDomain), frame, order,
       weights.empty() ? ArrayAttr() : builder.getArrayAttr(weights), cache,
       layerIndex ? layer : Value(), builder.getDenseI64ArrayAttr(sizes));
+  if (!writes.empty() && writes.front().own)
+    made->setAttr(kRepeatedAttrName, builder.getUnitAttr());
 }
 
 void FunctionScheduler::copy(Location loc, Buffer from, Buffer to) {
@@ -180,7 +204,7 @@ void FunctionScheduler::mergeAttention(Operation *op,
                    domainAttr(rows), frame, ValueRange{result.handle},
                    ArrayAttr(), FlatSymbolRefAttr(), Value(),
                    builder.getDenseI64ArrayAttr({}));
-  mergedSince = true;
+  since.merged = sinceOfOne.merged = true;
 }
 
 LogicalResult FunctionScheduler::scheduleLinear(LinearOp op) {
@@ -434,7 +458,7 @@ LogicalResult FunctionScheduler::scheduleOp(Operation *op) {
             named("kv", TypeAttr::get(type.getElementType()))};
         bool isGeneric = op->hasAttr(kGenericAttrName);
         // Partial results that the merge before may still be reading.
-        if (!isGeneric && mergedSince)
+        if (!isGeneric && (since.merged || sinceOfOne.merged))
           barrier();
         launch(op, KernelFamily::Attention, params, nullptr, Domain::Attention,
                {q}, {o}, {q.handle, o.handle}, {}, attention.getCacheAttr(),

@@ -17,6 +17,12 @@
 // Barriers. A launch waits when it reads bytes written, or writes bytes read or
 // written, since the last barrier.
 //
+// Steps of one row: decoding a sequence. A launch over rows would keep one
+// thread busy and the others waiting for it. Where it is cheap, all threads do
+// it, each in memory of its own, and no barrier stands before or behind; what
+// they do not do alike stays shared. Both kinds of step run one code: a barrier
+// that only steps of several rows need says so.
+//
 // It does not choose kernels or tiles: that is code generation's.
 
 #include "FunctionScheduler.h"
@@ -44,7 +50,7 @@ struct Schedule : adze::impl::ScheduleBase<Schedule> {
   void runOnOperation() override;
   LogicalResult planLayerFrames(ScheduleContext &context);
 
-  int64_t fixedEnd = 0, layersEnd = 0;
+  int64_t fixedEnd = 0, layersEnd = 0, ownEnd = 0;
 };
 
 /// Fixed places of the arguments of layer kinds. The carried rows are shared by
@@ -129,6 +135,7 @@ void Schedule::runOnOperation() {
     if (failed(FunctionScheduler(context, func, fixedEnd).runOnLayer(layers)))
       return signalPassFailure();
     layersEnd = std::max(layersEnd, layers.localEnd);
+    ownEnd = std::max(ownEnd, layers.ownEnd);
   }
   SmallVector<func::FuncOp> entries;
   for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
@@ -146,7 +153,8 @@ void Schedule::runOnOperation() {
     }
   }
   for (func::FuncOp func : entries)
-    if (failed(FunctionScheduler(context, func, layersEnd).runOnEntry()))
+    if (failed(
+            FunctionScheduler(context, func, layersEnd, ownEnd).runOnEntry()))
       return signalPassFailure();
   module->setAttr(kLevelAttrName,
                   LevelAttr::get(&getContext(), Level::Scheduled));
