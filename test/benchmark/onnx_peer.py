@@ -55,8 +55,9 @@ class Graph:
         return name
 
     def int4(self, x, name, n, k, block):
-        codes = self.rng.integers(0, 256, (n, k // block, block // 2), np.uint8)
-        scales = self.rng.uniform(0.001, 0.003, n * k // block)
+        blocks = -(-k // block)
+        codes = self.rng.integers(0, 256, (n, blocks, block // 2), np.uint8)
+        scales = self.rng.uniform(0.001, 0.003, n * blocks)
         return self.node("MatMulNBits",
                          [x, self.tensor(name + ".codes", codes),
                           self.tensor(name + ".scales",
@@ -75,7 +76,7 @@ class Graph:
 def build(folder, config, block):
     """The model for int4 of such blocks, or int8 with 0; its path."""
     kind = f"int4-{block}" if block else "int8"
-    path = folder / f"onnx-{kind}.onnx"
+    path = folder.parent / f"{folder.name}-onnx-{kind}.onnx"
     if path.exists():
         return path
     print(f"writing {path}", file=sys.stderr)
@@ -83,7 +84,7 @@ def build(folder, config, block):
     heads, kv = config["num_attention_heads"], config["num_key_value_heads"]
     layers, vocabulary = config["num_hidden_layers"], config["vocab_size"]
     dim, eps = hidden // heads, config["rms_norm_eps"]
-    g = Graph(folder, path.name + ".data")
+    g = Graph(folder.parent, path.name + ".data")
 
     def linear(x, name, n, k):
         return g.int4(x, name, n, k, block) if block else g.int8(x, name, n, k)
@@ -98,7 +99,7 @@ def build(folder, config, block):
         "Shape", ["attention_mask"]), g.tensor("index", np.array(1))])],
         to=TensorProto.INT32)
     angles = np.outer(np.arange(CONTEXT),
-                      10000.0 ** (-np.arange(0, dim, 2) / dim))
+                      config["rope_theta"] ** (-np.arange(0, dim, 2) / dim))
     cos = g.tensor("cos", np.cos(angles).astype(np.float32))
     sin = g.tensor("sin", np.sin(angles).astype(np.float32))
 

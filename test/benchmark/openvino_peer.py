@@ -4,8 +4,9 @@
 The graph is written as OpenVINO's CPU plugin looks for it in exported models, so
 that it fuses norms, rotary embedding, and attention with its cache (a state:
 ReadValue and Assign). Weights are the checkpoint's, rounded here to i8 with a
-scale per row or to u4 of groups about 8, in all linears, the head included; they
-stay so in memory. Logits are of the last row only, as `adze bench` asks for.
+scale per row or to i4 of groups (without zero points, which its kernels are
+slower with), in all linears, the head included; they stay so in memory. Logits
+are of the last row only, as `adze bench` asks for.
 """
 
 import os
@@ -40,25 +41,19 @@ class Graph:
     def constant(self, values, kind=np.float32):
         return self.op.constant(np.asarray(values, kind))
 
-    def nibbles(self, packed, shape):
-        """Two numbers a byte, as halves."""
-        tensor = self.ov.Tensor(packed, self.ov.Shape(shape), self.ov.Type.u4)
-        return self.op.convert(
-            self.ov.op.Constant(tensor, shared_memory=False), np.float16)
-
     def weight(self, name):
         """Codes with the arithmetic that the plugin knows as their format."""
-        op, values = self.op, self.weights[name]
+        op, ov, values = self.op, self.ov, self.weights[name]
         codes, scales = rounded(values, self.group, 7 if self.group else 127)
         if self.group:
-            nibbles = (codes + 8).astype(np.uint8).reshape(-1, 2)
-            x = op.subtract(
-                self.nibbles(nibbles[:, 0] | nibbles[:, 1] << 4, codes.shape),
-                self.nibbles(np.array([8], np.uint8), [1]))
+            pairs = codes.reshape(-1, 2).view(np.uint8)
+            kept = ov.op.Constant(
+                ov.Tensor(pairs[:, 0] & 15 | pairs[:, 1] << 4,
+                          ov.Shape(codes.shape), ov.Type.i4),
+                shared_memory=False)
         else:
-            codes, scales = codes[:, 0], scales[:, 0]
-            x = op.convert(op.constant(codes), np.float16)
-        x = op.multiply(x, op.constant(scales))
+            kept, scales = op.constant(codes[:, 0]), scales[:, 0]
+        x = op.multiply(op.convert(kept, np.float16), op.constant(scales))
         if self.group:
             x = op.reshape(x, self.constant(values.shape, np.int64), False)
         return op.convert(x, np.float32)
@@ -132,8 +127,9 @@ class Graph:
         op = self.op
         wide = op.unsqueeze(x, self.constant(2, np.int64))
         shape = self.constant([1, 1, times, 1, 1], np.int64)
-        return op.reshape(op.broadcast(wide, shape, broadcast_spec="BIDIRECTIONAL"),
-                          self.constant([0, heads, -1, dim], np.int64), True)
+        wide = op.broadcast(wide, shape, broadcast_spec="BIDIRECTIONAL")
+        return op.reshape(wide, self.constant([0, heads, -1, dim], np.int64),
+                          True)
 
     def attention(self, x, prefix, cos, sin, beam, batch, sinks):
         op, config = self.op, self.config
@@ -205,14 +201,17 @@ def build(folder, config, tensors, group):
 
 
 class OpenVino:
-    def __init__(self, folder, config, tensors, group, threads, hints=None):
+    """`dynamic`: inputs are rounded to int8 in groups of so many, 0 for bf16."""
+
+    def __init__(self, folder, config, tensors, group, dynamic, threads):
         import openvino as ov
-        core = ov.Core()
         path = build(folder, config, tensors, group)
-        self.compiled = core.compile_model(
+        self.compiled = ov.Core().compile_model(
             str(path), "CPU",
             {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
-             "INFERENCE_NUM_THREADS": threads, **(hints or {})})
+             "INFERENCE_NUM_THREADS": threads,
+             "INFERENCE_PRECISION_HINT": "f32" if dynamic else "bf16",
+             "DYNAMIC_QUANTIZATION_GROUP_SIZE": dynamic})
         self.request = self.compiled.create_infer_request()
         self.beam = np.zeros(1, np.int32)
 

@@ -1,32 +1,41 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Quantized models beside llama.cpp and onnxruntime, in one run, interleaved.
+"""Quantized models beside llama.cpp, onnxruntime and OpenVINO, interleaved.
 
     python3 -m venv peers
     CMAKE_ARGS=-DGGML_NATIVE=ON peers/bin/pip install llama-cpp-python gguf \\
-        numpy onnx onnxruntime
-    peers/bin/python test/benchmark/make_models.py tinyllama-1.1b
-    peers/bin/python test/benchmark/peers.py --page docs/benchmarks/peers-MACHINE.md
+        numpy onnx onnxruntime openvino
+    peers/bin/python test/benchmark/make_models.py tinyllama-1.1b smollm-135m
+    peers/bin/python test/benchmark/peers.py --page docs/benchmarks/MACHINE-peers.md
+    peers/bin/python test/benchmark/peers.py --model smollm-135m --page ...
 
-Writes the random model of make_models.py as GGUF in Q8_0 and Q4_0, and models of its
-shape for onnxruntime (onnx_peer.py), beside it in the cache, and times a prompt of
-512 tokens and 64 tokens after it with the same number of threads: llama.cpp and
-onnxruntime through their Python bindings (whose share of a step is microseconds),
-Adze through `adze bench`. Bits per weight: int8 8.0 and Q8_0 8.5, int4:g32:f16 and
-Q4_0 4.5, onnxruntime's int4 of blocks of 32 5.0, int4:g128 4.1 (its 4.25).
+Writes the random model of make_models.py as GGUF in Q8_0 and Q4_0 and for OpenVINO
+(openvino_peer.py), and models of its shape for onnxruntime (onnx_peer.py), beside
+it in the cache, and times a prompt of 512 tokens and 64 tokens after it with the
+same number of threads: the peers through their Python bindings (whose share of a
+step is microseconds), Adze through `adze bench`. Bits per weight: int8 8.0 and Q8_0
+8.5, int4:g32:f16, Q4_0 and OpenVINO's groups of 32 4.5, onnxruntime's int4 of
+blocks of 32 5.0, groups of 128 4.1 (onnxruntime's 4.25).
+
+What other processes took of the machine meanwhile is measured too; runs in which
+it was more than --calm are taken again. With --figures the runs of several calls
+come together: of other models, of --only some contestants, of quiet minutes.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
+import re
 import statistics
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from onnx_peer import OnnxRuntime
+from run import features, processor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -137,48 +146,165 @@ class Adze:
                 "of_roof": decode["fraction_of_roof"]}
 
 
-def main():
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--models", type=Path, default=cache / "adze-bench")
-    parser.add_argument("--model", default="tinyllama-1.1b")
-    parser.add_argument("--adze", type=Path, default=ROOT / "build/bin/adze")
-    parser.add_argument("--threads", type=int,
-                        default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--page", type=Path, help="write a page here too")
-    a = parser.parse_args()
-    folder = a.models / f"{a.model}-bf16"
-    config = json.loads((folder / "config.json").read_text())
-    contestants = {}
-    for kind, weights in (("Q8_0", ["int8"]),
-                          ("Q4_0", ["int4:g32:f16", "int4:g128"])):
-        path = write_gguf(folder, kind)
-        contestants[f"llama.cpp {kind}"] = LlamaCpp(path, a.threads)
-        for w in weights:
-            contestants[f"adze {w}"] = Adze(a.adze, folder, w, a.threads)
-    for name, block in (("dynamic int8", 0), ("MatMulNBits, blocks of 32", 32),
-                        ("MatMulNBits, blocks of 128", 128)):
-        contestants[f"onnxruntime {name}"] = OnnxRuntime(folder.parent, config,
-                                                         block, a.threads)
-    rows = {name: [] for name in contestants}
-    for repeat in range(a.repeats + 1):  # the first warms files and caches
-        for name, contestant in contestants.items():
-            figures = contestant.run(512, 64)
-            if repeat:
-                rows[name].append(figures)
-                print(name, figures, file=sys.stderr)
+def work():
+    """Ticks of the machine: all, and those in which a CPU was not idle."""
+    with open("/proc/stat") as file:
+        ticks = [int(part) for part in file.readline().split()[1:9]]
+    return sum(ticks), sum(ticks) - ticks[3] - ticks[4]
 
+
+def own():
+    return sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+
+
+def timed(contestant, made, calm, attempts=4):
+    """The figures of the calmest attempt: "others" is what this process and its
+    children did not do, as a share of the machine."""
+    best = None
+    for _ in range(attempts):
+        (all_before, busy_before), own_before = work(), own()
+        figures = contestant.run(512, made)
+        (all_after, busy_after), own_after = work(), own()
+        others = busy_after - busy_before - (own_after - own_before)
+        figures["others"] = max(others, 0) / (all_after - all_before)
+        if best is None or figures["others"] < best["others"]:
+            best = figures
+        if best["others"] <= calm:
+            break
+    return best
+
+
+def llama_cpp(folder, threads, kind):
+    return LlamaCpp(write_gguf(folder, kind), threads)
+
+
+def onnx_runtime(folder, config, threads, block):
+    from onnx_peer import OnnxRuntime
+    return OnnxRuntime(folder, config, block, threads)
+
+
+def open_vino(folder, config, threads, group, dynamic):
+    from openvino_peer import OpenVino
+    return OpenVino(folder, config, read_tensors, group, dynamic, threads)
+
+
+def serve(pipe, make, *arguments):
+    """The process of one contestant: says whether it is ready, then answers."""
+    try:
+        contestant = make(*arguments)
+    except ModuleNotFoundError as missing:
+        pipe.send(missing.name)
+        return
+    pipe.send(None)
+    while (request := pipe.recv()) is not None:
+        pipe.send(timed(contestant, *request))
+
+
+class Contestant:
+    """One in a process of its own: some pin threads or leave them spinning, which
+    would slow the others."""
+
+    def __init__(self, name, make, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve,
+                                       args=(theirs, make, *arguments))
+        self.process.start()
+        theirs.close()
+        self.missing = self.answer()
+
+    def answer(self):
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            sys.exit(f"{self.name}: its process ended; what it said is above")
+
+    def run(self, *request):
+        self.pipe.send(request)
+        return self.answer()
+
+    def stop(self):
+        self.pipe.send(None)
+        self.process.join()
+
+
+def all_contestants(a, folder, config):
+    """Name -> what makes it; those of about as many bits stand together."""
+    threads = a.threads
+
+    def adze(weights):
+        return Adze, a.adze, folder, weights, threads
+
+    def llama(kind):
+        return llama_cpp, folder, threads, kind
+
+    def onnx(block):
+        return onnx_runtime, folder, config, threads, block
+
+    def openvino(group, dynamic):
+        return open_vino, folder, config, threads, group, dynamic
+    return {
+        "adze int8": adze("int8"),
+        "llama.cpp Q8_0": llama("Q8_0"),
+        "onnxruntime dynamic int8": onnx(0),
+        "OpenVINO int8, bf16": openvino(0, 0),
+        "OpenVINO int8, dynamic int8": openvino(0, 128),
+        "adze int4:g32:f16": adze("int4:g32:f16"),
+        "llama.cpp Q4_0": llama("Q4_0"),
+        "onnxruntime MatMulNBits, blocks of 32": onnx(32),
+        "OpenVINO int4, groups of 32, bf16": openvino(32, 0),
+        "OpenVINO int4, groups of 32, dynamic int8": openvino(32, 32),
+        "adze int4:g128": adze("int4:g128"),
+        "onnxruntime MatMulNBits, blocks of 128": onnx(128),
+        "OpenVINO int4, groups of 128, bf16": openvino(128, 0),
+        "OpenVINO int4, groups of 128, dynamic int8": openvino(128, 128),
+    }
+
+
+def start(makers, only):
+    """Those that can run here."""
+    contestants = {}
+    for name, make in makers.items():
+        if not re.search(only, name):
+            continue
+        contestant = Contestant(name, *make)
+        if contestant.missing:
+            package = {"llama_cpp": "llama-cpp-python"}.get(contestant.missing,
+                                                            contestant.missing)
+            print(f"{name}: left out, as Python finds no module "
+                  f"{contestant.missing!r}; peers/bin/pip install {package}",
+                  file=sys.stderr)
+        else:
+            contestants[name] = contestant
+    if not contestants:
+        sys.exit(f"no contestant matches --only {only!r} and can run here")
+    return contestants
+
+
+def versions():
+    found = []
+    for package in ("llama-cpp-python", "onnxruntime", "openvino"):
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            pass
+    return ", ".join(found)
+
+
+def table(model, threads, rows):
     def cell(name, key, scale=1.0, digits=0):
         values = sorted(r[key] * scale for r in rows[name] if key in r)
         if not values:
             return "-"
         return (f"{statistics.median(values):.{digits}f} "
                 f"({values[0]:.{digits}f} - {values[-1]:.{digits}f})")
-    lines = [f"## {a.model}, {a.threads} threads, beside llama.cpp and onnxruntime", "",
-             "Written by `test/benchmark/peers.py` (its head says how to repeat "
-             f"it); median (least - most) of {a.repeats} interleaved runs.", "",
+    counts = sorted({len(runs) for runs in rows.values()})
+    others = max(r["others"] for runs in rows.values() for r in runs)
+    lines = [f"## {model}, {threads} threads", "",
+             "Median (least - most) of "
+             f"{' to '.join(str(n) for n in counts)} interleaved runs, in which "
+             f"other processes took at most {others:.0%} of the machine.", "",
              "| | prefill tokens/s | of the dot peak, % | decode tokens/s | of "
              "the read roof, % |", "|---|---|---|---|---|"]
     for name in rows:
@@ -186,7 +312,70 @@ def main():
                      f"{cell(name, 'of_peak', 100)} | "
                      f"{cell(name, 'decode', 1, 1)} | "
                      f"{cell(name, 'of_roof', 100)} |")
-    text = "\n".join(lines) + "\n"
+    return lines
+
+
+def page(figures):
+    lines = [f"# Beside other engines, {processor()}", "",
+             "Written by `test/benchmark/peers.py` (its head says how to repeat "
+             f"it); the CPU has: {features()}. {versions()}. OpenVINO with "
+             "bf16 arithmetic, which is its own choice where AMX has it, or with "
+             "inputs rounded to int8 (f32 as inference precision, dynamic "
+             "quantization by its weights' groups, of 128 for int8)."]
+    for model, entry in figures.items():
+        lines += ["", *table(model, entry["threads"], entry["rows"])]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--models", type=Path, default=cache / "adze-bench",
+                        help="cache folder (default: %(default)s)")
+    parser.add_argument("--model", default="tinyllama-1.1b",
+                        help="a Llama of make_models.py (default: %(default)s)")
+    parser.add_argument("--adze", type=Path, default=ROOT / "build/bin/adze")
+    parser.add_argument("--threads", type=int,
+                        default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", metavar="REGEX",
+                        help="contestants whose name has it")
+    parser.add_argument("--calm", type=float, default=0.05, metavar="SHARE",
+                        help="what others may take (default: %(default)s)")
+    parser.add_argument("--figures", type=Path, metavar="FILE",
+                        help="JSON that runs are added to, for the page")
+    parser.add_argument("--page", type=Path, help="write a page here too")
+    a = parser.parse_args()
+    folder = a.models / f"{a.model}-bf16"
+    if not folder.exists():
+        sys.exit(f"{folder} is not there: python3 test/benchmark/make_models.py "
+                 f"--out {a.models} {a.model}")
+    config = json.loads((folder / "config.json").read_text())
+    figures = {}
+    if a.figures and a.figures.exists():
+        figures = json.loads(a.figures.read_text())
+    entry = figures.setdefault(a.model, {"threads": a.threads, "rows": {}})
+    if entry["threads"] != a.threads:
+        sys.exit(f"{a.figures} has runs with {entry['threads']} threads of "
+                 f"{a.model}; --threads {a.threads} needs a file of its own")
+    if a.repeats:
+        makers = all_contestants(a, folder, config)
+        contestants = start(makers, a.only)
+        runs = entry["rows"]
+        for contestant in contestants.values():  # files and caches
+            contestant.run(8, 1, 1)
+        for _ in range(a.repeats):
+            for name, contestant in contestants.items():
+                result = contestant.run(64, a.calm)
+                runs.setdefault(name, []).append(result)
+                print(name, result, file=sys.stderr)
+                if a.figures:
+                    a.figures.write_text(json.dumps(figures, indent=1) + "\n")
+        for contestant in contestants.values():
+            contestant.stop()
+        entry["rows"] = {n: runs[n] for n in makers if n in runs}
+    text = page(figures)
     print(text)
     if a.page:
         a.page.write_text(text)
