@@ -157,7 +157,7 @@ def own():
     return sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
 
 
-def timed(contestant, made, calm, attempts=4):
+def timed(contestant, made, calm, attempts=2):
     """The figures of the calmest attempt: "others" is what this process and its
     children did not do, as a share of the machine."""
     best = None
@@ -175,6 +175,7 @@ def timed(contestant, made, calm, attempts=4):
 
 
 def llama_cpp(folder, threads, kind):
+    import llama_cpp as _  # before the file is written: it may be missing
     return LlamaCpp(write_gguf(folder, kind), threads)
 
 
@@ -201,8 +202,7 @@ def serve(pipe, make, *arguments):
 
 
 class Contestant:
-    """One in a process of its own: some pin threads or leave them spinning, which
-    would slow the others."""
+    """One in a process of its own: some pin their threads."""
 
     def __init__(self, name, make, *arguments):
         context = multiprocessing.get_context("spawn")
@@ -262,24 +262,22 @@ def all_contestants(a, folder, config):
     }
 
 
-def start(makers, only):
-    """Those that can run here."""
-    contestants = {}
-    for name, make in makers.items():
-        if not re.search(only, name):
-            continue
-        contestant = Contestant(name, *make)
-        if contestant.missing:
-            package = {"llama_cpp": "llama-cpp-python"}.get(contestant.missing,
-                                                            contestant.missing)
-            print(f"{name}: left out, as Python finds no module "
-                  f"{contestant.missing!r}; peers/bin/pip install {package}",
-                  file=sys.stderr)
-        else:
-            contestants[name] = contestant
-    if not contestants:
-        sys.exit(f"no contestant matches --only {only!r} and can run here")
-    return contestants
+def measured(name, make, calm):
+    """The figures of one run; None where its package is missing. Its process
+    ends then: all of a large model's contestants would not fit the memory."""
+    contestant = Contestant(name, *make)
+    if contestant.missing:
+        package = {"llama_cpp": "llama-cpp-python"}.get(contestant.missing,
+                                                        contestant.missing)
+        print(f"{name}: left out, as Python finds no module "
+              f"{contestant.missing!r}; peers/bin/pip install {package}",
+              file=sys.stderr)
+        return None
+    if make[0] is not Adze:  # which does so itself
+        contestant.run(8, 1, 1)
+    figures = contestant.run(64, calm)
+    contestant.stop()
+    return figures
 
 
 def versions():
@@ -361,19 +359,22 @@ def main():
                  f"{a.model}; --threads {a.threads} needs a file of its own")
     if a.repeats:
         makers = all_contestants(a, folder, config)
-        contestants = start(makers, a.only)
+        chosen = [name for name in makers if re.search(a.only, name)]
+        if not chosen:
+            sys.exit(f"--only {a.only!r} is in none of {', '.join(makers)}")
         runs = entry["rows"]
-        for contestant in contestants.values():  # files and caches
-            contestant.run(8, 1, 1)
         for _ in range(a.repeats):
-            for name, contestant in contestants.items():
-                result = contestant.run(64, a.calm)
+            for name in list(chosen):
+                result = measured(name, makers[name], a.calm)
+                if result is None:
+                    chosen.remove(name)
+                    continue
                 runs.setdefault(name, []).append(result)
-                print(name, result, file=sys.stderr)
+                print(name, result, file=sys.stderr, flush=True)
                 if a.figures:
                     a.figures.write_text(json.dumps(figures, indent=1) + "\n")
-        for contestant in contestants.values():
-            contestant.stop()
+        if not runs:
+            sys.exit("no contestant can run here")
         entry["rows"] = {n: runs[n] for n in makers if n in runs}
     text = page(figures)
     print(text)
