@@ -18,7 +18,7 @@ step is microseconds), Adze through `adze bench`. Bits per weight: int8 8.0 and 
 blocks of 32 5.0, groups of 128 4.1 (onnxruntime's 4.25).
 
 What other processes took of the machine meanwhile is measured too; runs in which
-it was more than --calm are taken again. With --figures the runs of several calls
+it was more than --calm are taken again, once, and do not count if it still is. With --figures the runs of several calls
 come together: of other models, of --only some contestants, of quiet minutes.
 """
 
@@ -290,19 +290,27 @@ def versions():
     return ", ".join(found)
 
 
-def table(model, threads, rows):
+def table(model, threads, rows, calm):
+    """Of the runs that were calm, whatever their figures."""
+    rows = {name: kept for name, runs in rows.items()
+            if (kept := [r for r in runs if r["others"] <= calm])}
+    if not rows:
+        return [f"## {model}, {threads} threads", "",
+                f"In no run did other processes take at most {calm:.0%}."]
+
     def cell(name, key, scale=1.0, digits=0):
         values = sorted(r[key] * scale for r in rows[name] if key in r)
         if not values:
             return "-"
         return (f"{statistics.median(values):.{digits}f} "
                 f"({values[0]:.{digits}f} - {values[-1]:.{digits}f})")
-    counts = sorted({len(runs) for runs in rows.values()})
+    sizes = [len(runs) for runs in rows.values()]
+    counts = sorted({min(sizes), max(sizes)})
     others = max(r["others"] for runs in rows.values() for r in runs)
     lines = [f"## {model}, {threads} threads", "",
              "Median (least - most) of "
-             f"{' to '.join(str(n) for n in counts)} interleaved runs, in which "
-             f"other processes took at most {others:.0%} of the machine.", "",
+             f"{' to '.join(str(n) for n in counts)} runs, in which other "
+             f"processes took at most {others:.0%} of the machine.", "",
              "| | prefill tokens/s | of the dot peak, % | decode tokens/s | of "
              "the read roof, % |", "|---|---|---|---|---|"]
     for name in rows:
@@ -310,18 +318,45 @@ def table(model, threads, rows):
                      f"{cell(name, 'of_peak', 100)} | "
                      f"{cell(name, 'decode', 1, 1)} | "
                      f"{cell(name, 'of_roof', 100)} |")
+    return lines + ["", *compared(rows)]
+
+
+def compared(rows):
+    """Adze's rows beside the fastest of those that follow them, of as many bits."""
+    groups, lines = [], []
+    for name in rows:
+        if name.startswith("adze "):
+            groups.append((name, []))
+        elif groups:
+            groups[-1][1].append(name)
+    for ours, peers in groups:
+        for key in ("prefill", "decode") if peers else ():
+            def rate(name):
+                return statistics.median(r[key] for r in rows[name])
+            best = max(peers, key=rate)
+            ratio = rate(ours) / rate(best)
+            lines.append(f"* {key}: {ours} is {ratio:.2f} x the fastest peer, "
+                         f"{best}" + ("." if ratio >= 1 else ": slower."))
     return lines
 
 
-def page(figures):
+def page(figures, calm):
     lines = [f"# Beside other engines, {processor()}", "",
              "Written by `test/benchmark/peers.py` (its head says how to repeat "
              f"it); the CPU has: {features()}. {versions()}. OpenVINO with "
              "bf16 arithmetic, which is its own choice where AMX has it, or with "
              "inputs rounded to int8 (f32 as inference precision, dynamic "
              "quantization by its weights' groups, of 128 for int8)."]
+    names = {name for entry in figures.values() for name in entry["rows"]}
+    missing = [peer for peer in ("llama.cpp", "onnxruntime", "OpenVINO")
+               if not any(name.startswith(peer) for name in names)]
+    if missing:
+        lines += ["", f"Not measured: {', '.join(missing)}."]
+    lines += ["", "Shared machines change their speed from minute to minute: with "
+              "--only or --figures, rows need not be of the same minutes."]
     for model, entry in figures.items():
-        lines += ["", *table(model, entry["threads"], entry["rows"])]
+        lines += ["", *table(model, entry["threads"], entry["rows"],
+                              calm)]
     return "\n".join(lines) + "\n"
 
 
@@ -357,8 +392,8 @@ def main():
     if entry["threads"] != a.threads:
         sys.exit(f"{a.figures} has runs with {entry['threads']} threads of "
                  f"{a.model}; --threads {a.threads} needs a file of its own")
+    makers = all_contestants(a, folder, config)
     if a.repeats:
-        makers = all_contestants(a, folder, config)
         chosen = [name for name in makers if re.search(a.only, name)]
         if not chosen:
             sys.exit(f"--only {a.only!r} is in none of {', '.join(makers)}")
@@ -375,8 +410,9 @@ def main():
                     a.figures.write_text(json.dumps(figures, indent=1) + "\n")
         if not runs:
             sys.exit("no contestant can run here")
-        entry["rows"] = {n: runs[n] for n in makers if n in runs}
-    text = page(figures)
+    for each in figures.values():
+        each["rows"] = {n: each["rows"][n] for n in makers if n in each["rows"]}
+    text = page(figures, a.calm)
     print(text)
     if a.page:
         a.page.write_text(text)
