@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Tiles of linears by Intel AMX: blocks of 16 rows times 16 channels, each in a
-// tile register, over 64 bytes of K at a time. Lines of a panel are rows of an
-// AMX operand as they are: quads of codes, pairs of bf16.
+// tile register, over 64 bytes of K (or fewer) at a time. Lines of a panel are
+// rows of an AMX operand as they are: quads of codes, pairs of bf16.
 //
 // Why the bits of linears of codes are those of all tiles: a tile register's
 // sums are 32-bit integers, which are exact (below 2^31 for K up to 65793) and
-// modulo 2^32 the same in any order anyway. They leave the register at the end
-// of each block of K, and IntegerBlocks, which every tile of codes uses, takes
-// the zero off and adds the blocks to the f32 sum, ascending. What of a block
-// is multiplied where decides nothing. Padding adds nothing: x has zero codes
+// modulo 2^32 the same in any order anyway. They leave the register for memory
+// at the end of each block of K, and IntegerBlocks, which every tile of codes
+// uses, adds the blocks to the f32 sum, ascending. What of a block is
+// multiplied where decides nothing. Padding adds nothing: x has zero codes
 // behind K.
 //
 // tdpbf16ps adds 16 even and 16 odd products of 32 k in f32 chains of their
@@ -36,33 +36,43 @@ public:
   using Values = KernelEmitter::Values;
   static constexpr llvm::StringLiteral kBF16Dot = "llvm.x86.tdpbf16ps.internal";
 
-  /// `dot` is an intrinsic. Fewer than 16 rows are one register of so many.
-  AmxTiles(KernelEmitter &e, llvm::StringRef dot, int64_t rows, int64_t panels);
+  /// `dot` is an intrinsic, which multiplies `depthBytes` of K. Fewer than 16
+  /// rows are one register of so many.
+  AmxTiles(KernelEmitter &e, llvm::StringRef dot, int64_t rows, int64_t panels,
+           int64_t depthBytes = kLineBytes);
 
   Values zeros();
-  /// Adds a line of each row from `x` on times 16 lines from each of `w` on.
+  /// What `store` left.
+  Values load(mlir::Value place, mlir::Value rowBytes);
+  /// Adds `depthBytes` of each row from `x` on times a quarter as many lines
+  /// from each of `w` on.
   void multiply(mlir::Value x, mlir::Value rowBytes,
                 llvm::ArrayRef<mlir::Value> w, Values &acc);
   /// Row r of panel p to `place` + r * rowBytes + p lines.
   void store(llvm::ArrayRef<mlir::Value> acc, mlir::Value place,
              mlir::Value rowBytes);
-  /// Pointers to the panels; those from `count` on are the last one.
+  /// Pointers to so many panels; those from `count` on are the last one.
   Values panelPointers(mlir::Value first, mlir::Value panelBytes,
-                       mlir::Value count);
+                       mlir::Value count, int64_t number);
 
 protected:
   KernelEmitter &e;
   llvm::StringRef dot;
-  int64_t rows, panels, height;
+  int64_t rows, panels, depthBytes, height;
   mlir::Type type;
 
 private:
   mlir::Value i16(int64_t value);
   mlir::Value i64(mlir::Value index);
-  mlir::Value load(int64_t count, mlir::Value pointer, mlir::Value stride);
+  mlir::Value load(int64_t count, int64_t bytes, mlir::Value pointer,
+                   mlir::Value stride);
+  mlir::Value placeOf(int64_t i, mlir::Value place, mlir::Value rowBytes);
   mlir::Value call(llvm::StringRef name, mlir::Type result,
                    mlir::ValueRange operands);
 };
+
+/// `tall`, and of the others those that are less high than a tile register.
+TileShapes withTall(const TileShapes &tall, const TileShapes &others);
 
 /// The tiles that multiply by AMX, instead of or in front of `others`, those of
 /// the target without. Of codes only the tall ones do: integer dots are exact,

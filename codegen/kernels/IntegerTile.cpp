@@ -11,8 +11,13 @@ TileShapes adze::integerTileShapes(const KernelTarget &target,
                                    const IntegerTile &tile) {
   // 32 registers: 24 integer sums, 4 vectors of codes, a row, a mask. Tall
   // tiles share the unpacking of codes; two panels suit pairs and heads.
-  if (target.registers >= 32 && target.hasByteDot)
-    return {{12, 2}, {8, 2}, {4, 4}, {2, 4}, {1, 4}};
+  if (target.registers >= 32 && target.hasByteDot) {
+    TileShapes shapes = {{12, 2}, {8, 2}, {4, 4}, {2, 4}, {1, 4}};
+    // Blocks of 16 are unrolled by LLVM, with the codes of both steps.
+    if (tile.block() == 16)
+      shapes.erase(shapes.begin());
+    return shapes;
+  }
   // Without byte dots, products and even and odd bytes need registers too.
   if (target.registers >= 32)
     return {{8, 2}, {4, 2}, {2, 2}, {1, 2}};

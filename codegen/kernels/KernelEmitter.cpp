@@ -202,8 +202,9 @@ Value KernelEmitter::load(Type type, Value pointer, unsigned align) {
 void KernelEmitter::store(Value value, Value pointer, unsigned align) {
   LLVM::StoreOp::create(b, loc, value, pointer, align);
 }
-void KernelEmitter::prefetch(Value pointer) {
-  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+void KernelEmitter::prefetch(Value pointer, int64_t level) {
+  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/4 - level,
+                         /*cache=*/1);
 }
 Value KernelEmitter::loadI32(Value pointer) {
   return toIndex(load(i32, pointer, 4));

@@ -94,8 +94,8 @@ public:
   mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned align);
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
-  /// Brings a line to L2.
-  void prefetch(mlir::Value pointer);
+  /// Brings a line to L1 or L2.
+  void prefetch(mlir::Value pointer, int64_t level = 2);
   /// i32 in memory -> index.
   mlir::Value loadI32(mlir::Value pointer);
   /// i64 in memory -> index.

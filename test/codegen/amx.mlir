@@ -7,28 +7,29 @@
 // NOT-NOT: x86_amx
 // NOT-NOT: tile.amx
 
-// Two accumulators by two: 32 rows of 64 codes, times 64 codes of two panels
-// where they lie.
-// CHECK: func.func private @adze.tile.amx.int8.128.128.32x2(
+// A block of K is unpacked, as signed bytes. Then two accumulators by two: 32
+// rows of 64 codes, times 64 codes of two panels, for each half of the rows.
+// CHECK: func.func private @adze.tile.amx.int8.128.128.64x2(
+// CHECK: arith.subi %{{.*}} : vector<64xi8>
+// CHECK: llvm.store
+// CHECK: scf.for
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero.internal"({{.*}}) : (i16, i16) -> !llvm.x86_amx
 // CHECK: scf.for
 // CHECK-COUNT-3: llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
-// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbsud.internal"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbssd.internal"
 // CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
-// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbsud.internal"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbssd.internal"
 // CHECK: scf.yield
-// The rest of K goes through a copy.
-// CHECK: scf.if
-// CHECK: llvm.store
-// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbsud.internal"
-// CHECK: else
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64.internal"
 // Then the f32 sums.
 // CHECK: arith.sitofp
 // CHECK: math.fma
 
-// Groups of 32 are half a register: no AMX.
-// CHECK-NOT: adze.tile.amx.int8:g32
+// The sums of four groups of 32 are added together.
+// CHECK: func.func private @"adze.tile.amx.int8:g32:f16.32.32.64x2"(
+// CHECK-COUNT-16: llvm.call_intrinsic "llvm.x86.tdpbssd.internal"
+// CHECK-NOT: llvm.store
+// CHECK-COUNT-8: math.fma
 
 // CHECK: func.func private @adze.tile.amx.bf16.32x2(
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"

@@ -58,10 +58,13 @@ TEST_F(AmxTest, CodesAreAddedInTheOrderThatIsPromised) {
                {"#adze.int<8, group = 32, scale = bf16>", 32, 32},
                {"#adze.int<4, group = 128, scale = bf16>", 128, 128},
                {"#adze.int<4, group = 128, scale = f32>", 0, 64},
+               {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
+               {"#adze.int<4, group = 96, scale = f32>", 96, 32},
+               {"#adze.int<8, group = 16, scale = f16>", 128, 16},
                {"#adze.int<4, scale = bf16, zeros>", 0, 512}};
   struct {
     int64_t n, k;
-  } shapes[] = {{1, 1}, {70, 33}, {48, 128}, {16, 72}, {113, 300}};
+  } shapes[] = {{1, 1}, {70, 33}, {48, 128}, {16, 72}, {113, 300}, {40, 776}};
   for (auto &[name, group, sums] : cases) {
     SCOPED_TRACE(testing::Message() << name << " x " << group);
     IntFormatAttr format = parseIntFormat(lab, name);
@@ -74,7 +77,7 @@ TEST_F(AmxTest, CodesAreAddedInTheOrderThatIsPromised) {
     for (auto [n, k] : shapes) {
       IntegerWeight weight(format, n, k);
       weight.fill(random);
-      const int64_t most = 50; // a tile of 32, of 16, and a rest
+      const int64_t most = 115; // tiles of 64, 32 and 16, and a rest
       Matrix x(most, k, Stored::F32), expected(most, n, Stored::F32);
       x.fill(random);
       std::vector<uint8_t> rows;
@@ -87,7 +90,7 @@ TEST_F(AmxTest, CodesAreAddedInTheOrderThatIsPromised) {
         for (int64_t i = 0; i < n; ++i)
           expected.put(r, i, weight.multiply(row, group, i));
       }
-      for (int64_t m : {15, 16, 17, 32, 50}) {
+      for (int64_t m : {15, 16, 17, 32, 50, 64, 115}) {
         // Nothing beyond the last row may be read.
         Memory memory(rows.size() / most * m);
         std::memcpy(memory.data(), rows.data(), memory.size());
