@@ -195,8 +195,9 @@ struct Bench {
         m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / layerBytes);
     Memory panels(layers * layerBytes);
     std::memset(panels.data(), 0x3c, panels.size());
-    auto rows = BufferType::get(
-        &lab.context, k, mlir::IntegerType::get(&lab.context, 8), group, sums);
+    auto rows = BufferType::get(&lab.context, k,
+                                mlir::IntegerType::get(&lab.context, 8),
+                                group ? group : k, sums);
     Memory x(m * rows.getRowBytes());
     std::memset(x.data(), 0x3c, x.size());
     Matrix y(m, n, Stored::F32);
@@ -396,6 +397,7 @@ int main(int argc, char **argv) {
       const char *format;
       int64_t group, sums; // of the rows
     } integers[] = {{"#adze.int<8, scale = f32>", 128, 128},
+                    {"#adze.int<8, scale = f32>", 0, 128},
                     {"#adze.int<4, group = 128, scale = bf16>", 128, 128},
                     {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
                     {"#adze.int<4, group = 32, scale = bf16>", 32, 32},
