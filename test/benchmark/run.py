@@ -260,7 +260,8 @@ def main():
         "plain read of as many bytes by the same threads in the same run. "
         "Prefill: 512 tokens; operations of the linears and of causal "
         "attention; the peak is a register-only loop of the fastest dot of "
-        "such numbers (AMX, which groups of 32 do not use).", "",
+        "such numbers (AMX where there is one; groups of "
+        "32 fill half of its registers).", "",
         "## Compiling (every x86-64 variant)", "",
         *compile_models(adze, models, arguments), "",
         "Best of the runs, as the disk has good and bad moments; the plain "
