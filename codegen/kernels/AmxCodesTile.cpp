@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Tall tiles of codes. A dot of tile registers takes 16 cycles; then vector
-// units scale what leaves them and add it up, which takes longer and hardly
-// overlaps. So
+// Tall tiles of codes. A dot of tile registers takes 16 cycles; then they are
+// stored, and vector units scale the sums and add them up, which takes as long
+// again and hardly overlaps. So
 //   - a part of K is unpacked to L1 once for all rows of the tile, as signed
 //     bytes, which leaves nothing to take off the sums;
 //   - the sums of several small blocks of K leave the registers together, so
@@ -248,18 +248,8 @@ func::FuncOp adze::getAmxTile(KernelEmitter &e, const KernelTarget &target,
                               int64_t panels) {
   if (!multiplies(target, tile) || rows < kAmxRows)
     return nullptr;
-  std::string name;
-  llvm::raw_string_ostream(name)
-      << "adze.tile.amx." << tile.format.getFormatName() << "."
-      << tile.rows.group << "." << tile.rows.sums << "." << rows << "x"
-      << panels;
-  if (func::FuncOp known = e.lookup(name))
-    return known;
-  OpBuilder::InsertionGuard guard(e.b);
-  Type index = e.index, ptr = e.ptr;
-  func::FuncOp func = e.beginShared(
-      name, {ptr, index, ptr, index, index, ptr, index, index, ptr, index});
-  CodesEmitter(e, tile, rows, panels).emit(func.getArguments());
-  e.ret();
-  return func;
+  return integerTileFunction(
+      e, "adze.tile.amx.", tile, rows, panels, [&](func::FuncOp func) {
+        CodesEmitter(e, tile, rows, panels).emit(func.getArguments());
+      });
 }

@@ -295,27 +295,35 @@ void IntegerTileEmitter::emit(ValueRange args) {
 
 } // namespace
 
-func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
-                                  const IntegerTile &tile, int64_t rows,
-                                  int64_t panels) {
+func::FuncOp
+adze::integerTileFunction(KernelEmitter &e, StringRef prefix,
+                          const IntegerTile &tile, int64_t rows, int64_t panels,
+                          llvm::function_ref<void(func::FuncOp)> emit) {
   std::string name;
   llvm::raw_string_ostream(name)
-      << "adze.tile." << tile.format.getFormatName() << "." << tile.rows.group
-      << "." << tile.rows.sums << "." << rows << "x" << panels;
+      << prefix << tile.format.getFormatName() << "." << tile.rows.group << "."
+      << tile.rows.sums << "." << rows << "x" << panels;
   if (func::FuncOp known = e.lookup(name))
     return known;
-
   OpBuilder::InsertionGuard guard(e.b);
   Type index = e.index, ptr = e.ptr;
   func::FuncOp func = e.beginShared(
       name, {ptr, index, ptr, index, index, ptr, index, index, ptr, index});
-  IntegerTileEmitter emitter(e, target, tile, rows, panels);
-  // Sums that are meant to stay in memory must not be promoted to registers.
-  if (!IntegerTileEmitter::sumsInMemory(target, tile, rows, panels))
-    for (unsigned i : {0u, 2u, 5u})
-      func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
-                      e.b.getUnitAttr());
-  emitter.emit(func.getArguments());
+  emit(func);
   e.ret();
   return func;
+}
+
+func::FuncOp adze::getIntegerTile(KernelEmitter &e, const KernelTarget &target,
+                                  const IntegerTile &tile, int64_t rows,
+                                  int64_t panels) {
+  auto emit = [&](func::FuncOp func) {
+    // Sums that are meant to stay in memory must not be promoted to registers.
+    if (!IntegerTileEmitter::sumsInMemory(target, tile, rows, panels))
+      for (unsigned i : {0u, 2u, 5u})
+        func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                        e.b.getUnitAttr());
+    IntegerTileEmitter(e, target, tile, rows, panels).emit(func.getArguments());
+  };
+  return integerTileFunction(e, "adze.tile.", tile, rows, panels, emit);
 }

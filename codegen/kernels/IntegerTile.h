@@ -80,6 +80,13 @@ mlir::func::FuncOp getIntegerTile(KernelEmitter &e, const KernelTarget &target,
                                   const IntegerTile &tile, int64_t rows,
                                   int64_t panels);
 
+/// The function of such a tile, called `prefix` and what it is a tile of;
+/// `emit` writes the body of one that is new.
+mlir::func::FuncOp
+integerTileFunction(KernelEmitter &e, llvm::StringRef prefix,
+                    const IntegerTile &tile, int64_t rows, int64_t panels,
+                    llvm::function_ref<void(mlir::func::FuncOp)> emit);
+
 } // namespace adze
 
 #endif // ADZE_CODEGEN_KERNELS_INTEGERTILE_H

@@ -94,7 +94,7 @@ public:
   mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned align);
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
-  /// Brings a line to L1 or L2.
+  /// Brings a line to the cache of this level, 1 or 2.
   void prefetch(mlir::Value pointer, int64_t level = 2);
   /// i32 in memory -> index.
   mlir::Value loadI32(mlir::Value pointer);

@@ -18,8 +18,9 @@ step is microseconds), Adze through `adze bench`. Bits per weight: int8 8.0 and 
 blocks of 32 5.0, groups of 128 4.1 (onnxruntime's 4.25).
 
 What other processes took of the machine meanwhile is measured too; runs in which
-it was more than --calm are taken again, once, and do not count if it still is. With --figures the runs of several calls
-come together: of other models, of --only some contestants, of quiet minutes.
+it was more than --calm are taken again, once, and do not count if it still is. With
+--figures the runs of several calls come together: of other models, of --only some
+contestants, of quiet minutes.
 """
 
 import argparse

@@ -14,10 +14,11 @@ using namespace adze::test;
 
 namespace {
 
-std::string quantizeText(int64_t group, int64_t sums, Stored in) {
+std::string quantizeText(int64_t group, int64_t sums, Stored in,
+                         bool hasRanges = false) {
   return "adze.kernel @k quantize {group = " + std::to_string(group) +
          " : i64, sums = " + std::to_string(sums) +
-         " : i64, in = " + nameOf(in) + "}";
+         " : i64, in = " + nameOf(in) + (hasRanges ? ", ranges = true}" : "}");
 }
 
 std::vector<float> rowOf(const Matrix &x, int64_t r) {
@@ -37,58 +38,6 @@ protected:
   KernelLab lab;
   std::mt19937 random{7};
 };
-
-TEST_P(QuantizedTest, RowsAreWhatLoopsMake) {
-  struct {
-    int64_t group, sums;
-  } layouts[] = {{0, 32},  {0, 4096}, {128, 128}, {128, 32},
-                 {32, 32}, {48, 8},   {16, 16},   {64, 8}};
-  for (auto [group, sums] : layouts)
-    for (Stored in : kAllStored) {
-      auto kernel = compile(quantizeText(group, sums, in));
-      ASSERT_TRUE(kernel);
-      for (int64_t k : {1, 7, 16, 33, 128, 300, 517}) {
-        SCOPED_TRACE(testing::Message() << "group " << group << " sums " << sums
-                                        << " in " << nameOf(in) << " K " << k);
-        const int64_t m = 3;
-        Matrix x(m, k, in);
-        x.fill(random, 5);
-        for (int64_t i = 0; i < std::min<int64_t>(k, 128); ++i)
-          x.put(1, i, 0); // whole groups of zeros
-        if (k > 2)
-          x.put(2, 0, -2), x.put(2, 1, 1), x.put(2, 2, 127.0f / 64);
-        size_t bytes = QuantizedRow(rowOf(x, 0), group, sums).bytes().size();
-        Memory y(m * bytes);
-        std::memset(y.data(), 0xa5, y.size());
-        (*kernel)(0, 1, nullptr, {word(x), word(y), m, uint64_t(k)});
-        (*kernel)(1, m, nullptr, {word(x), word(y), m, uint64_t(k)});
-        for (int64_t r = 0; r < m; ++r) {
-          auto expected = QuantizedRow(rowOf(x, r), group, sums).bytes();
-          std::vector<uint8_t> found(y.data() + r * bytes,
-                                     y.data() + (r + 1) * bytes);
-          ASSERT_EQ(found, expected) << "row " << r;
-        }
-      }
-    }
-}
-
-TEST_P(QuantizedTest, HalvesRoundToEvenAndNansStay) {
-  auto kernel = compile(quantizeText(16, 16, Stored::F32));
-  ASSERT_TRUE(kernel);
-  Matrix x(1, 32, Stored::F32);
-  // m = 127: codes are the values, rounded.
-  const float values[] = {127, 0.5, 1.5, 2.5, -0.5, -1.5, -126.5, 3.49};
-  const int8_t codes[] = {127, 0, 2, 2, 0, -2, -126, 3};
-  for (int i = 0; i < 8; ++i)
-    x.put(0, i, values[i]);
-  x.put(0, 20, NAN);
-  Memory y(3 * 64);
-  (*kernel)(0, 1, nullptr, {word(x), word(y), 1, 32});
-  for (int i = 0; i < 8; ++i)
-    EXPECT_EQ(y.as<int8_t>()[i], codes[i]) << values[i];
-  EXPECT_EQ(get(y.data() + 64, Stored::F32, 0), 1);
-  EXPECT_TRUE(std::isnan(get(y.data() + 64, Stored::F32, 1)));
-}
 
 /// Ranges of the groups of K columns around the largest of normal numbers times
 /// `size`, so that some are clamped; the second is zero.
@@ -111,54 +60,79 @@ std::unique_ptr<Memory> stored(const std::vector<float> &values) {
   return memory;
 }
 
-TEST_P(QuantizedTest, RowsByRangesAreWhatLoopsMake) {
+TEST_P(QuantizedTest, RowsAreWhatLoopsMake) {
   struct {
     int64_t group, sums;
   } layouts[] = {{0, 32},  {0, 4096}, {128, 128}, {128, 32},
                  {32, 32}, {48, 8},   {16, 16},   {64, 8}};
   for (auto [group, sums] : layouts)
-    for (Stored in : kAllStored) {
-      std::string text = quantizeText(group, sums, in);
-      text.insert(text.size() - 1, ", ranges = true");
-      auto kernel = compile(text);
-      ASSERT_TRUE(kernel);
-      for (int64_t k : {1, 7, 16, 33, 128, 300, 517}) {
-        SCOPED_TRACE(testing::Message() << "group " << group << " sums " << sums
-                                        << " in " << nameOf(in) << " K " << k);
-        const int64_t m = 3;
-        Matrix x(m, k, in);
-        x.fill(random, 5);
-        auto ranges = someRanges(random, k, group, 5);
-        auto weight = stored(ranges);
-        if (k > 3) { // halves, and codes at the ends and beyond
-          float step = ranges[0] / 127;
-          x.put(2, 0, 2.5f * step), x.put(2, 1, -3.5f * step);
-          x.put(2, 2, ranges[0]), x.put(2, 3, -3.0e4f);
-        }
-        size_t bytes = QuantizedRow(rowOf(x, 0), group, sums).bytes().size();
-        Memory y(m * bytes);
-        std::memset(y.data(), 0xa5, y.size());
-        for (int64_t r = 0; r < m; r += 2)
-          (*kernel)(r, std::min(m, r + 2), nullptr,
-                    {word(x), word(y), word(*weight), m, uint64_t(k)});
-        for (int64_t r = 0; r < m; ++r) {
-          auto expected =
-              QuantizedRow(rowOf(x, r), group, sums, ranges).bytes();
-          std::vector<uint8_t> found(y.data() + r * bytes,
-                                     y.data() + (r + 1) * bytes);
-          ASSERT_EQ(found, expected) << "row " << r;
+    for (Stored in : kAllStored)
+      for (bool hasRanges : {false, true}) {
+        auto kernel = compile(quantizeText(group, sums, in, hasRanges));
+        ASSERT_TRUE(kernel);
+        for (int64_t k : {1, 7, 16, 33, 128, 300, 517}) {
+          SCOPED_TRACE(testing::Message()
+                       << "group " << group << " sums " << sums << " in "
+                       << nameOf(in) << " K " << k << " ranges " << hasRanges);
+          const int64_t m = 3;
+          Matrix x(m, k, in);
+          x.fill(random, 5);
+          for (int64_t i = 0; i < std::min<int64_t>(k, 128); ++i)
+            x.put(1, i, 0); // whole groups of zeros
+          if (k > 2)
+            x.put(2, 0, -2), x.put(2, 1, 1), x.put(2, 2, 127.0f / 64);
+          std::vector<float> ranges;
+          if (hasRanges)
+            ranges = someRanges(random, k, group, 5);
+          if (hasRanges && k > 3) { // halves, and codes at the ends and beyond
+            float step = ranges[0] / 127;
+            x.put(2, 0, 2.5f * step), x.put(2, 1, -3.5f * step);
+            x.put(2, 2, ranges[0]), x.put(2, 3, -3.0e4f);
+          }
+          auto weight = stored(ranges);
+          size_t bytes = QuantizedRow(rowOf(x, 0), group, sums).bytes().size();
+          Memory y(m * bytes);
+          std::memset(y.data(), 0xa5, y.size());
+          std::vector<uint64_t> operands{word(x), word(y)};
+          if (hasRanges)
+            operands.push_back(word(*weight));
+          operands.insert(operands.end(), {m, uint64_t(k)});
+          (*kernel)(0, 1, nullptr, operands);
+          (*kernel)(1, m, nullptr, operands);
+          for (int64_t r = 0; r < m; ++r) {
+            auto expected =
+                QuantizedRow(rowOf(x, r), group, sums, ranges).bytes();
+            std::vector<uint8_t> found(y.data() + r * bytes,
+                                       y.data() + (r + 1) * bytes);
+            ASSERT_EQ(found, expected) << "row " << r;
+          }
         }
       }
-    }
+}
+
+TEST_P(QuantizedTest, HalvesRoundToEvenAndNansStay) {
+  auto kernel = compile(quantizeText(16, 16, Stored::F32));
+  ASSERT_TRUE(kernel);
+  Matrix x(1, 32, Stored::F32);
+  // m = 127: codes are the values, rounded.
+  const float values[] = {127, 0.5, 1.5, 2.5, -0.5, -1.5, -126.5, 3.49};
+  const int8_t codes[] = {127, 0, 2, 2, 0, -2, -126, 3};
+  for (int i = 0; i < 8; ++i)
+    x.put(0, i, values[i]);
+  x.put(0, 20, NAN);
+  Memory y(3 * 64);
+  (*kernel)(0, 1, nullptr, {word(x), word(y), 1, 32});
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(y.as<int8_t>()[i], codes[i]) << values[i];
+  EXPECT_EQ(get(y.data() + 64, Stored::F32, 0), 1);
+  EXPECT_TRUE(std::isnan(get(y.data() + 64, Stored::F32, 1)));
 }
 
 /// What is not finite is not lost in a clamp: its group's scale becomes NaN,
 /// and no other's.
 TEST_P(QuantizedTest, RangesKeepWhatIsNotFinite) {
   for (int64_t sums : {8, 16}) {
-    std::string text = quantizeText(16, sums, Stored::F32);
-    text.insert(text.size() - 1, ", ranges = true");
-    auto kernel = compile(text);
+    auto kernel = compile(quantizeText(16, sums, Stored::F32, true));
     ASSERT_TRUE(kernel);
     for (float value : {float(NAN), float(INFINITY), -float(INFINITY)}) {
       Matrix x(1, 48, Stored::F32);
