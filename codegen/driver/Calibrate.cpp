@@ -64,7 +64,6 @@ private:
                     StatisticsWriter &to);
   uint32_t firstToRun();
   bool report(uint64_t part, uint64_t sequence) {
-    stats.peakAnonBytes = std::max(stats.peakAnonBytes, anonymousBytes());
     uint64_t runs = uint64_t(options.sequences) * (rounding ? 2 : 1);
     return options.progress &&
            options.progress("calibrate", part * runs + sequence,
@@ -467,6 +466,7 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
                                        const std::string &folder,
                                        const CalibrateOptions &given) {
   auto start = Clock::now();
+  AnonymousPeak memory;
   CalibrateOptions options = given;
   if (!options.threads)
     options.threads = adze_default_threads();
@@ -491,7 +491,7 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
   if (llvm::Error error = calibration.run(text))
     return toError(std::move(error));
   stats.warnings = compiler.stats().warnings;
-  stats.peakAnonBytes = std::max(stats.peakAnonBytes, anonymousBytes());
+  stats.peakAnonBytes = memory.bytes();
   stats.peakRssBytes = peakResidentBytes();
   stats.seconds = since(start);
   return stats;

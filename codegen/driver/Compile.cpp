@@ -152,6 +152,7 @@ adze::compileModel(const std::string &model, const std::string &given,
                    const CompileOptions &options, json::Object extra,
                    const std::string &source, bool forStaticLinking) {
   auto start = std::chrono::steady_clock::now();
+  AnonymousPeak memory;
   auto file = outputFile(given);
   if (!file)
     return file.error();
@@ -202,7 +203,7 @@ adze::compileModel(const std::string &model, const std::string &given,
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
   stats.peakRssBytes = peakResidentBytes();
-  stats.peakAnonBytes = std::max(stats.peakAnonBytes, anonymousBytes());
+  stats.peakAnonBytes = memory.bytes();
   return stats;
 }
 

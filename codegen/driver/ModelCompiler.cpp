@@ -7,7 +7,6 @@
 
 #include "ModelCompiler.h"
 #include "KernelPool.h"
-#include "Memory.h"
 #include "Proof.h"
 #include "Schedule.h"
 #include "adze/Codegen/KernelLowering.h"
@@ -119,7 +118,6 @@ llvm::Error ModelCompiler::diagnosed(const llvm::Twine &fallback) {
 }
 
 bool ModelCompiler::report(const char *stage, uint64_t done, uint64_t total) {
-  numbers.peakAnonBytes = std::max(numbers.peakAnonBytes, anonymousBytes());
   return options.progress && options.progress(stage, done, total);
 }
 

@@ -4,6 +4,7 @@
 
 #include "adze/Quantize.h"
 #include "CompileModel.h"
+#include "Memory.h"
 #include "ModelCompiler.h"
 #include "RoundingTime.h"
 #include "llvm/Support/FileSystem.h"
@@ -33,6 +34,7 @@ Result<QuantizeStats> adze::quantizeToFile(const std::string &model,
                                            const std::string &output,
                                            const QuantizeOptions &given) {
   auto start = std::chrono::steady_clock::now();
+  AnonymousPeak memory;
   QuantizeOptions options = given;
   if (!options.threads)
     options.threads = adze_default_threads();
@@ -84,5 +86,6 @@ Result<QuantizeStats> adze::quantizeToFile(const std::string &model,
   stats.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
+  stats.peakAnonBytes = memory.bytes();
   return stats;
 }

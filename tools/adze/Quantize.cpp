@@ -29,24 +29,22 @@ json::Object statsJson(const QuantizeStats &s, const std::string &output) {
   json::Array warnings(s.calibration.warnings);
   for (const std::string &warning : s.compile.warnings)
     warnings.push_back(warning);
-  return json::Object{
-      {"output", output},
-      {"seconds", s.seconds},
-      {"estimated_seconds", s.estimatedSeconds},
-      {"calibration_seconds", s.calibration.seconds},
-      {"sequences", int64_t(s.calibration.sequences)},
-      {"tokens", int64_t(s.calibration.tokens)},
-      {"parts", int64_t(s.calibration.parts)},
-      {"resumed_parts", int64_t(s.calibration.resumed)},
-      {"rounding_seconds",
-       s.calibration.roundingSeconds + s.compile.optimizeSeconds},
-      {"codegen_seconds", s.compile.codegenSeconds},
-      {"pack_seconds", s.compile.packSeconds},
-      {"peak_anon_bytes",
-       int64_t(std::max(s.calibration.peakAnonBytes, s.compile.peakAnonBytes))},
-      {"artefact_bytes", int64_t(s.compile.artefactBytes)},
-      {"weight_bytes", int64_t(s.compile.weightBytes)},
-      {"warnings", std::move(warnings)}};
+  return json::Object{{"output", output},
+                      {"seconds", s.seconds},
+                      {"estimated_seconds", s.estimatedSeconds},
+                      {"calibration_seconds", s.calibration.seconds},
+                      {"sequences", int64_t(s.calibration.sequences)},
+                      {"tokens", int64_t(s.calibration.tokens)},
+                      {"parts", int64_t(s.calibration.parts)},
+                      {"resumed_parts", int64_t(s.calibration.resumed)},
+                      {"rounding_seconds", s.calibration.roundingSeconds +
+                                               s.compile.optimizeSeconds},
+                      {"codegen_seconds", s.compile.codegenSeconds},
+                      {"pack_seconds", s.compile.packSeconds},
+                      {"peak_anon_bytes", int64_t(s.peakAnonBytes)},
+                      {"artefact_bytes", int64_t(s.compile.artefactBytes)},
+                      {"weight_bytes", int64_t(s.compile.weightBytes)},
+                      {"warnings", std::move(warnings)}};
 }
 
 /// Calibrates once and prices each level.
@@ -164,9 +162,7 @@ int run(QuantizeArguments &a) {
       durationText(made->compile.optimizeSeconds).c_str(),
       durationText(made->compile.codegenSeconds + made->compile.packSeconds)
           .c_str(),
-      bytesText(std::max(made->calibration.peakAnonBytes,
-                         made->compile.peakAnonBytes))
-          .c_str());
+      bytesText(made->peakAnonBytes).c_str());
   return ExitOk;
 }
 } // namespace

@@ -29,6 +29,7 @@ struct QuantizeStats {
   /// Of all of it. What was said beforehand is of the parts that were left
   /// then.
   double seconds = 0, estimatedSeconds = 0;
+  uint64_t peakAnonBytes = 0; ///< of all of it
 };
 
 /// Observes `model` on `text` (UTF-8), rounds its integer weights by that, and
