@@ -43,6 +43,9 @@ public:
         pool(llvm::hardware_concurrency(options.threads)) {}
 
   llvm::Error run(StringRef text);
+  /// A pass that rounds the part that is being worked on is so far: with
+  /// `sequential`.
+  bool reportPass(StringRef stage, uint64_t done, uint64_t total);
 
 private:
   /// A part: the embedding, a layer, or the head.
@@ -64,7 +67,8 @@ private:
                     StatisticsWriter &to);
   uint32_t firstToRun();
   bool report(uint64_t part, uint64_t sequence) {
-    uint64_t runs = uint64_t(options.sequences) * (rounding ? 2 : 1);
+    // Rounding a part counts as as many runs as there are before and behind it.
+    uint64_t runs = uint64_t(options.sequences) * (rounding ? 3 : 1);
     return options.progress &&
            options.progress("calibrate", part * runs + sequence,
                             parts.size() * runs);
@@ -85,6 +89,7 @@ private:
   std::unique_ptr<CalibrationFolder> folder;
   std::unique_ptr<StatisticsWriter> writer;
   std::unique_ptr<PartRounding> rounding; // of a sequential calibration
+  uint32_t roundedPart = 0;               // or the one to be rounded next
   double compileSeconds = 0;              // of the last part
   bool estimated = false;
 };
@@ -265,6 +270,7 @@ llvm::Error Calibration::runRounded(uint32_t index,
     if (llvm::Error error = (*made)->finish())
       return error;
   }
+  roundedPart = index;
   auto part = rounding->round(parts[index].kind, parts[index].layer, own);
   if (!part)
     return part.takeError();
@@ -277,7 +283,16 @@ llvm::Error Calibration::runRounded(uint32_t index,
                                    options.tokens, false, pool);
   if (!runner)
     return runner.takeError();
-  return runSequences(index, **runner, options.sequences);
+  return runSequences(index, **runner, 2 * options.sequences);
+}
+
+bool Calibration::reportPass(StringRef stage, uint64_t done, uint64_t total) {
+  // One pass scales and another one rounds where the method is of both.
+  double part = double(done) / double(total);
+  if (StringRef(options.method).contains('+'))
+    part = (stage == "scale" ? part : 1 + part) / 2;
+  return report(roundedPart,
+                options.sequences + uint64_t(part * options.sequences));
 }
 
 llvm::Error Calibration::write(uint32_t index, const PartRunner &runner,
@@ -478,7 +493,14 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
                            std::to_string(options.tokens),
                        ""};
   CompileOptions import = withoutCompression(options);
-  import.progress = nullptr;
+  Calibration *running = nullptr;
+  if (options.progress)
+    import.progress = [&](const char *stage, uint64_t done, uint64_t total) {
+      StringRef name = stage;
+      if (running && (name == "scale" || name == "round"))
+        return running->reportPass(name, done, total);
+      return name == "rotate" && options.progress(stage, done, total);
+    };
   if (import.store.empty())
     import.store = folder + "/weights";
   CalibrateStats stats;
@@ -488,6 +510,7 @@ Result<CalibrateStats> adze::calibrate(const std::string &model,
   if (llvm::Error error = compiler.load(model))
     return toError(std::move(error));
   Calibration calibration(compiler, options, folder, stats);
+  running = &calibration;
   if (llvm::Error error = calibration.run(text))
     return toError(std::move(error));
   stats.warnings = compiler.stats().warnings;

@@ -22,6 +22,7 @@
 #include "adze/Transforms/ChooseSparse.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Pipelines.h"
+#include "adze/Transforms/Progress.h"
 #include "adze/Transforms/Rounding.h"
 #include "adze/Weights/WeightTable.h"
 #include "adze/abi.h"
@@ -65,6 +66,13 @@ static llvm::Error asError(const llvm::Twine &message) {
   return llvm::createStringError(message);
 }
 
+/// CompileOptions::progress said so.
+static llvm::Error stopped() {
+  return llvm::createStringError(
+      std::make_error_code(std::errc::operation_canceled),
+      WorkProgress::stopped().data());
+}
+
 ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
   registerAllPasses();
   static const bool upstream = (mlir::registerTransformsPasses(), true);
@@ -80,6 +88,16 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
   context = std::make_unique<MLIRContext>(registry);
   loadKernelDialects(*context);
   (void)collectRemarks(*context, said); // fails only where it was done before
+  if (options.progress)
+    context->registerActionHandler(
+        [this](llvm::function_ref<void()> run, const tracing::Action &action) {
+          auto *progress = llvm::dyn_cast<ProgressAction>(&action);
+          if (progress && report(progress->getStage().data(),
+                                 progress->getDone(), ProgressAction::kTotal))
+            isStopped = true;
+          else
+            run();
+        });
   context->getDiagEngine().registerHandler([this](mlir::Diagnostic &diag) {
     if (diag.getSeverity() == DiagnosticSeverity::Remark)
       return;
@@ -128,7 +146,7 @@ llvm::Error ModelCompiler::load(StringRef path) {
   if (!pluginProblems.empty())
     return asError(llvm::join(pluginProblems, "\n"));
   if (report("import", 0, 1))
-    return asError("cancelled");
+    return stopped();
   StringRef extension = llvm::sys::path::extension(path);
   bool isModule = extension == ".mlir" || extension == ".mlirbc";
   if (isModule) {
@@ -218,7 +236,12 @@ llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   lock.unlock();
   if (source)
     lendWeights(manager, module, *source);
-  if (failed(manager.run(module)))
+  bool isDone = succeeded(manager.run(module));
+  if (isStopped) {
+    messages.clear(); // those of the pass that was stopped
+    return stopped();
+  }
+  if (!isDone)
     return diagnosed("the pass pipeline \"" + pipeline + "\" failed");
   return llvm::Error::success();
 }
@@ -337,7 +360,7 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
     return asError("\"" + untilPoint + "\" is no extension point: expected " +
                    llvm::join(extensionPoints(), ", "));
   if (report("optimize", 0, 1))
-    return asError("cancelled");
+    return stopped();
   if (passes.empty())
     return llvm::Error::success();
   if (llvm::Error error = runPipeline(passes))
@@ -470,7 +493,7 @@ llvm::Error ModelCompiler::generate(EmitKind kind) {
   // The weakest first: others may find that they would have the same code.
   for (const TargetVariant *target : llvm::reverse(targets)) {
     if (report("codegen", code.size(), targets.size()))
-      return asError("cancelled");
+      return stopped();
     OwningOpRef<ModuleOp> &scheduled = schedules[usesBF16Dot(*target)];
     if (!scheduled) {
       size_t before = said.size();

@@ -17,6 +17,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/JSON.h"
+#include <atomic>
 
 namespace adze {
 
@@ -130,6 +131,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
   std::string text; // tokenizer table
   std::vector<std::string> messages;
+  std::atomic<bool> isStopped = false; // in a pass, by options.progress
   llvm::SmallVector<const TargetVariant *> targets;
   std::vector<ArtefactVariant> code;
   std::vector<ArtefactEntry> entries;

@@ -126,7 +126,31 @@ struct Progress::State {
   std::mutex mutex;
   bool enabled = false, shown = false;
   Clock::time_point start = Clock::now(), last = start;
+
+  /// The seconds that the rest of a stage takes if it goes on as from the
+  /// first part of it that was seen; 0: not known yet.
+  double rest(const std::string &name, double part, Clock::time_point now);
+
+  std::string stage;
+  Clock::time_point stageStart;
+  double firstPart = 0, lastPart = 0;
 };
+
+double Progress::State::rest(const std::string &name, double part,
+                             Clock::time_point now) {
+  // A little less than before is another thread's news that came late.
+  if (name != stage || part + 0.1 < lastPart) {
+    stage = name;
+    stageStart = now;
+    firstPart = lastPart = part;
+  }
+  lastPart = std::max(lastPart, part);
+  double seconds = std::chrono::duration<double>(now - stageStart).count();
+  // What is said after a moment would be wrong by much.
+  if (seconds < 1 || part <= firstPart || part >= 1)
+    return 0;
+  return seconds * (1 - part) / (part - firstPart);
+}
 
 Progress::Progress(bool quiet) : state(std::make_unique<State>()) {
   state->enabled = !quiet && isatty(STDERR_FILENO);
@@ -143,12 +167,13 @@ bool Progress::show(const char *stage, uint64_t done, uint64_t total) {
   std::lock_guard<std::mutex> lock(state->mutex);
   auto now = Clock::now();
   using namespace std::chrono_literals;
+  double part = total ? double(std::min(done, total)) / double(total) : 0;
+  double rest = state->rest(stage, part, now);
   if (now - state->start < 1s || (state->shown && now - state->last < 50ms))
     return interrupted();
   state->last = now;
   state->shown = true;
   constexpr int width = 30;
-  double part = total ? double(std::min(done, total)) / double(total) : 0;
   int full = int(part * width);
   std::string bar(size_t(full), '=');
   if (full < width)
@@ -159,6 +184,8 @@ bool Progress::show(const char *stage, uint64_t done, uint64_t total) {
   if (total > 1000000)
     std::fprintf(stderr, " (%s of %s)", bytesText(done).c_str(),
                  bytesText(total).c_str());
+  if (rest > 0)
+    std::fprintf(stderr, ", about %s left", durationText(rest).c_str());
   std::fflush(stderr);
   return interrupted();
 }

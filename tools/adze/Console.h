@@ -34,8 +34,9 @@ int printJson(const llvm::json::Value &value);
 /// a device, a pipe or a link. "-" is the standard output.
 Result<void> writeText(const std::string &path, const std::string &text);
 
-/// A bar on the terminal for work that takes longer than a second. Nothing is
-/// shown where stderr is no terminal, or when it is made quiet.
+/// A bar on the terminal for work that takes longer than a second, with the
+/// time that the rest of its stage will take. Nothing is shown where stderr is
+/// no terminal, or when it is made quiet.
 class Progress {
 public:
   explicit Progress(bool quiet);

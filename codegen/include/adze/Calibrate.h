@@ -22,8 +22,9 @@ namespace adze {
 /// `cache` and `target` mean nothing here, nor do `weights`, `method` and
 /// `store` without `sequential`: the model runs as it is, on this machine.
 /// `progress` gets the stage "calibrate" and how many runs of a sequence
-/// through a layer are done. With an empty `activations`, linears multiply in
-/// f32, so that all x86 variants give the same statistics.
+/// through a layer are done (rounding a layer, with `sequential`, counts like
+/// them), and what rotation says. With an empty `activations`, linears multiply
+/// in f32, so that all x86 variants give the same statistics.
 struct CalibrateOptions : CompileOptions {
   /// The text is cut into this many sequences of so many tokens, spread over
   /// all of it. The beginning token counts, where the tokenizer adds one.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Copies the first layer of a Llama checkpoint, with a random MLP of other width.
+"""Copies the first layers of a Llama checkpoint, with random MLPs of another width.
 
-    wide-checkpoint.py MODEL FOLDER COLUMNS
+    wide-checkpoint.py MODEL FOLDER COLUMNS LAYERS
 
 What down_proj reads has so many columns: its Gram matrix, and what GPTQ makes of it,
 are most of the memory and of the time that rounding takes.
@@ -14,7 +14,7 @@ import struct
 import sys
 from array import array
 
-model, folder, columns = sys.argv[1], sys.argv[2], int(sys.argv[3])
+model, folder, columns, layers = *sys.argv[1:3], *map(int, sys.argv[3:])
 os.makedirs(folder)
 for name in os.listdir(model):
     if name != "model.safetensors":
@@ -22,7 +22,7 @@ for name in os.listdir(model):
 with open(f"{folder}/config.json") as file:
     config = json.load(file)
 hidden = config["hidden_size"]
-config.update(intermediate_size=columns, num_hidden_layers=1)
+config.update(intermediate_size=columns, num_hidden_layers=layers)
 with open(f"{folder}/config.json", "w") as file:
     json.dump(config, file)
 with open(f"{model}/model.safetensors", "rb") as file:
@@ -34,7 +34,9 @@ shapes = {"gate_proj": [columns, hidden], "up_proj": [columns, hidden],
           "down_proj": [hidden, columns]}
 out, chunks, at = {}, [], 0
 for name, tensor in header.items():
-    if name == "__metadata__" or (".layers." in name and ".layers.0." not in name):
+    if name == "__metadata__":
+        continue
+    if ".layers." in name and int(name.split(".layers.")[1].split(".")[0]) >= layers:
         continue
     begin, end = tensor["data_offsets"]
     chunk, dtype, shape = body[begin:end], tensor["dtype"], tensor["shape"]

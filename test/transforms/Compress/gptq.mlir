@@ -33,6 +33,14 @@
 // REPORT-NEXT: "relative": 0.178{{[0-9]+}},
 // REPORT-NEXT: "tensor": "layers.0.q.weight"
 
+// How far it is, it says in actions, which nobody prints unless asked.
+// RUN: adze-opt %S/Inputs/gptq/model.mlir --adze-gptq="weights=int4:g16 statistics=%S/Inputs/gptq/statistics store=%t/store" -o %t/again.mlir > %t/said 2>&1
+// RUN: test ! -s %t/said
+// RUN: adze-opt %S/Inputs/gptq/model.mlir --adze-gptq="weights=int4:g16 statistics=%S/Inputs/gptq/statistics store=%t/store" -o %t/again.mlir --log-actions-to=%t/actions
+// RUN: FileCheck %s --input-file=%t/actions --check-prefix=ACTIONS
+// ACTIONS: adze-progress: round 0 of 1000
+// ACTIONS: adze-progress: round 1000 of 1000
+
 // The store has a file per tensor and a table; doing it again changes nothing.
 // RUN: ls %t/store | wc -l | FileCheck %s --check-prefix=FILES
 // RUN: adze-opt %S/Inputs/gptq/model.mlir --adze-convert-weights=format=int4:g16 --adze-gptq="statistics=%S/Inputs/gptq/statistics store=%t/store" | diff - %t/out.mlir

@@ -11,6 +11,7 @@
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Progress.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
 #include "adze/Transforms/WeightExpr.h"
@@ -212,9 +213,21 @@ LogicalResult Chooser::measure() {
   if (failed(opened))
     return failure();
   with = std::move(*opened);
+  auto effortOf = [](const Member &member) {
+    return double(WeightOp(member.weight).getWeightType().getCols());
+  };
+  double effort = 0;
+  for (auto &member : members)
+    effort += effortOf(*member);
+  WorkProgress progress(module.getContext(), "choose", effort);
   runParallel(module.getContext(), int64_t(members.size()), [&](int64_t i) {
-    members[i]->error = llvm::toString(measureMember(*members[i]));
+    Member &member = *members[i];
+    member.error = progress.isStopped() ? WorkProgress::stopped().str()
+                                        : llvm::toString(measureMember(member));
+    progress.add(effortOf(member));
   });
+  if (progress.isStopped())
+    return module.emitError() << kPass << ": " << WorkProgress::stopped();
   for (auto &member : members)
     if (!member->error.empty())
       return member->weight.emitError() << kPass << ": " << member->error;

@@ -8,6 +8,7 @@
 #include "CompressReport.h"
 #include "MemoryBudget.h"
 #include "adze/Transforms/Parts.h"
+#include "adze/Transforms/Progress.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -80,7 +81,8 @@ void CompressContext::parallel(int64_t count,
 
 //===-- work --------------------------------------------------------------===//
 
-LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
+LogicalResult CompressContext::forEachInput(llvm::StringLiteral stage,
+                                            ArrayRef<WeightInLayer> items,
                                             Bytes bytes, Work work) {
   using Key = std::pair<StringRef, std::vector<float>>; // name and factors
   llvm::MapVector<Key, std::unique_ptr<Input>, std::map<Key, unsigned>> inputs;
@@ -137,13 +139,33 @@ LogicalResult CompressContext::forEachInput(ArrayRef<WeightInLayer> items,
     bool isOwn = !input.scales.empty() || input.isReduced;
     return isOwn ? taken + ScaledStatistics::bytesFor(columns) : taken;
   };
+  // In the time that an element takes: with a Gram matrix there is a factor of
+  // it, and sweeps and losses go over all of it for each row.
+  auto effortOf = [&](const Input &input) {
+    double rows = 0, columns = 0;
+    for (size_t i : input.items) {
+      WeightOp weight = items[i].weight;
+      rows += double(weight.getWeightType().getRows());
+      columns = double(weight.getWeightType().getCols());
+    }
+    return options.needsGram ? columns * columns * (columns + 2 * rows)
+                             : columns * rows;
+  };
+  double effort = 0;
+  for (auto &[name, input] : inputs)
+    effort += effortOf(*input);
+  WorkProgress progress(module.getContext(), stage, effort);
   parallel(int64_t(inputs.size()), [&](int64_t i) {
     Input &input = *inputs.begin()[i].second;
     uint64_t taken = bytesOf(input);
     memory.take(taken);
-    input.error = llvm::toString(workOn(input));
+    input.error = progress.isStopped() ? WorkProgress::stopped().str()
+                                       : llvm::toString(workOn(input));
     memory.give(taken);
+    progress.add(effortOf(input));
   });
+  if (progress.isStopped())
+    return error(module) << WorkProgress::stopped();
   LogicalResult result = success();
   for (auto &[name, input] : inputs)
     if (!input->error.empty())

@@ -75,7 +75,9 @@ public:
       const InputStatistics &, llvm::ArrayRef<size_t> items, ParallelFor)>;
   /// `columns` -> bytes that are needed beside weights and statistics.
   using Bytes = llvm::function_ref<uint64_t(int64_t)>;
-  mlir::LogicalResult forEachInput(llvm::ArrayRef<WeightInLayer> items,
+  /// How far it is becomes known as `stage` (adze/Transforms/Progress.h).
+  mlir::LogicalResult forEachInput(llvm::StringLiteral stage,
+                                   llvm::ArrayRef<WeightInLayer> items,
                                    Bytes bytes, Work work);
 
   /// All of a matrix, every value finite; of statistics with its columns.

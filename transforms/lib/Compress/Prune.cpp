@@ -299,7 +299,7 @@ LogicalResult Pruning::run(StringRef rules) {
     return failure();
   bool isSweep = settings.method == PruneMethod::SparseGpt;
   if (failed(context.forEachInput(
-          items,
+          "prune", items,
           [&](int64_t columns) {
             return isSweep ? InverseFactor::bytesFor(columns) : 0;
           },

@@ -107,7 +107,7 @@ private:
       return llvm::Error::success();
     };
     if (succeeded(context.forEachInput(
-            chosen, [](int64_t) { return uint64_t(0); }, work)))
+            "allocate", chosen, [](int64_t) { return uint64_t(0); }, work)))
       return llvm::Error::success();
     return llvm::createStringError("no amounts could be found");
   }

@@ -11,6 +11,7 @@
 #include "Rotation.h"
 #include "adze/Transforms/Parts.h"
 #include "adze/Transforms/Passes.h"
+#include "adze/Transforms/Progress.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/WeightExpr.h"
 #include "llvm/ADT/DenseSet.h"
@@ -410,16 +411,30 @@ LogicalResult Rotating::run() {
       tasks.push_back({i, layer});
   }
   std::vector<std::string> errors(tasks.size());
+  auto elementsOf = [&](size_t task) {
+    const Job &job = jobs[tasks[task].first];
+    if (!job.weight)
+      return uint64_t(stream.columns * stream.columns);
+    WeightType type = WeightOp(job.weight).getWeightType();
+    return uint64_t(type.getRows() * type.getCols());
+  };
+  uint64_t elements = 0;
+  for (size_t i = 0; i < tasks.size(); ++i)
+    elements += elementsOf(i);
+  WorkProgress progress(module.getContext(), "rotate", double(elements));
   runParallel(module.getContext(), int64_t(tasks.size()), [&](int64_t i) {
     Job &job = jobs[tasks[size_t(i)].first];
-    uint64_t elements = uint64_t(stream.columns * stream.columns);
-    if (job.weight)
-      elements = uint64_t(WeightOp(job.weight).getWeightType().getRows() *
-                          WeightOp(job.weight).getWeightType().getCols());
-    memory.take(elements * sizeof(float));
-    errors[size_t(i)] = llvm::toString(compute(job, tasks[size_t(i)].second));
-    memory.give(elements * sizeof(float));
+    uint64_t bytes = elementsOf(size_t(i)) * sizeof(float);
+    memory.take(bytes);
+    errors[size_t(i)] =
+        progress.isStopped()
+            ? WorkProgress::stopped().str()
+            : llvm::toString(compute(job, tasks[size_t(i)].second));
+    memory.give(bytes);
+    progress.add(double(elementsOf(size_t(i))));
   });
+  if (progress.isStopped())
+    return fail(WorkProgress::stopped());
   for (const std::string &error : errors)
     if (!error.empty())
       return fail(error);

@@ -210,7 +210,8 @@ LogicalResult Rounding::run() {
     }
   std::unique_ptr<CodeChooser> any = make();
   if (failed(context.forEachInput(
-          items, [&](int64_t columns) { return any->bytesFor(columns); },
+          "round", items,
+          [&](int64_t columns) { return any->bytesFor(columns); },
           [&](const InputStatistics &input, ArrayRef<size_t> readers,
               ParallelFor parallel) {
             return roundInput(input, readers, parallel);

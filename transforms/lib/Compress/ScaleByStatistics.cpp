@@ -10,6 +10,7 @@
 #include "MemoryBudget.h"
 #include "ScaleGroups.h"
 #include "adze/Transforms/Parts.h"
+#include "adze/Transforms/Progress.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Transforms/Rounding.h"
 #include "llvm/Support/FileUtilities.h"
@@ -294,9 +295,26 @@ LogicalResult Scaling::run() {
       tasks.push_back(std::move(task));
     }
   }
+  // Losses are most of it: each row with all of a Gram matrix.
+  auto effortOf = [&](const Task &task) {
+    double rows = 0, columns = double(task.group->columns);
+    for (const std::string &name : task.group->weights)
+      rows += double(find(name).getWeightType().getRows());
+    return rows * columns * columns;
+  };
+  double effort = 0;
+  for (const Task &task : tasks)
+    effort += effortOf(task);
+  WorkProgress progress(module.getContext(), "scale", effort);
   runParallel(module.getContext(), int64_t(tasks.size()), [&](int64_t i) {
-    tasks[size_t(i)].error = llvm::toString(runTask(tasks[size_t(i)]));
+    Task &task = tasks[size_t(i)];
+    task.error = progress.isStopped() ? WorkProgress::stopped().str()
+                                      : llvm::toString(runTask(task));
+    progress.add(effortOf(task));
   });
+  if (progress.isStopped())
+    return module.emitError()
+           << options.pass << ": " << WorkProgress::stopped();
   LogicalResult result = success();
   for (Task &task : tasks)
     if (!task.error.empty())
