@@ -12,6 +12,7 @@
 #include "GgufCursor.h"
 #include "adze/Frontend/Json.h"
 #include "adze/Frontend/Tokenizer.h"
+#include "adze/Weights/BeyondEnd.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -227,18 +228,19 @@ void GgufReader::placeTensors() {
              });
   uint64_t covered = 0;
   StringRef previous;
+  BeyondEnd beyond;
   for (CheckpointTensor &tensor : result.tensors) {
     if (tensor.offset % result.alignment != 0)
       tensorError(tensor.name, "expected an offset that is a multiple of " +
                                    Twine(result.alignment) + ", found " +
                                    Twine(tensor.offset));
     if (tensor.offset > dataBytes || tensor.bytes > dataBytes - tensor.offset) {
-      tensorError(tensor.name,
-                  "expected its " + Twine(tensor.bytes) + " bytes within the " +
-                      Twine(dataBytes) +
-                      " bytes of data in the file, found offset " +
-                      Twine(tensor.offset),
-                  fetchAgain);
+      beyond.add(tensor.offset, tensor.name,
+                 ("expected its " + Twine(tensor.bytes) + " bytes within the " +
+                  Twine(dataBytes) +
+                  " bytes of data in the file, found offset " +
+                  Twine(tensor.offset))
+                     .str());
       continue;
     }
     if (tensor.offset < covered && tensor.bytes > 0)
@@ -252,6 +254,8 @@ void GgufReader::placeTensors() {
     }
     tensor.offset += dataStart;
   }
+  if (beyond.any())
+    tensorError(beyond.name(), beyond.message(), fetchAgain);
 }
 
 /// Moves the scalar keys of the tokenizer out of the metadata.

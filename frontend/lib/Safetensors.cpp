@@ -9,6 +9,7 @@
 
 #include "adze/Frontend/Safetensors.h"
 #include "adze/Frontend/Json.h"
+#include "adze/Weights/BeyondEnd.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Endian.h"
@@ -31,6 +32,7 @@ public:
 
   void readEntry(StringRef name, const json::Value &value);
   void checkMetadata(const json::Value &value);
+  void checkEnd();
   void checkCoverage();
 
   std::vector<CheckpointTensor> tensors;
@@ -47,6 +49,7 @@ private:
   StringRef file;
   uint64_t dataStart;
   uint64_t dataBytes;
+  BeyondEnd beyond;
 };
 } // namespace
 
@@ -108,10 +111,11 @@ bool HeaderReader::readOffsets(const json::Object &entry,
     return false;
   }
   if (static_cast<uint64_t>(*end) > dataBytes) {
-    error(tensor.name,
-          "\"data_offsets\": expected an end within the " + Twine(dataBytes) +
-              " bytes of data in the file, found " + Twine(*end),
-          "the file is truncated or altered: fetch it again");
+    beyond.add(uint64_t(*begin), tensor.name,
+               ("\"data_offsets\": expected an end within the " +
+                Twine(dataBytes) + " bytes of data in the file, found " +
+                Twine(*end))
+                   .str());
     return false;
   }
   tensor.offset = *begin;
@@ -158,6 +162,12 @@ void HeaderReader::checkMetadata(const json::Value &value) {
   if (!valid)
     diags.error(file, "\"__metadata__\"",
                 "expected an object of strings, found " + formatJson(value));
+}
+
+void HeaderReader::checkEnd() {
+  if (beyond.any())
+    error(beyond.name(), beyond.message(),
+          "the file is truncated or altered: fetch it again");
 }
 
 void HeaderReader::checkCoverage() {
@@ -237,6 +247,7 @@ readSafetensors(MemoryBufferRef buffer) {
     else
       reader.readEntry(key, value);
   }
+  reader.checkEnd();
   // With entries left out for their errors, holes would be reported that are
   // none.
   if (!reader.diags.hasErrors())

@@ -218,10 +218,7 @@ TEST(Gguf, RefusesBrokenTensors) {
           "tensor \"first\" at offset 64\n" +
           t +
           "\"outside\": expected its 128 bytes within the 128 bytes of "
-          "data in the file, found offset 96" +
-          altered + t +
-          "\"far\": expected its 4 bytes within the 128 bytes of data in "
-          "the file, found offset 18446744073709551584" +
+          "data in the file, found offset 96, and likewise for 1 more tensor" +
           altered);
   EXPECT_EQ(
       ggufFailure(GgufWriter().tensor("t", {1, 1, 1, 1, 1}, 0, 0).write()),

@@ -93,6 +93,17 @@ TEST(Safetensors, RefusesBrokenEntries) {
             t + "\"data_offsets\": expected an end within the 8 bytes of data "
                 "in the file, found 16; the file is truncated or altered: "
                 "fetch it again");
+  // Of a file that was cut, one message.
+  EXPECT_EQ(
+      safetensorsFailure(safetensors(
+          R"({"a":{"dtype":"I8","shape":[4],"data_offsets":[8,12]},)"
+          R"("b":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},)"
+          R"("c":{"dtype":"I8","shape":[4],"data_offsets":[4,8]},)"
+          R"("d":{"dtype":"I8","shape":[4],"data_offsets":[12,16]}})",
+          6)),
+      "m.safetensors: tensor \"c\": \"data_offsets\": expected an end within "
+      "the 6 bytes of data in the file, found 8, and likewise for 2 more "
+      "tensors; the file is truncated or altered: fetch it again");
   EXPECT_EQ(entry(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"),
             t + "expected 12 bytes for [3] of f32, found data_offsets that "
                 "span 8");

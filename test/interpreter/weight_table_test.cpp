@@ -118,6 +118,24 @@ TEST_F(WeightTableTest, FilesThatCannotBeMapped) {
   expectError(entry("\"file\": \".\"" + rest), "expected a regular file");
 }
 
+TEST_F(WeightTableTest, OneFindingForAFileThatWasCut) {
+  write("cut.bin", "012345");
+  std::string text = "{\"version\": 1, \"tensors\": {";
+  for (int i : {7, 2, 0, 1, 5})
+    text += (i == 7 ? "\"t" : ", \"t") + std::to_string(i) +
+            "\": {\"file\": \"cut.bin\", \"dtype\": \"f32\", \"offset\": " +
+            std::to_string(4 * i) + ", \"shape\": [1], \"bytes\": 4}";
+  std::string error = openError(text + "}}");
+  EXPECT_NE(error.find("tensor \"t1\": expected 4 bytes at offset 4 of "),
+            std::string::npos)
+      << error;
+  EXPECT_NE(error.find("cut.bin, which has 6, and likewise for 3 more tensors; "
+                       "the file is truncated or altered"),
+            std::string::npos)
+      << error;
+  EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+}
+
 TEST_F(WeightTableTest, AllFindingsAtOnceUpToALimit) {
   std::string text = "{\"version\": 1, \"tensors\": {";
   for (int i = 0; i < 25; ++i)

@@ -4,11 +4,13 @@
 // nothing in it is believed before it is compared with the files it names.
 
 #include "TableFile.h"
+#include "adze/Weights/BeyondEnd.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include <map>
 
 using namespace llvm;
 using namespace adze;
@@ -211,6 +213,7 @@ Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
   result->tablePath = path.str();
   Findings findings(result->tablePath);
   StringMap<const MemoryBuffer *> mapped; // null: could not be mapped
+  std::map<std::string, BeyondEnd> cut;   // by file
   for (auto &[key, value] : *tensors) {
     WeightTableEntry entry;
     if (!readEntry(key, value, entry, findings))
@@ -233,14 +236,18 @@ Expected<std::unique_ptr<WeightTable>> WeightTable::open(StringRef path) {
       continue;
     uint64_t size = buffer->getBufferSize();
     if (entry.offset > size || entry.bytes > size - entry.offset) {
-      findings.add("tensor \"" + entry.name + "\"",
-                   "expected " + Twine(entry.bytes) + " bytes at offset " +
-                       Twine(entry.offset) + " of " + Twine(file) +
-                       ", which has " + Twine(size));
+      cut[std::string(file)].add(entry.offset, entry.name,
+                                 ("expected " + Twine(entry.bytes) +
+                                  " bytes at offset " + Twine(entry.offset) +
+                                  " of " + file + ", which has " + Twine(size))
+                                     .str());
       continue;
     }
     result->table.push_back(std::move(entry));
   }
+  for (auto &[file, beyond] : cut)
+    findings.add("tensor \"" + beyond.name() + "\"",
+                 beyond.message() + "; the file is truncated or altered");
   if (Error error = findings.take())
     return error;
 
