@@ -7,8 +7,8 @@
 runs `adze eval` for each row of the tables in docs/experiments.md, those with
 a calibration once for each calibration text, and prints the tables. What was
 measured is kept in results.json in that folder with the command that measured
-it, so that a run that was interrupted goes on; --table only prints. Needs
-neither PyTorch nor NumPy.
+it, so that a run that was interrupted goes on; --table only prints, --only int3
+leaves out the rows without that in their names. Needs neither PyTorch nor NumPy.
 """
 
 import argparse
@@ -21,19 +21,24 @@ from pathlib import Path
 RETRAINED = ["longer", "sparse24", "blocks50", "blocks75"]
 CALIBRATIONS = [1, 2, 3]
 # The embedding is the head too: methods do not touch it, so it is int8 in all.
-INT4 = {"int4:g128": "*embed_tokens=int8,*=int4:g128",
-        "int4:g32": "*embed_tokens=int8,*=int4:g32"}
+def with_head(weights):
+    return f"*embed_tokens=int8,*={weights}"
+
+
+INT4 = ["int4:g128", "int4:g32"]
+INT3 = ["int3:g128", "int3:g32"]
 
 
 def make_rows():
     """(model, name of the row, arguments of adze eval, calibrated or not)."""
     rows = [("dense", "bf16", ["--weights", "bf16"], False),
             ("dense", "int8", ["--weights", "int8"], False)]
-    for name, weights in INT4.items():
-        rows.append(("dense", name, ["--weights", weights], False))
+    for name in INT4 + INT3:
+        weights = ["--weights", with_head(name)]
+        rows.append(("dense", name, weights, False))
         for method in ("search", "gptq", "awq", "awq+gptq"):
             rows.append(("dense", f"{name}, {method}",
-                         ["--weights", weights, "--method", method], True))
+                         [*weights, "--method", method], True))
     for amount, title in (("0.5", "50 %"), ("2:4", "2:4"),
                           ("0.5:16x32", "50 % of blocks"),
                           ("0.75:16x32", "75 % of blocks")):
@@ -47,9 +52,13 @@ def make_rows():
     for model in RETRAINED:
         rows.append((model, "bf16", ["--weights", "bf16"], False))
         rows.append((model, "int8", ["--weights", "int8"], False))
-        for name, weights in INT4.items():
-            rows.append((model, name, ["--weights", weights], False))
+        for name in INT4:
+            rows.append((model, name, ["--weights", with_head(name)], False))
     return rows
+
+
+def chosen_rows(only):
+    return [row for row in make_rows() if only in f"{row[0]}, {row[1]}"]
 
 
 def run(command):
@@ -107,7 +116,7 @@ class Comparison:
     def jobs(self):
         """What is to be run: all rows, then the same with the next text."""
         jobs = []
-        for model, name, arguments, calibrated in make_rows():
+        for model, name, arguments, calibrated in chosen_rows(self.a.only):
             if not (self.folder / model / "training.json").exists():
                 print(f"{model}, {name}: not trained", file=sys.stderr)
             else:
@@ -137,7 +146,7 @@ class Comparison:
     def table(self):
         print("| model | weights, method | perplexity | change | "
               "KL divergence | same likeliest token |\n|---|---|---|---|---|---|")
-        for model, name, arguments, calibrated in make_rows():
+        for model, name, arguments, calibrated in chosen_rows(self.a.only):
             values = [self.results.values[" ".join(command)]
                       for _, command in self.commands(model, arguments,
                                                       calibrated)
@@ -167,6 +176,8 @@ def main():
                    help="what experiment.py wrote")
     p.add_argument("--adze", type=Path, default=Path("build/bin/adze"))
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--only", default="", metavar="TEXT",
+                   help="rows whose model and name have this in them")
     p.add_argument("--table", action="store_true",
                    help="print what was measured, measure nothing")
     a = p.parse_args()

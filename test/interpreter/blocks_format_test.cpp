@@ -56,9 +56,9 @@ uint16_t wordAt(const std::vector<uint8_t> &bytes, size_t index) {
 } // namespace
 
 constexpr const char *kElements[] = {
-    "f32",          "f16",       "bf16",      "int8",    "int8:g32",
-    "int8:g64:zp",  "int4:g128", "int4:g32",  "int4:g0", "int4:g32:f32:zp",
-    "int4:g96:f16", "int8:zp",   "int4:g0:zp"};
+    "f32",          "f16",       "bf16",       "int8",    "int8:g32",
+    "int8:g64:zp",  "int4:g128", "int4:g32",   "int4:g0", "int4:g32:f32:zp",
+    "int4:g96:f16", "int8:zp",   "int4:g0:zp", "int3:g32"};
 
 TEST_F(BlocksFormat, PanelsHoldWhatRowsDo) {
   for (const char *name : kElements)

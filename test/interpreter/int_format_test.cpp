@@ -40,6 +40,7 @@ const char *const kNames[] = {
     "int8:g16:f32", "int8:g128:f16:zp", "int4:g128",       "int4:g32",
     "int4:g64",     "int4:g32:f16",     "int4:g32:f32:zp", "int4:g128:zp",
     "int4:g0",      "int4:g0:f32:zp",   "int4:g24:f16:zp", "int4:g16",
+    "int3:g128",    "int3:g32:f32:zp",  "int3:g0",
 };
 
 std::vector<float> randomValues(int64_t n, uint64_t seed, bool heavy = false) {
@@ -89,7 +90,7 @@ float panelElement(IntFormatAttr format, llvm::ArrayRef<uint8_t> panel,
   int64_t bits = format.getBits();
   int64_t group = format.getGroupSize() ? format.getGroupSize() : cols;
   int64_t groups = llvm::divideCeil(cols, group), g = k / group;
-  int64_t scales = llvm::divideCeil(cols, 8) * 16 * bits;
+  int64_t scales = llvm::divideCeil(cols, 8) * 16 * (bits == 8 ? 8 : 4);
   int64_t scaleBytes = format.getScaleType().getIntOrFloatBitWidth() / 8;
   int64_t zeros = scales + llvm::alignTo(groups * 16 * scaleBytes, 64);
   int code;
@@ -109,13 +110,15 @@ TEST_F(FormatTest, NamesRoundTrip) {
   EXPECT_EQ(format("int4:bf16:g128").getFormatName(), "int4:g128");
   EXPECT_EQ(format("int8:g0:f32").getFormatName(), "int8");
   EXPECT_EQ(format("int4:zp:f16").getFormatName(), "int4:g128:f16:zp");
+  EXPECT_EQ(format("int3").getFormatName(), "int3:g128");
 }
 
 TEST_F(FormatTest, NamesThatAreNone) {
   const char *accepted = "expects a format to be one of f32, f16, bf16, "
-                         "int8[:gN], int4[:gN] (then :f32, :f16 or :bf16 for "
-                         "the scales, :zp for zero points), got \"";
-  for (const char *name : {"", "int5", "f64", "int", "INT8", "int8 "})
+                         "int8[:gN], int4[:gN], int3[:gN] (then :f32, :f16 or "
+                         ":bf16 for the scales, :zp for zero points), got \"";
+  for (const char *name :
+       {"", "int5", "int2", "int3 ", "f64", "int", "INT8", "int8 "})
     EXPECT_EQ(problem(name), accepted + std::string(name) + "\"");
   EXPECT_EQ(problem("int4:g20"),
             "format \"int4:g20\": expects a group of 0 (the whole row) or a "
@@ -204,8 +207,9 @@ TEST_F(FormatTest, PanelsHoldTheRows) {
 /// The search stays close to the best of 1000 scales (times all zero points),
 /// with each scale rounded as the format stores it.
 TEST_F(FormatTest, ScalesAreNearlyTheBest) {
-  for (const char *name : {"int4:g128", "int4:g32:f16", "int4:g64:f32:zp",
-                           "int8:f32", "int8:g64:f16"})
+  for (const char *name :
+       {"int4:g128", "int4:g32:f16", "int4:g64:f32:zp", "int8:f32",
+        "int8:g64:f16", "int3:g128", "int3:g32:zp"})
     for (bool heavy : {false, true}) {
       IntFormatAttr f = format(name);
       int64_t n = f.getGroupSize() ? f.getGroupSize() : 256;
@@ -273,7 +277,7 @@ TEST_F(FormatTest, BytesAreTheSameOnEveryMachine) {
         hash = (hash ^ byte) * 0x100000001b3;
     }
   }
-  EXPECT_EQ(hash, 11475156731002548042u);
+  EXPECT_EQ(hash, 7307311643181152972u);
 }
 
 TEST_F(FormatTest, ExtremeValues) {

@@ -68,7 +68,8 @@ TEST_P(IntRoundingTest, ImportanceLowersTheErrorThatCounts) {
 
 INSTANTIATE_TEST_SUITE_P(Formats, IntRoundingTest,
                          testing::Values("int4:g32", "int4:g64:zp",
-                                         "int4:g32:f16", "int8:g64"),
+                                         "int4:g32:f16", "int8:g64",
+                                         "int3:g32"),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), ':', '_');

@@ -140,6 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"stories260k-hf", "int8", "int8:token", 0.05},
                     Setting{"stories260k-hf", "int4:g32", "int8:g32", 0.3},
                     Setting{"stories260k-hf", "int4:g32", "f32", 0.3},
+                    Setting{"stories260k-hf", "int3:g32", "int8:g32", 0.7},
                     Setting{"stories260k-hf", "int8", "int8:g32:static", 0.1},
                     Setting{"stories260k-hf", "int8", "int8:token:static", 0.1},
                     Setting{"bard", "int8", "int8:g128:static", 0.1},

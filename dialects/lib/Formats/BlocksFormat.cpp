@@ -156,7 +156,7 @@ int64_t BlocksFormatAttr::getTileBytes() const {
   auto element = Attribute(getElement());
   int64_t bits = 0;
   if (auto codes = dyn_cast<IntFormatAttr>(element))
-    bits = codes.getBits();
+    bits = storedBits(codes);
   else
     bits =
         cast<FloatFormatAttr>(element).getElementType().getIntOrFloatBitWidth();
@@ -217,10 +217,7 @@ void BlocksFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
     int64_t bytes = std::min(to.tileBytes, tilesEnd - from);
     std::memcpy(tile, dense.data() + from, bytes);
     if (bytes < to.tileBytes) // K ends within: codes for zero
-      std::memset(tile + bytes,
-                  !codes                 ? 0
-                  : codes.getBits() == 8 ? 0x80
-                                         : 0x88,
+      std::memset(tile + bytes, codes ? zeroCodeByte(codes) : 0,
                   to.tileBytes - bytes);
   }
   if (codes)

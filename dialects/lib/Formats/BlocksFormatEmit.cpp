@@ -110,7 +110,7 @@ Value findPlace(FormatEmitter &e, Value panel, Value block) {
 /// The value of channel `lane`, element `k` of the block in `tile`.
 Value emitElement(FormatEmitter &e, IntFormatAttr codes, const BlocksPanel &at,
                   Value panel, Value tile, Value set, Value lane, Value k) {
-  int64_t bits = codes.getBits();
+  int64_t bits = storedBits(codes);
   Value unit = e.add(e.mul(e.div(k, 32 / bits), kLine), e.mul(lane, 4));
   Value code = e.loadBytes(tile, e.add(unit, e.rem(k, 4)), 0, 1);
   Type i32 = e.b.getI32Type();

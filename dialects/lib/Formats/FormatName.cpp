@@ -24,7 +24,7 @@ static FormatAttrInterface asFormat(Attribute attribute) {
   return cast<FormatAttrInterface>(attribute);
 }
 
-/// int8 or int4 with the parts after it.
+/// int8, int4 or int3 with the parts after it.
 static Expected<FormatAttrInterface> parseInteger(StringRef name,
                                                   MLIRContext *context) {
   auto fail = [&](const Twine &message) {
@@ -32,7 +32,7 @@ static Expected<FormatAttrInterface> parseInteger(StringRef name,
   };
   SmallVector<StringRef> parts;
   name.split(parts, ':');
-  int64_t bits = parts[0] == "int8" ? 8 : 4, group = bits == 8 ? 0 : 128;
+  int64_t bits = parts[0].back() - '0', group = bits == 8 ? 0 : 128;
   Type scale;
   bool zeros = false, hasGroup = false;
   for (StringRef part : ArrayRef(parts).drop_front()) {
@@ -72,7 +72,7 @@ Expected<FormatAttrInterface> adze::parseFormatName(StringRef name,
   if (Type type = floatType(name, context))
     return asFormat(FloatFormatAttr::get(context, type));
   StringRef first = name.split(':').first;
-  if (first == "int8" || first == "int4")
+  if (first == "int8" || first == "int4" || first == "int3")
     return parseInteger(name, context);
   if (StringRef scale = name; scale.consume_front("fp8:"))
     if (Type type = floatType(scale, context))

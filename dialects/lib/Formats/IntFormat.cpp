@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// #adze.int<8|4, ...>: codes with scales, rows and panels of them. How a scale
-// is found is in Quantize.cpp, what a kernel emits to read a panel in
+// #adze.int<8|4|3, ...>: codes with scales, rows and panels of them. How a
+// scale is found is in Quantize.cpp, what a kernel emits to read a panel in
 // IntFormatEmit.cpp.
 
 #include "FloatBits.h"
@@ -22,8 +22,8 @@ using namespace adze::detail;
 LogicalResult
 IntFormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                       int64_t bits, int64_t group, Type scale, bool zeros) {
-  if (bits != 4 && bits != 8)
-    return emitError() << "expects codes of 4 or 8 bits, got " << bits;
+  if (bits != 3 && bits != 4 && bits != 8)
+    return emitError() << "expects codes of 3, 4 or 8 bits, got " << bits;
   if (group && (group < kSmallestGroup || group % 8 || group > kLargestGroup))
     return emitError() << "expects a group of 0 (the whole row) or a multiple "
                           "of 8 from "
@@ -69,12 +69,13 @@ void IntFormatAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
-/// int8, int8:g32, int4:g128, int4:g32:f16:zp, ...; parseFormatName reads it.
+/// int8, int8:g32, int4:g128, int4:g32:f16:zp, int3:g128, ...; parseFormatName
+/// reads it.
 std::string IntFormatAttr::getFormatName() const {
   std::string name;
   llvm::raw_string_ostream os(name);
   os << "int" << getBits();
-  if (getBits() == 4 || getGroupSize())
+  if (getBits() != 8 || getGroupSize())
     os << ":g" << getGroupSize();
   if (getScaleType() !=
       defaultScaleType(getContext(), getBits(), getGroupSize()))
@@ -90,7 +91,7 @@ int64_t IntFormatAttr::getGroup() const { return getGroupSize(); }
 int64_t IntFormatAttr::getZeroCode() const { return 1 << (getBits() - 1); }
 int64_t IntFormatAttr::getMaxCode() const { return (1 << getBits()) - 1; }
 bool IntFormatAttr::hasMinimum() const { return getZeros(); }
-int64_t IntFormatAttr::getPanelDepth() const { return 32 / getBits(); }
+int64_t IntFormatAttr::getPanelDepth() const { return 32 / storedBits(*this); }
 
 int64_t IntFormatAttr::getRowBytes(int64_t cols) const {
   return IntRow(*this, cols).bytes;
@@ -173,7 +174,7 @@ void IntFormatAttr::encodeRow(ArrayRef<float> values,
     }
     for (int64_t i = begin; i < end; i += kPiece) {
       int64_t n = std::min(kPiece, end - i);
-      roundToCodes(values.data() + i, n, scale, 4, codes);
+      roundToCodes(values.data() + i, n, scale, int(bits), codes);
       packNibbles(codes, n, row.data() + i / 2);
     }
   }
@@ -262,7 +263,7 @@ void IntFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
   // in codes for zero.
   int64_t depth = getPanelDepth(), steps = cols / 8;
   auto *units = reinterpret_cast<uint32_t *>(panel.data());
-  uint8_t zeroByte = getBits() == 8 ? 128 : 0x88;
+  uint8_t zeroByte = zeroCodeByte(*this);
   uint32_t fill = zeroByte * 0x01010101u;
   packUnits(rows, steps * 8 / depth, units, fill);
   if (cols % 8) {
@@ -272,16 +273,17 @@ void IntFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
     for (int64_t r = 0; r < kPanelRows; ++r) {
       if (!rows[r])
         continue;
-      int64_t begin = steps * getBits();
+      int64_t begin = steps * storedBits(*this);
       std::memcpy(last[r], rows[r] + begin, from.scales - begin);
-      if (getBits() == 4 && cols % 2)
-        last[r][cols % 8 / 2] = (last[r][cols % 8 / 2] & 15) | 0x80;
+      if (getBits() != 8 && cols % 2)
+        last[r][cols % 8 / 2] =
+            uint8_t((last[r][cols % 8 / 2] & 15) | (zeroByte & 0xf0));
       lastRows[r] = last[r];
     }
     packUnits(lastRows, 8 / depth, units + steps * 8 / depth * kPanelRows,
               fill);
   }
-  if (getBits() == 4)
+  if (getBits() != 8)
     orderNibbles(units, to.scales / 4);
 
   std::memset(panel.data() + to.scales, 0, to.bytes - to.scales);

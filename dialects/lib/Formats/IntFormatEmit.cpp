@@ -16,7 +16,7 @@ namespace {
 struct EmittedPanel {
   EmittedPanel(FormatEmitter &e, IntFormatAttr format, Value cols) {
     int64_t scaleBytes = format.getScaleType().getIntOrFloatBitWidth() / 8;
-    scales = e.mul(e.ceilDiv(cols, 8), kPanelRows * format.getBits());
+    scales = e.mul(e.ceilDiv(cols, 8), kPanelRows * storedBits(format));
     Value groups = format.getGroupSize()
                        ? e.ceilDiv(cols, format.getGroupSize())
                        : e.index(1);
@@ -78,7 +78,7 @@ Value IntFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
                                      bool panels, int64_t cols, Value row,
                                      Value k) const {
   FormatEmitter e = {b, loc};
-  int64_t bits = getBits();
+  int64_t bits = storedBits(*this);
   IntRow inRow(*this, cols);
   IntPanel inPanel(*this, cols);
   int64_t scaleBytes = inRow.scaleBytes;

@@ -13,6 +13,18 @@ namespace adze::detail {
 inline constexpr int64_t kSmallestGroup = 16, kLargestGroup = 1 << 20;
 inline constexpr int64_t kLine = 64;
 
+/// Bits that a code takes in rows and panels: codes of 3 bits lie where those
+/// of 4 do, so that all that reads these reads them.
+inline int64_t storedBits(IntFormatAttr format) {
+  return format.getBits() == 3 ? 4 : format.getBits();
+}
+
+/// A byte of codes for zero.
+inline uint8_t zeroCodeByte(IntFormatAttr format) {
+  int64_t zero = format.getZeroCode();
+  return uint8_t(format.getBits() == 8 ? zero : zero | zero << 4);
+}
+
 /// The scale type that a format's name leaves out: f32 for whole rows of int8,
 /// where it costs nothing; else bf16. (On normal and heavy-tailed groups the
 /// error with bf16 scales is that with f16 scales within 1 %, since the search
@@ -40,7 +52,7 @@ struct IntRow {
                                   : std::max<int64_t>(cols, 1);
     groups = llvm::divideCeil(cols, group);
     scaleBytes = format.getScaleType().getIntOrFloatBitWidth() / 8;
-    scales = llvm::divideCeil(cols * format.getBits(), 8);
+    scales = llvm::divideCeil(cols * storedBits(format), 8);
     zeros = scales + groups * scaleBytes;
     bytes = zeros + (format.getZeros() ? groups : 0);
   }
@@ -53,7 +65,7 @@ struct IntPanel {
                                   : std::max<int64_t>(cols, 1);
     groups = llvm::divideCeil(cols, group);
     scaleBytes = format.getScaleType().getIntOrFloatBitWidth() / 8;
-    scales = llvm::divideCeil(cols, 8) * kPanelRows * format.getBits();
+    scales = llvm::divideCeil(cols, 8) * kPanelRows * storedBits(format);
     zeros = scales + llvm::alignTo(groups * kPanelRows * scaleBytes, kLine);
     bytes = zeros +
             (format.getZeros() ? llvm::alignTo(groups * kPanelRows, kLine) : 0);

@@ -18,15 +18,15 @@ using namespace adze::detail;
 
 bool MaskedFormatAttr::takes(FormatAttrInterface element) {
   auto codes = dyn_cast_or_null<IntFormatAttr>(Attribute(element));
-  return codes && !codes.getZeros();
+  return codes && codes.getBits() != 3 && !codes.getZeros();
 }
 
 LogicalResult
 MaskedFormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                          IntFormatAttr element, int64_t keep, bool even) {
-  if (!element || element.getZeros())
-    return emitError() << "expects elements of #adze.int without zero points, "
-                          "got "
+  if (!element || !MaskedFormatAttr::takes(element))
+    return emitError() << "expects elements of #adze.int with 4 or 8 bits and "
+                          "without zero points, got "
                        << element;
   constexpr int64_t kMost = int64_t(1) << 31;
   int64_t most =

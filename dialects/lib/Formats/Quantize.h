@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Rounding of floats to 4 and 8 bit codes with a scale, chosen so that the
+// Rounding of floats to 3, 4 and 8 bit codes with a scale, chosen so that the
 // squared error is small. Plain loops without MLIR; the same result, bit for
 // bit, on every machine. Private to lib/Formats.
 #ifndef ADZE_LIB_FORMATS_QUANTIZE_H
@@ -14,7 +14,7 @@ enum class ScaleStorage : uint8_t { F32, F16, BF16 };
 
 /// How the elements of a group become codes.
 struct QuantSpec {
-  int bits;             ///< 4 or 8
+  int bits;             ///< 3, 4 or 8
   ScaleStorage storage; ///< what a scale is rounded to before codes are chosen
   bool zeros;           ///< a zero point of its own instead of the middle code
 };

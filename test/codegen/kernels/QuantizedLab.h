@@ -110,7 +110,7 @@ struct IntegerWeight {
            : format.getScaleType().isF16() ? Stored::F16
                                            : Stored::BF16;
   }
-  int64_t scalesAt() const { return (k * format.getBits() + 7) / 8; }
+  int64_t scalesAt() const { return format.getBits() == 8 ? k : (k + 1) / 2; }
   float scale(int64_t r, int64_t g) const {
     return get(rows.data() + r * rowBytes + scalesAt(), scaleType(), g);
   }

@@ -211,8 +211,9 @@ TEST_P(FormatEmitTest, Masked) {
 
 TEST_P(FormatEmitTest, Integers) {
   KernelLab lab;
-  for (const char *name : {"int8", "int8:g32:f16", "int8:g64:zp", "int4:g0:f32",
-                           "int4:g24:f16:zp", "int4:g128", "int4:g32:f32:zp"})
+  for (const char *name :
+       {"int8", "int8:g32:f16", "int8:g64:zp", "int4:g0:f32", "int4:g24:f16:zp",
+        "int4:g128", "int4:g32:f32:zp", "int3:g32", "int3:g24:f16:zp"})
     for (int64_t cols : {1, 7, 8, 37, 264})
       expectReads(lab, name, cols, *GetParam());
 }
@@ -276,8 +277,9 @@ TEST_P(FormatEmitTest, Blocks) {
   KernelLab lab;
   std::mt19937 random(4);
   std::normal_distribution<float> normal;
-  for (const char *name : {"f32", "f16", "bf16", "int8", "int8:g32:zp",
-                           "int4:g128", "int4:g32", "int4:g64:f16:zp"})
+  for (const char *name :
+       {"f32", "f16", "bf16", "int8", "int8:g32:zp", "int4:g128", "int4:g32",
+        "int4:g64:f16:zp", "int3:g32"})
     for (int64_t cols : {1, 32, 37, 264}) {
       SCOPED_TRACE(testing::Message() << name << " columns " << cols);
       FormatAttrInterface element =

@@ -215,6 +215,8 @@ const Case kCases[] = {
     {"#adze.int<4, group = 16, scale = f32>", 48, 16},
     {"#adze.int<4, scale = f32>", 96, 96},
     {"#adze.int<4, scale = bf16, zeros>", 0, 512},
+    {"#adze.int<3, group = 32, scale = bf16>", 128, 32},
+    {"#adze.int<3, group = 128, scale = f32, zeros>", 128, 128},
 };
 
 std::string linearText(const Case &c, const std::string &rest = "}") {

@@ -2,8 +2,18 @@
 // What #adze.int, #adze.fp8, #adze.gguf, #adze.blocks and #adze.masked refuse.
 // RUN: adze-opt %s -split-input-file -verify-diagnostics
 
-// expected-error @below {{expects codes of 4 or 8 bits, got 5}}
+// expected-error @below {{expects codes of 3, 4 or 8 bits, got 5}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.int<5, scale = f32>>
+
+// -----
+
+// expected-error @below {{expects codes of 3, 4 or 8 bits, got 2}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<2, group = 32, scale = bf16>>
+
+// -----
+
+// expected-error @below {{expects a group of 0 (the whole row) or a multiple of 8 from 16 to 1048576, got 12}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.int<3, group = 12, scale = bf16>>
 
 // -----
 
@@ -102,8 +112,14 @@ adze.weight @w from "w" : !adze.weight<64, #adze.blocks<#adze.float<f32>, keep =
 
 // -----
 
-// expected-error @below {{expects elements of #adze.int without zero points, got #adze.int<4, group = 32, scale = bf16, zeros>}}
+// expected-error @below {{expects elements of #adze.int with 4 or 8 bits and without zero points, got #adze.int<4, group = 32, scale = bf16, zeros>}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<4, group = 32, scale = bf16, zeros>, keep = 64>>
+
+// -----
+
+// The masks' codes have as many bits as they are stored in.
+// expected-error @below {{expects elements of #adze.int with 4 or 8 bits and without zero points, got #adze.int<3, group = 32, scale = bf16>}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<3, group = 32, scale = bf16>, keep = 64>>
 
 // -----
 

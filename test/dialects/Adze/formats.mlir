@@ -11,6 +11,8 @@ adze.weight @w8z from "w8z" : !adze.weight<64x64, #adze.int<8, group = 0, scale 
 adze.weight @w4 from "w4" : !adze.weight<64x65, #adze.int<4, group = 128, scale = bf16>, panels>
 // CHECK: adze.weight @w4z from "w4z" : !adze.weight<64x64, #adze.int<4, group = 24, scale = f32, zeros>>
 adze.weight @w4z from "w4z" : !adze.weight<64x64, #adze.int<4, group = 24, scale = f32, zeros>>
+// CHECK: adze.weight @w3 from "w3" : !adze.weight<64x64, #adze.int<3, group = 128, scale = bf16>, panels>
+adze.weight @w3 from "w3" : !adze.weight<64x64, #adze.int<3, group = 128, scale = bf16>, panels>
 // CHECK: adze.weight @q4 from "q4" : !adze.weight<64x64, #adze.gguf<q4_0>>
 adze.weight @q4 from "q4" : !adze.weight<64x64, #adze.gguf<q4_0>>
 // CHECK: adze.weight @q6 from "q6" : !adze.weight<64x512, #adze.gguf<q6_k>, panels>

@@ -33,6 +33,11 @@
 // REPORT-NEXT: "relative": 0.178{{[0-9]+}},
 // REPORT-NEXT: "tensor": "layers.0.q.weight"
 
+// Three bits.
+// RUN: adze-opt %S/Inputs/gptq/model.mlir --adze-gptq="weights=int3:g16 statistics=%S/Inputs/gptq/statistics store=%t/three" %remarks 2>&1 | FileCheck %s --check-prefix=THREE
+// THREE-DAG: "layers.1.down.weight" becomes int3:g16: error {{[0-9.]+}} of the weight, {{[0-9.]+}} of what it computes ({{[0-9.]+}} with plain rounding)
+// THREE-DAG: adze.weight @l.q from "layers.{}.q.coded.weight" x 2 : !adze.weight<24x32, #adze.int<3, group = 16, scale = bf16>>
+
 // How far it is, it says in actions, which nobody prints unless asked.
 // RUN: adze-opt %S/Inputs/gptq/model.mlir --adze-gptq="weights=int4:g16 statistics=%S/Inputs/gptq/statistics store=%t/store" -o %t/again.mlir > %t/said 2>&1
 // RUN: test ! -s %t/said

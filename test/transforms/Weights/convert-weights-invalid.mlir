@@ -11,7 +11,7 @@
 // RUN: not adze-opt %s --adze-convert-weights=format=l.?.x=int8 2>&1 | FileCheck %s --check-prefix=SOME
 // RUN: not adze-opt %s --adze-convert-weights=format=a=int8,*=bf16 2>&1 | FileCheck %s --check-prefix=PARTS
 
-// INT5: error: adze-convert-weights: expects a format to be one of f32, f16, bf16, int8[:gN], int4[:gN] (then :f32, :f16 or :bf16 for the scales, :zp for zero points), got "int5"
+// INT5: error: adze-convert-weights: expects a format to be one of f32, f16, bf16, int8[:gN], int4[:gN], int3[:gN] (then :f32, :f16 or :bf16 for the scales, :zp for zero points), got "int5"
 // NONE: error: adze-convert-weights: expects a format to be one of {{.*}}, got ""
 // GROUP: error: adze-convert-weights: format "int4:g12": expects a group of 0 (the whole row) or a multiple of 8 from 16 to 1048576, got 12
 // GGUF: error: adze-convert-weights: weights in q4_0 are read from GGUF files as they are, not made; int8:g32 and int4:g32 are nearest

@@ -41,9 +41,9 @@ def Adze_IntFormatAttr : Adze_Attr<"IntFormat", "int",
      DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface>]> {
   let summary = "int8 and int4 weights with scales";
   let description = [{
-    Codes of 4 or 8 bits; a scale for each group of `group` elements along K of
+    Codes of 8, 4 or 3 bits; a scale for each group of `group` elements along K of
     an output channel, or, with group 0, one for the channel. Symmetric around
-    the code 8 (or 128), or with a zero point per group (`zeros`).
+    the code 128 (8, 4), or with a zero point per group (`zeros`).
 
     Row: codes (4 bits: two to a byte, the even k low), then the scales, then the
     zero points, a byte each.
@@ -52,6 +52,9 @@ def Adze_IntFormatAttr : Adze_Attr<"IntFormat", "int",
     zero points `[groups][16]`, each part padded to 64 bytes. A 32-bit lane of 4-bit codes holds
     8 k: byte j has k = j low and k = 4 + j high. A lane of 8-bit codes holds 4,
     and there are two lines to a step.
+
+    Codes of 3 bits, 0 to 7, lie in rows and panels as those of 4 bits do, and take
+    the same space: they are there to find out what 3 bits would cost a model.
 
     ```mlir
     adze.weight @w8 : !adze.weight<2048x2048, #adze.int<8, scale = f32>>

@@ -18,6 +18,7 @@ namespace adze {
 ///   f32 f16 bf16        elements as they are
 ///   int8[:gN]           a scale per row, or per group of N
 ///   int4[:gN]           groups of 128 if N is not given; g0: a scale per row
+///   int3[:gN]           the same with 3 bits, in the space of int4
 ///     [:f32|:f16|:bf16]   how scales are stored
 ///     [:zp]               with zero points
 ///   q4_0 q8_0 q4_k ...  blocks of GGUF files
@@ -29,8 +30,8 @@ llvm::Expected<FormatAttrInterface> parseFormatName(llvm::StringRef name,
 /// What parseFormatName accepts for weights that are to be converted, for
 /// messages and help texts.
 inline constexpr llvm::StringLiteral kFormatNames =
-    "f32, f16, bf16, int8[:gN], int4[:gN] (then :f32, :f16 or :bf16 for the "
-    "scales, :zp for zero points)";
+    "f32, f16, bf16, int8[:gN], int4[:gN], int3[:gN] (then :f32, :f16 or :bf16 "
+    "for the scales, :zp for zero points)";
 
 /// Whether `pattern`, with * and ?, is `tensor`, or `tensor` without the
 /// ".weight" that nearly all end in. What a pass made of a tensor of the
