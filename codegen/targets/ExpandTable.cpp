@@ -9,86 +9,127 @@
 using namespace mlir;
 using namespace adze;
 
-static constexpr llvm::StringLiteral kTable = "adze.expand.places";
-/// Masks of 8 bits, and places for each.
-static constexpr int64_t kMasks = 256, kPlaces = 8;
+namespace {
 
-void adze::addExpandTable(ModuleOp module) {
-  WalkResult found =
-      module.walk([](kernel::ExpandLoadOp) { return WalkResult::interrupt(); });
-  if (!found.wasInterrupted() || module.lookupSymbol(kTable))
+/// The table for elements of so many bytes: for each mask of `bits` bits the
+/// places in a register that the bytes of as many elements come from.
+struct Table {
+  int64_t bytes, bits;
+  llvm::StringLiteral name;
+
+  int64_t entryBytes() const { return bits * bytes; }
+};
+constexpr Table kTables[] = {{1, 8, "adze.expand.bytes"},
+                             {2, 8, "adze.expand.words"},
+                             {4, 4, "adze.expand.dwords"}};
+
+const Table &tableOf(kernel::ExpandLoadOp op) {
+  int64_t bits =
+      cast<VectorType>(op.getType()).getElementType().getIntOrFloatBitWidth();
+  return *llvm::find_if(kTables,
+                        [=](const Table &t) { return 8 * t.bytes == bits; });
+}
+
+void addTable(ModuleOp module, const Table &table) {
+  if (module.lookupSymbol(table.name))
     return;
   SmallVector<uint8_t> places;
-  for (int64_t mask = 0; mask < kMasks; ++mask)
-    for (uint8_t bit = 0, next = 0; bit < kPlaces; ++bit)
-      places.push_back(mask >> bit & 1 ? next++ : 0x80);
+  for (int64_t mask = 0; mask < int64_t(1) << table.bits; ++mask)
+    for (int64_t bit = 0, next = 0; bit < table.bits; ++bit) {
+      bool isSet = mask >> bit & 1;
+      for (int64_t byte = 0; byte < table.bytes; ++byte)
+        places.push_back(isSet ? uint8_t(next * table.bytes + byte) : 0x80);
+      next += isSet;
+    }
   OpBuilder b(module.getBodyRegion());
-  auto bytes = RankedTensorType::get({kMasks * kPlaces}, b.getI8Type());
+  auto bytes = RankedTensorType::get({int64_t(places.size())}, b.getI8Type());
   LLVM::GlobalOp::create(
       b, module.getLoc(),
       LLVM::LLVMArrayType::get(b.getI8Type(), bytes.getNumElements()),
-      /*isConstant=*/true, LLVM::Linkage::Internal, kTable,
+      /*isConstant=*/true, LLVM::Linkage::Internal, table.name,
       DenseElementsAttr::get(bytes, ArrayRef<uint8_t>(places)),
       /*alignment=*/64);
 }
-
-namespace {
 
 /// What the emission below repeats.
 struct Emitter {
   OpBuilder &b;
   Location loc;
+  const Table &table;
+  Value places; // of the table
   Type i64 = b.getI64Type();
+  VectorType bytes = VectorType::get({16}, b.getI8Type());
 
   Value constant(uint64_t v) {
     return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(int64_t(v)));
   }
-  Value at(Value base, Value bytes) {
+  Value at(Value base, Value offset) {
     return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base,
-                               ValueRange{bytes});
+                               ValueRange{offset});
   }
   Value count(Value bits) { return LLVM::CtPopOp::create(b, loc, i64, bits); }
+  Value mul(Value x, int64_t y) {
+    return y == 1 ? x : Value(arith::MulIOp::create(b, loc, x, constant(y)));
+  }
+  /// Bits from `first` on, as many as the table's masks have.
+  Value bitsFrom(Value mask, int64_t first) {
+    if (first)
+      mask = arith::ShRUIOp::create(b, loc, mask, constant(first));
+    return arith::AndIOp::create(b, loc, mask,
+                                 constant((uint64_t(1) << table.bits) - 1));
+  }
+  Value entry(Type type, Value bits) {
+    return LLVM::LoadOp::create(b, loc, type,
+                                at(places, mul(bits, table.entryBytes())), 8);
+  }
+
+  /// The places of 16 bytes of the result, and how many elements they take.
+  std::pair<Value, Value> part(Value mask, int64_t first) {
+    Value low = bitsFrom(mask, first), lowCount = count(low);
+    if (table.entryBytes() == 16)
+      return {entry(bytes, low), lowCount};
+    // The second half goes on where the first ends. Places stay below 16, and
+    // what is above 127 stays there.
+    Value high = bitsFrom(mask, first + table.bits);
+    Value shift = arith::MulIOp::create(b, loc, lowCount,
+                                        constant(0x0101010101010101ull));
+    Value both = LLVM::PoisonOp::create(b, loc, VectorType::get({2}, i64));
+    both = vector::InsertOp::create(b, loc, entry(i64, low), both, 0);
+    both = vector::InsertOp::create(
+        b, loc, arith::AddIOp::create(b, loc, entry(i64, high), shift), both,
+        1);
+    return {vector::BitCastOp::create(b, loc, bytes, both),
+            arith::AddIOp::create(b, loc, lowCount, count(high))};
+  }
 };
 
 } // namespace
 
+void adze::addExpandTable(ModuleOp module) {
+  SmallVector<const Table *> wanted;
+  module.walk([&](kernel::ExpandLoadOp op) { wanted.push_back(&tableOf(op)); });
+  for (const Table *table : wanted)
+    addTable(module, *table);
+}
+
 Value adze::expandByTable(OpBuilder &b, kernel::ExpandLoadOp op,
                           BytePermute permute) {
-  Emitter e = {b, op.getLoc()};
-  Location loc = e.loc;
-  auto bytes = VectorType::get({16}, b.getI8Type());
-  auto words = VectorType::get({2}, e.i64);
-  Value table = LLVM::AddressOfOp::create(
-      b, loc, LLVM::LLVMPointerType::get(b.getContext()), kTable);
+  Location loc = op.getLoc();
+  const Table &table = tableOf(op);
+  Emitter e = {
+      b, loc, table,
+      LLVM::AddressOfOp::create(
+          b, loc, LLVM::LLVMPointerType::get(b.getContext()), table.name)};
   Value from = op.getFrom(), mask = op.getMask();
-  auto placesOf = [&](Value bits) -> Value {
-    Value offset = arith::ShLIOp::create(b, loc, bits, e.constant(3));
-    return LLVM::LoadOp::create(b, loc, e.i64, e.at(table, offset), 8);
-  };
+  if (mask.getType() != e.i64)
+    mask = arith::ExtUIOp::create(b, loc, e.i64, mask);
   SmallVector<Value> parts;
   for (int64_t part = 0; part < 4; ++part) {
-    Value bits = mask;
-    if (part)
-      bits = arith::ShRUIOp::create(b, loc, mask, e.constant(16 * part));
-    Value low = arith::AndIOp::create(b, loc, bits, e.constant(255));
-    Value high = arith::AndIOp::create(
-        b, loc, arith::ShRUIOp::create(b, loc, bits, e.constant(8)),
-        e.constant(255));
-    Value lowCount = e.count(low);
-    // The second half goes on where the first ends. Places stay below 16, and
-    // what is above 127 stays there.
-    Value shift = arith::MulIOp::create(b, loc, lowCount,
-                                        e.constant(0x0101010101010101ull));
-    Value places = LLVM::PoisonOp::create(b, loc, words);
-    places = vector::InsertOp::create(b, loc, placesOf(low), places, 0);
-    places = vector::InsertOp::create(
-        b, loc, arith::AddIOp::create(b, loc, placesOf(high), shift), places,
-        1);
-    Value data = LLVM::LoadOp::create(b, loc, bytes, from, 1);
-    parts.push_back(
-        permute(data, vector::BitCastOp::create(b, loc, bytes, places)));
+    auto [places, count] = e.part(mask, part * 16 / table.bytes);
+    Value data = LLVM::LoadOp::create(b, loc, e.bytes, from, 1);
+    parts.push_back(permute(data, places));
     if (part < 3)
-      from = e.at(from, arith::AddIOp::create(b, loc, lowCount, e.count(high)));
+      from = e.at(from, e.mul(count, table.bytes));
   }
   while (parts.size() > 1) {
     SmallVector<Value> joined;
@@ -100,5 +141,5 @@ Value adze::expandByTable(OpBuilder &b, kernel::ExpandLoadOp op,
           vector::ShuffleOp::create(b, loc, parts[i], parts[i + 1], order));
     parts = joined;
   }
-  return parts.front();
+  return vector::BitCastOp::create(b, loc, op.getType(), parts.front());
 }

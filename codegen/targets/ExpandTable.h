@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// adze_kernel.expand_load where no instruction spreads bytes: 16 bytes at a
+// adze_kernel.expand_load where no instruction spreads elements: 16 bytes at a
 // time by an instruction that takes each byte of a register from a place of
-// another, and a table of such places for each mask of 8 bits.
+// another, and a table of such places for each mask of 8 bits (of 4 for
+// elements of 32 bits).
 #ifndef ADZE_CODEGEN_TARGETS_EXPANDTABLE_H
 #define ADZE_CODEGEN_TARGETS_EXPANDTABLE_H
 
@@ -12,7 +13,7 @@
 
 namespace adze {
 
-/// Adds the table to a module that has an expand_load, if it has none yet.
+/// Adds the tables that the expand_loads of a module read, if it has none yet.
 void addExpandTable(mlir::ModuleOp module);
 
 /// Emits `permute`(bytes, places): vectors of 16 bytes, of which a place above

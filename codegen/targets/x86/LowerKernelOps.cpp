@@ -186,8 +186,9 @@ struct LowerFlushingFromF32 : OpRewritePattern<kernel::FromF32Op> {
   }
 };
 
-/// vpexpandb from a register: LLVM would make it read memory, which takes three
-/// times as long on some CPUs, so it must not see the load. Or pshufb.
+/// vpexpandb, vpexpandw or vpexpandd from a register: LLVM would make it read
+/// memory, which takes three times as long on some CPUs, so it must not see the
+/// load. Or pshufb.
 struct LowerExpandLoad : OpRewritePattern<kernel::ExpandLoadOp> {
   LowerExpandLoad(MLIRContext *context, bool hasExpand)
       : OpRewritePattern(context), hasExpand(hasExpand) {}
@@ -203,20 +204,23 @@ struct LowerExpandLoad : OpRewritePattern<kernel::ExpandLoadOp> {
                   }));
       return success();
     }
-    Type bytes = op.getType();
-    Value loaded = LLVM::LoadOp::create(b, loc, bytes, op.getFrom(), 1);
+    auto type = cast<VectorType>(op.getType());
+    int64_t count = type.getNumElements();
+    Value loaded = LLVM::LoadOp::create(b, loc, type, op.getFrom(), 1);
     Value data = LLVM::InlineAsmOp::create(
-                     b, loc, bytes, loaded, /*asm_string=*/"",
+                     b, loc, type, loaded, /*asm_string=*/"",
                      /*constraints=*/"=v,0", /*has_side_effects=*/false,
                      /*is_align_stack=*/false, LLVM::TailCallKind::None,
                      /*asm_dialect=*/LLVM::AsmDialectAttr(),
                      /*operand_attrs=*/ArrayAttr())
                      .getResult(0);
-    auto bits = VectorType::get({64}, b.getI1Type());
+    auto bits = VectorType::get({count}, b.getI1Type());
     Value mask = LLVM::BitcastOp::create(b, loc, bits, op.getMask());
-    b.replaceOp(op, callIntrinsic(b, loc, bytes,
-                                  "llvm.x86.avx512.mask.expand.v64i8",
-                                  {data, integer(b, loc, bytes, 0), mask}));
+    std::string name = ("llvm.x86.avx512.mask.expand.v" + Twine(count) + "i" +
+                        Twine(type.getElementTypeBitWidth()))
+                           .str();
+    b.replaceOp(op, callIntrinsic(b, loc, type, name,
+                                  {data, integer(b, loc, type, 0), mask}));
     return success();
   }
 

@@ -50,8 +50,16 @@ func.func @dot_words_c1(%acc: vector<16xi32>, %x: vector<16xi16>) {
 
 // -----
 
-func.func @expand_load(%from: !llvm.ptr, %mask: i64) {
+func.func @expand_load(%from: !llvm.ptr, %mask: i32) {
   // expected-error @below {{result #0 must be}}
   %r = adze_kernel.expand_load %from, %mask : !llvm.ptr -> vector<32xi8>
+  return
+}
+
+// -----
+
+func.func @expand_load_mask(%from: !llvm.ptr, %mask: i64) {
+  // expected-error @below {{mask has a bit for each element of the result}}
+  %r = "adze_kernel.expand_load"(%from, %mask) : (!llvm.ptr, i64) -> vector<32xi16>
   return
 }

@@ -7,7 +7,8 @@
 // CHECK-LABEL: func.func @tile
 func.func @tile(%acc: vector<16xf32>, %a: vector<32xbf16>, %i: vector<16xi32>,
                 %c: vector<64xi8>, %h: vector<16xf16>,
-                %v: vector<32xi16>, %from: !llvm.ptr, %mask: i64) {
+                %v: vector<32xi16>, %from: !llvm.ptr, %mask: i64, %bits: i32,
+                %few: i16) {
   // CHECK: adze_kernel.dot %{{.*}}, %{{.*}}, %{{.*}} : vector<16xf32>, vector<32xbf16>
   %r = adze_kernel.dot %acc, %a, %a : vector<16xf32>, vector<32xbf16>
   // CHECK: adze_kernel.dot %{{.*}} : vector<16xi32>, vector<64xi8>
@@ -18,6 +19,10 @@ func.func @tile(%acc: vector<16xf32>, %a: vector<32xbf16>, %i: vector<16xi32>,
   %w = adze_kernel.dot_words %i, %v, %v : vector<16xi32>, vector<32xi16>
   // CHECK: adze_kernel.expand_load %{{.*}}, %{{.*}} : !llvm.ptr -> vector<64xi8>
   %x = adze_kernel.expand_load %from, %mask : !llvm.ptr -> vector<64xi8>
+  // CHECK: adze_kernel.expand_load %{{.*}}, %{{.*}} : !llvm.ptr -> vector<32xi16>
+  %y = adze_kernel.expand_load %from, %bits : !llvm.ptr -> vector<32xi16>
+  // CHECK: adze_kernel.expand_load %{{.*}}, %{{.*}} : !llvm.ptr -> vector<16xi32>
+  %z = adze_kernel.expand_load %from, %few : !llvm.ptr -> vector<16xi32>
   // CHECK: adze_kernel.exp2 %{{.*}} : vector<16xf32>
   %e = adze_kernel.exp2 %acc : vector<16xf32>
   // CHECK: adze_kernel.to_f32 %{{.*}} : vector<16xf16> to vector<16xf32>

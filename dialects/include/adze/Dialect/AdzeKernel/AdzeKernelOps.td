@@ -95,18 +95,27 @@ def AdzeKernel_DotWordsOp : AdzeKernel_Op<"dot_words", [Pure,
 }
 
 def AdzeKernel_ExpandLoadOp : AdzeKernel_Op<"expand_load",
-    [MemoryEffects<[MemRead]>]> {
-  let summary = "bytes from memory, spread over the bits of a mask";
+    [MemoryEffects<[MemRead]>,
+     TypesMatchWith<"mask has a bit for each element of the result", "result",
+                    "mask",
+                    "::mlir::IntegerType::get($_ctxt, "
+                    "::llvm::cast<::mlir::VectorType>($_self)"
+                    ".getNumElements())">]> {
+  let summary = "elements from memory, spread over the bits of a mask";
   let description = [{
-    result[i] = the byte at `from` + (number of bits of `mask` below i) where bit
-    i is set, else 0. May read all 64 bytes from `from` on.
+    result[i] = the element (number of bits of `mask` below i) from `from` on
+    where bit i is set, else 0. May read all 64 bytes from `from` on, which need
+    not be aligned.
 
     ```mlir
     %codes = adze_kernel.expand_load %from, %mask : !llvm.ptr -> vector<64xi8>
     ```
   }];
-  let arguments = (ins LLVM_AnyPointer:$from, I64:$mask);
-  let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
+  let arguments = (ins LLVM_AnyPointer:$from,
+                       AnyTypeOf<[I64, I32, I<16>]>:$mask);
+  let results = (outs AnyTypeOf<[VectorOfLengthAndType<[64], [I8]>,
+                                 VectorOfLengthAndType<[32], [I16]>,
+                                 VectorOfLengthAndType<[16], [I32]>]>:$result);
   let assemblyFormat =
       "$from `,` $mask attr-dict `:` type($from) `->` type($result)";
 }
