@@ -120,23 +120,26 @@ public:
   FloatEmitter(KernelEmitter &e, int64_t rows, int64_t panels)
       : AmxTiles(e, kBF16Dot, rows, panels) {}
 
-  void emit(ValueRange args, func::FuncOp rest, int64_t restRows);
+  void emit(ValueRange args, func::FuncOp rest, int64_t restRows,
+            bool continues);
 };
 
-void FloatEmitter::emit(ValueRange args, func::FuncOp rest, int64_t restRows) {
+void FloatEmitter::emit(ValueRange args, func::FuncOp rest, int64_t restRows,
+                        bool continues) {
   Value x = args[0], rowBytes = args[1], panelBytes = args[3], k = args[4];
   Value out = args[5], outBytes = args[6], count = args[7];
   constexpr int64_t kStep = kLineBytes / 2;
   Values w = panelPointers(args[2], panelBytes, count, panels);
   Value zero = e.constant(0), whole = e.mul(e.div(k, kStep), kStep);
   Values acc =
-      e.loop(zero, whole, kStep, zeros(), [&](Value at, ValueRange carried) {
-        Values next(carried), lines;
-        for (Value panel : w)
-          lines.push_back(e.at(panel, e.mul(at, kLineBytes / 2)));
-        multiply(e.at(x, e.mul(at, 2)), rowBytes, lines, next);
-        return next;
-      });
+      e.loop(zero, whole, kStep, continues ? load(out, outBytes) : zeros(),
+             [&](Value at, ValueRange carried) {
+               Values next(carried), lines;
+               for (Value panel : w)
+                 lines.push_back(e.at(panel, e.mul(at, kLineBytes / 2)));
+               multiply(e.at(x, e.mul(at, 2)), rowBytes, lines, next);
+               return next;
+             });
   store(acc, out, outBytes);
   e.ifThen(e.compare(arith::CmpIPredicate::slt, whole, k), [&] {
     e.loop(zero, e.constant(rows), restRows, [&](Value r) {
@@ -152,12 +155,13 @@ void FloatEmitter::emit(ValueRange args, func::FuncOp rest, int64_t restRows) {
 
 func::FuncOp adze::getAmxTile(KernelEmitter &e, const KernelTarget &target,
                               const TileTypes &types, int64_t rows,
-                              int64_t panels) {
+                              int64_t panels, bool continues) {
   if (!amxMultiplies(target, types))
     return nullptr;
   std::string name;
   llvm::raw_string_ostream(name)
-      << "adze.tile.amx.bf16." << rows << "x" << panels;
+      << (continues ? "adze.tilec.amx.bf16." : "adze.tile.amx.bf16.") << rows
+      << "x" << panels;
   if (func::FuncOp known = e.lookup(name))
     return known;
   int64_t restRows = std::min(rows, kMaxTileRows);
@@ -166,7 +170,8 @@ func::FuncOp adze::getAmxTile(KernelEmitter &e, const KernelTarget &target,
   Type index = e.index, ptr = e.ptr;
   func::FuncOp func =
       e.beginShared(name, {ptr, index, ptr, index, index, ptr, index, index});
-  FloatEmitter(e, rows, panels).emit(func.getArguments(), rest, restRows);
+  FloatEmitter(e, rows, panels)
+      .emit(func.getArguments(), rest, restRows, continues);
   e.ret();
   return func;
 }

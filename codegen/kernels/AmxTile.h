@@ -86,10 +86,11 @@ TileShapes amxShapes(const KernelTarget &target, const IntegerTile &tile,
 
 /// The functions of tiles, as getTile and getIntegerTile (which has the two
 /// arguments more), or null for a shape that is not for AMX. A rest of K below
-/// 32 of bf16 rows is added by getContinuingTile, for all shapes alike.
+/// 32 of bf16 rows is added by getContinuingTile, for all shapes alike. With
+/// `continues`, as that.
 mlir::func::FuncOp getAmxTile(KernelEmitter &e, const KernelTarget &target,
                               const TileTypes &types, int64_t rows,
-                              int64_t panels);
+                              int64_t panels, bool continues = false);
 mlir::func::FuncOp getAmxTile(KernelEmitter &e, const KernelTarget &target,
                               const IntegerTile &tile, int64_t rows,
                               int64_t panels);

@@ -54,6 +54,8 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
   manyUnits = std::max<int64_t>(1, kWidestTile / unitPanels);
   groupPanels = llvm::alignTo(manyUnits * unitPanels, kWidestTile);
   finishLoops = target.registers >= 32;
+  // What AMX multiplies is in memory.
+  spreads = masked && target.hasExpand && !amxMultiplies(target, types);
 }
 
 TileShapes LinearPlan::chooseShapes(const KernelTarget &target) const {
@@ -76,7 +78,11 @@ void LinearPlan::readOperands() {
       sparse.rowType = types.rowType;
     else if (params.hasDecoded("format"))
       decoded = params.attribute<FormatAttrInterface>("format", "");
-    else
+    else if (auto format =
+                 maskedFloats(params.optional<MaskedFormatAttr>("format"))) {
+      decoded = format, masked = true;
+      types.panelType = format.getFloats().getElementType();
+    } else
       types.panelType = params.floatFormat("format");
     return;
   }
@@ -133,12 +139,19 @@ func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
     return getSparseTile(e, target, sparse, rows);
   if (func::FuncOp tile = multipliesCodes()
                               ? getAmxTile(e, target, codes, rows, panels)
-                              : getAmxTile(e, target, types, rows, panels))
+                              : getAmxTile(e, target, types, rows, panels,
+                                           /*continues=*/bool(decoded)))
     return tile;
   if (multipliesCodes())
     return getIntegerTile(e, target, codes, rows, panels);
   return decoded ? getContinuingTile(e, target, types, rows, panels)
                  : getTile(e, target, types, rows, panels);
+}
+
+func::FuncOp LinearPlan::spreadTile(KernelEmitter &e,
+                                    const KernelTarget &target, int64_t rows,
+                                    int64_t panels) const {
+  return getMaskedTile(e, target, types, maskedFloats(decoded), rows, panels);
 }
 
 bool LinearPlan::rotates() const {

@@ -19,8 +19,12 @@ struct LinearPlan {
   TileTypes types;
   IntegerTile codes; // without a format unless in = i8
   SparseTile sparse; // without a format unless the weight's is sparse
-  /// Format of a weight that float rows meet decoded part by part.
+  /// Format of a weight that float rows meet decoded part by part; in the types
+  /// of `types`, which are f32 but for masked floats.
   FormatAttrInterface decoded;
+  /// Whether it is masked floats; and whether few rows meet them decoded in
+  /// registers.
+  bool masked = false, spreads = false;
   mlir::Type out, kv;     // out is null for quantized rows
   QuantizedRows outRows;  // where out = i8
   bool hasRanges = false; // and their ranges are given
@@ -53,13 +57,16 @@ struct LinearPlan {
   int64_t unitBlocks() const { return unitPanels / streams; }
   /// Rows whose tiles are in scratch together.
   int64_t tileRows() const {
-    return decoded ? kDecodedRows : shapes.front().rows;
+    return decoded ? decodedRows() : shapes.front().rows;
   }
   /// Bytes of a row of x, of a panel, for a K known at run time.
   mlir::Value rowBytes(KernelEmitter &e, mlir::Value k) const;
   mlir::Value panelBytes(KernelEmitter &e, mlir::Value k) const;
   mlir::func::FuncOp tile(KernelEmitter &e, const KernelTarget &target,
                           int64_t rows, int64_t panels) const;
+  /// The tile of few rows that spreads.
+  mlir::func::FuncOp spreadTile(KernelEmitter &e, const KernelTarget &target,
+                                int64_t rows, int64_t panels) const;
   /// Columns that the sink stores to the result.
   int64_t storedColumns() const;
   bool hasResult() const { return !sink || storedColumns() > 0; }
@@ -84,12 +91,18 @@ struct LinearPlan {
     return tilesOffset() + tileRows() * tileRowBytes() + kLineBytes;
   }
   int64_t scratchBytes() const {
-    return decodedOffset() +
-           (decoded ? groupPanels * kDecodedK * kLineBytes : 0);
+    return decodedOffset() + (decoded ? groupPanels * partBytes() : 0);
   }
   /// A part of K whose panels stay in L1 or L2 once decoded, and the rows that
-  /// use it before the next one is.
-  static constexpr int64_t kDecodedK = 256, kDecodedRows = 64;
+  /// use it before the next one is: more where tiles are fast.
+  static constexpr int64_t kDecodedK = 256;
+  int64_t decodedRows() const { return masked ? 128 : 64; }
+  /// The most rows that meet panels decoded in registers, if `spreads`.
+  static constexpr int64_t kSpreadRows = 16;
+  /// Bytes of a panel of such a part.
+  int64_t partBytes() const {
+    return kDecodedK / types.depth() * types.lineBytes();
+  }
 
   /// Those of the operands that are pointers; up to five sizes follow them.
   int64_t pointerOperands() const;

@@ -31,9 +31,11 @@ struct LoopArguments {
   Value finish;
   Value kBlocks;               // with codes: parts of K that share scales
   Value header, scales, zeros; // sparse: where the parts of a panel begin
-  Value lines, elementBytes;   // with decoded panels: where, and those of x
+  Value lines, partBytes; // with decoded panels: where, and how long one is
+  Value elementBytes;     // and those of x
   Value decoder;
-  SmallVector<Value> tiles; // a function for each shape
+  SmallVector<Value> tiles;   // a function for each shape
+  SmallVector<Value> spreads; // and for few rows of masked floats
 
   template <typename Visit> void each(const LinearPlan &plan, Visit visit) {
     for (Value *value : {&lo, &hi, &scratch, &batch, &x, &panels, &sums, &rows,
@@ -46,10 +48,13 @@ struct LoopArguments {
     else if (plan.multipliesCodes())
       visit(kBlocks);
     if (plan.decoded)
-      for (Value *value : {&lines, &elementBytes, &decoder})
+      for (Value *value : {&lines, &partBytes, &elementBytes, &decoder})
         visit(*value);
     tiles.resize(plan.shapes.size());
     for (Value &tile : tiles)
+      visit(tile);
+    spreads.resize(plan.spreads ? plan.shapes.size() : 0);
+    for (Value &tile : spreads)
       visit(tile);
   }
 };
@@ -64,11 +69,13 @@ public:
 private:
   void emitGroups(Value begin, Value end);
   void emitRows(Value unit, Value units, Value begin, Value end);
+  void emitWholeRows(Value unit, Value units, Value begin, Value end);
   void emitDecodedRows(Value unit, Value units, Value begin, Value end);
   void sparseTile(size_t shape, Value x, Value unit, Value units, Value turn,
                   Value turns);
-  void tiles(size_t shape, Value x, Value panels, Value panelBytes, Value k,
-             Value out, Value count, Value turn, Value turns);
+  void tiles(size_t shape, Value function, Value x, Value panels,
+             Value panelBytes, Value k, Value out, Value count, Value turn,
+             Value turns);
   void callFinish(Value row, Value rows, Value unit, Value units);
   Value panelsOf(Value unit) {
     return e.at(a.panels, e.mul(e.mul(unit, a.unitPanels), a.panelBytes));
@@ -85,9 +92,9 @@ private:
 
 /// The tiles of one height over `count` panels, in pass `turn` of `turns` over
 /// them: each pass brings its part of the panels behind them.
-void LoopEmitter::tiles(size_t shape, Value x, Value panels, Value panelBytes,
-                        Value k, Value out, Value count, Value turn,
-                        Value turns) {
+void LoopEmitter::tiles(size_t shape, Value function, Value x, Value panels,
+                        Value panelBytes, Value k, Value out, Value count,
+                        Value turn, Value turns) {
   int64_t width = plan.shapes[shape].panels;
   Value next, aheadBytes;
   if (plan.multipliesCodes()) {
@@ -112,7 +119,7 @@ void LoopEmitter::tiles(size_t shape, Value x, Value panels, Value panelBytes,
                                        e.sub(count, panel)};
     if (next)
       arguments.append({e.at(next, offset), aheadBytes});
-    e.callIndirect(a.tiles[shape], arguments);
+    e.callIndirect(function, arguments);
   });
 }
 
@@ -140,8 +147,8 @@ void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
   constexpr int64_t kPart = LinearPlan::kDecodedK;
   Value count = e.mul(units, a.unitPanels), zero = e.constant(0);
   Value first = panelsOf(unit);
-  e.loop(begin, end, LinearPlan::kDecodedRows, [&](Value top) {
-    Value rows = e.min(e.sub(end, top), e.constant(LinearPlan::kDecodedRows));
+  e.loop(begin, end, plan.decodedRows(), [&](Value top) {
+    Value rows = e.min(e.sub(end, top), e.constant(plan.decodedRows()));
     e.loop(zero, e.mul(rows, a.tileRowBytes), kLineBytes,
            [&](Value i) { e.store(e.splat(0), e.at(a.sums, i), kLineBytes); });
     e.loop(zero, a.k, kPart, [&](Value part) {
@@ -149,7 +156,7 @@ void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
       e.loop(zero, count, 1, [&](Value p) {
         e.callIndirect(a.decoder,
                        {e.at(first, e.mul(a.panelBytes, p)), a.k, part, partEnd,
-                        e.at(a.lines, e.mul(p, kPart * kLineBytes))});
+                        e.at(a.lines, e.mul(p, a.partBytes))});
       });
       Value x =
           e.at(e.at(a.x, e.mul(top, a.stride)), e.mul(part, a.elementBytes));
@@ -158,8 +165,8 @@ void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
         Value last = wholeTiles(row, rows, shape.rows);
         size_t which = i;
         e.loop(row, last, shape.rows, [&](Value m) {
-          tiles(which, e.at(x, e.mul(m, a.stride)), a.lines,
-                e.constant(kPart * kLineBytes), e.sub(partEnd, part),
+          tiles(which, a.tiles[which], e.at(x, e.mul(m, a.stride)), a.lines,
+                a.partBytes, e.sub(partEnd, part),
                 e.at(a.sums, e.mul(m, a.tileRowBytes)), count, zero, zero);
         });
         row = last;
@@ -169,10 +176,33 @@ void LoopEmitter::emitDecodedRows(Value unit, Value units, Value begin,
   });
 }
 
-/// Rows begin .. end of `units` units, in tiles of falling height.
+/// Rows begin .. end of `units` units.
 void LoopEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
-  if (plan.decoded)
+  if (!plan.decoded)
+    return emitWholeRows(unit, units, begin, end);
+  if (!plan.spreads)
     return emitDecodedRows(unit, units, begin, end);
+  // Decoding once for many rows takes less than decoding for each tile.
+  Value few = e.compare(arith::CmpIPredicate::sle, e.sub(end, begin),
+                        LinearPlan::kSpreadRows);
+  Value inSteps =
+      e.compare(arith::CmpIPredicate::eq,
+                e.rem(a.k, MaskedFormatAttr::kStepColumns), int64_t(0));
+  e.ifElse(
+      arith::AndIOp::create(e.b, e.loc, few, inSteps), {},
+      [&] {
+        emitWholeRows(unit, units, begin, end);
+        return KernelEmitter::Values();
+      },
+      [&] {
+        emitDecodedRows(unit, units, begin, end);
+        return KernelEmitter::Values();
+      });
+}
+
+/// The same over the whole of K, in tiles of falling height.
+void LoopEmitter::emitWholeRows(Value unit, Value units, Value begin,
+                                Value end) {
   Value first = panelsOf(unit), count = e.mul(units, a.unitPanels);
   int64_t tall = plan.shapes.front().rows;
   Value turns = e.ceilDiv(e.sub(end, begin), tall);
@@ -187,7 +217,8 @@ void LoopEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
       if (plan.isSparse())
         sparseTile(which, x, unit, units, turn, turns);
       else
-        tiles(which, x, first, a.panelBytes, a.k, a.sums, count, turn, turns);
+        tiles(which, plan.spreads ? a.spreads[which] : a.tiles[which], x, first,
+              a.panelBytes, a.k, a.sums, count, turn, turns);
       callFinish(m, e.constant(height), unit, units);
     });
     row = last;
@@ -248,6 +279,8 @@ FunctionType LinearDriver::finishType(KernelEmitter &e) {
 func::FuncOp LinearDriver::function(ValueRange arguments) {
   std::string name = plan.isSparse()          ? "adze.linear.sparse"
                      : plan.multipliesCodes() ? "adze.linear.codes"
+                     : plan.spreads           ? "adze.linear.spread"
+                     : plan.masked            ? "adze.linear.masked"
                      : plan.decoded           ? "adze.linear.decoded"
                                               : "adze.linear.floats";
   llvm::raw_string_ostream os(name);
@@ -290,12 +323,16 @@ void LinearDriver::call(Value lo, Value hi, const LinearOperands &operands,
   }
   if (plan.decoded) {
     a.lines = e.at(operands.scratch, plan.decodedOffset());
+    a.partBytes = e.constant(plan.partBytes());
     a.elementBytes = e.constant(KernelEmitter::bytesOf(plan.types.rowType));
     a.decoder = e.address(getPanelDecoder(e, plan.decoded));
   }
   for (TileShape shape : plan.shapes)
     a.tiles.push_back(
         e.address(plan.tile(e, target, shape.rows, shape.panels)));
+  for (TileShape shape : plan.spreads ? plan.shapes : TileShapes())
+    a.spreads.push_back(
+        e.address(plan.spreadTile(e, target, shape.rows, shape.panels)));
   SmallVector<Value> arguments;
   a.each(plan, [&](Value &value) { arguments.push_back(value); });
   e.call(function(arguments), arguments);

@@ -3,6 +3,7 @@
 #include "MicroTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace adze;
@@ -41,16 +42,18 @@ SmallVector<int64_t> adze::splitPanels(int64_t total, int64_t width) {
 
 namespace {
 
-/// Plain, continuing stored sums, prefetching, or segmented and prefetching.
-enum class TileKind { Plain, Continuing, Prefetching, Segmented };
+/// Plain, continuing stored sums, prefetching, segmented and prefetching, or
+/// plain over panels without zeros.
+enum class TileKind { Plain, Continuing, Prefetching, Segmented, Masked };
 
 /// Emits the body of one tile function.
 class TileEmitter {
 public:
   TileEmitter(KernelEmitter &e, const KernelTarget &target,
-              const TileTypes &types, int64_t rows, int64_t panels)
+              const TileTypes &types, int64_t rows, int64_t panels,
+              MaskedFormatAttr masked)
       : e(e), types(types), rows(rows), panels(panels),
-        dot(types.usesDot(target)) {}
+        dot(types.usesDot(target)), masked(masked) {}
 
   void emit(ValueRange args, TileKind kind);
 
@@ -70,7 +73,11 @@ private:
   Values zeros() { return Values(rows * panels, e.splat(0)); }
   Values units(ArrayRef<Value> x, ArrayRef<Value> w, ArrayRef<Value> ahead,
                Value begin, Value end, int64_t step, ValueRange acc);
-  void unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc);
+  Values maskedSteps(ArrayRef<Value> x, ArrayRef<Value> w, Value k,
+                     ValueRange acc);
+  Values load(ArrayRef<Value> w);
+  Value unitOf(Value line, int64_t part);
+  void unit(ArrayRef<Value> x, ArrayRef<Value> lines, Values &acc);
   void oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc);
   void accumulate(ArrayRef<Value> xs, ArrayRef<Value> ws, Values &acc);
   Value lowHalf(Value line), highHalf(Value line);
@@ -79,6 +86,7 @@ private:
   TileTypes types;
   int64_t rows, panels;
   bool dot;
+  MaskedFormatAttr masked; // of TileKind::Masked
 };
 
 /// Even (low) elements of 16 pairs of bf16, as f32.
@@ -105,32 +113,37 @@ void TileEmitter::accumulate(ArrayRef<Value> xs, ArrayRef<Value> ws,
     }
 }
 
-/// One unit of k: x and w point at it.
-void TileEmitter::unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
+/// The units of k that w point at, as `unit` takes them.
+TileEmitter::Values TileEmitter::load(ArrayRef<Value> w) {
+  Type type = types.depth() == 1 ? e.lanesOf(types.panelType)
+              : dot ? VectorType::get({2 * kLanes}, types.panelType)
+                    : e.vi32;
+  Values lines;
+  for (Value p : w)
+    lines.push_back(e.load(type, p, unsigned(types.lineBytes())));
+  return lines;
+}
+
+/// One unit of k of each panel, and where that of x is.
+void TileEmitter::unit(ArrayRef<Value> x, ArrayRef<Value> lines, Values &acc) {
   if (types.depth() == 1) {
     Values ws, xs;
-    for (Value p : w)
-      ws.push_back(e.toF32(
-          e.load(e.lanesOf(types.panelType), p, unsigned(types.lineBytes()))));
+    for (Value line : lines)
+      ws.push_back(e.toF32(line));
     for (Value p : x)
       xs.push_back(e.broadcast(e.loadScalar(types.rowType, p)));
     return accumulate(xs, ws, acc);
   }
   if (dot) {
-    auto pairs = VectorType::get({2 * kLanes}, types.panelType);
-    Values ws, xs;
-    for (Value p : w)
-      ws.push_back(e.load(pairs, p, kLineBytes));
+    Values xs;
     for (Value p : x) {
       Value pair = e.broadcast(e.load(e.i32, p, 2));
-      xs.push_back(vector::BitCastOp::create(e.b, e.loc, pairs, pair));
+      xs.push_back(
+          vector::BitCastOp::create(e.b, e.loc, lines.front().getType(), pair));
     }
-    return accumulate(xs, ws, acc);
+    return accumulate(xs, lines, acc);
   }
   // Two fused multiply-adds per unit, the even k first.
-  Values lines;
-  for (Value p : w)
-    lines.push_back(e.load(e.vi32, p, kLineBytes));
   int64_t elementBytes = KernelEmitter::bytesOf(types.rowType);
   for (bool high : {false, true}) {
     Values ws, xs;
@@ -146,20 +159,17 @@ void TileEmitter::unit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
 /// The last unit of an odd k: the row ends after its first element, and the
 /// second one of the panel is padding.
 void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
-  Values ws, xs;
+  Values ws = load(w), xs;
   if (dot) {
-    auto pairs = VectorType::get({2 * kLanes}, types.panelType);
     Type i16 = e.b.getI16Type();
-    for (Value p : w)
-      ws.push_back(e.load(pairs, p, kLineBytes));
     for (Value p : x) {
       Value bits = arith::ExtUIOp::create(e.b, e.loc, e.i32, e.load(i16, p, 2));
-      xs.push_back(
-          vector::BitCastOp::create(e.b, e.loc, pairs, e.broadcast(bits)));
+      xs.push_back(vector::BitCastOp::create(e.b, e.loc, ws.front().getType(),
+                                             e.broadcast(bits)));
     }
   } else {
-    for (Value p : w)
-      ws.push_back(lowHalf(e.load(e.vi32, p, kLineBytes)));
+    for (Value &line : ws)
+      line = lowHalf(line);
     for (Value p : x)
       xs.push_back(e.broadcast(e.loadScalar(types.rowType, p)));
   }
@@ -190,10 +200,53 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
       for (Value p : ahead)
         if (i * types.lineBytes() % kLineBytes == 0)
           e.prefetch(e.at(e.at(p, line), i * types.lineBytes()));
-      unit(xi, wi, sums);
+      unit(xi, load(wi), sums);
     }
     return sums;
   });
+}
+
+/// Part `part` of a line of 64 bytes, as `unit` takes it.
+Value TileEmitter::unitOf(Value line, int64_t part) {
+  if (types.depth() == 2 && !dot)
+    return vector::BitCastOp::create(e.b, e.loc, e.vi32, line);
+  int64_t elements = kLineBytes / KernelEmitter::bytesOf(types.panelType);
+  Value typed = vector::BitCastOp::create(
+      e.b, e.loc, VectorType::get({elements}, types.panelType), line);
+  int64_t inUnit = types.depth() * kLanes;
+  if (elements == inUnit)
+    return typed;
+  SmallVector<int64_t> indices(inUnit);
+  std::iota(indices.begin(), indices.end(), part * inUnit);
+  return vector::ShuffleOp::create(e.b, e.loc, typed, typed, indices);
+}
+
+/// All of k, a multiple of a step, of panels without zeros.
+TileEmitter::Values TileEmitter::maskedSteps(ArrayRef<Value> x,
+                                             ArrayRef<Value> w, Value k,
+                                             ValueRange acc) {
+  constexpr int64_t kColumns = MaskedFormatAttr::kStepColumns;
+  int64_t unitsInLine = kLineBytes / types.lineBytes();
+  return e.loop(e.constant(0), e.div(k, kColumns), 1, acc,
+                [&](Value step, ValueRange carried) {
+                  Values sums(carried), xs;
+                  int64_t units = kColumns / types.depth();
+                  for (Value p : x)
+                    xs.push_back(e.at(p, e.mul(step, units * rowUnitBytes())));
+                  SmallVector<Values> lines; // of each panel
+                  for (Value p : w)
+                    lines.push_back(masked.emitLines(e.b, e.loc, p, step));
+                  for (int64_t u = 0; u < units; ++u) {
+                    Values xi, wi;
+                    for (Value p : xs)
+                      xi.push_back(e.at(p, u * rowUnitBytes()));
+                    for (const Values &panel : lines)
+                      wi.push_back(
+                          unitOf(panel[u / unitsInLine], u % unitsInLine));
+                    unit(xi, wi, sums);
+                  }
+                  return sums;
+                });
 }
 
 void TileEmitter::emit(ValueRange args, TileKind kind) {
@@ -232,7 +285,9 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t p = 0; p < panels; ++p)
         acc[r * panels + p] = e.load(e.vf32, place(r, p), kLineBytes);
-  if (segmented) {
+  if (kind == TileKind::Masked) {
+    acc = maskedSteps(x0, panelPointers(base), k, acc);
+  } else if (segmented) {
     acc = e.loop(zero, segments, 1, acc, [&](Value s, ValueRange sums) {
       Value first = e.at(e.loadPtr(e.at(base, e.mul(s, 8))), offset);
       Value moved = e.mul(e.mul(s, whole), rowUnitBytes());
@@ -279,14 +334,18 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
 
 func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
                        const TileTypes &types, int64_t rows, int64_t panels,
-                       TileKind kind) {
-  static const char *const kNames[] = {"adze.tile.", "adze.tilec.",
-                                       "adze.tilep.", "adze.tiles."};
+                       TileKind kind, MaskedFormatAttr masked = {}) {
+  static const char *const kNames[] = {
+      "adze.tile.", "adze.tilec.", "adze.tilep.", "adze.tiles.", "adze.tilem."};
   bool segmented = kind == TileKind::Segmented;
   std::string name;
   llvm::raw_string_ostream(name)
-      << kNames[unsigned(kind)] << types.rowType << "." << types.panelType
-      << "." << rows << "x" << panels;
+      << kNames[unsigned(kind)] << types.rowType << ".";
+  if (masked)
+    name += masked.getFormatName();
+  else
+    llvm::raw_string_ostream(name) << types.panelType;
+  llvm::raw_string_ostream(name) << "." << rows << "x" << panels;
   if (func::FuncOp known = e.lookup(name))
     return known;
 
@@ -305,7 +364,8 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
   StringRef noalias = LLVM::LLVMDialect::getNoAliasAttrName();
   for (unsigned i : {0u, 2u, segmented ? 7u : 5u})
     func.setArgAttr(i, noalias, e.b.getUnitAttr());
-  TileEmitter(e, target, types, rows, panels).emit(func.getArguments(), kind);
+  TileEmitter(e, target, types, rows, panels, masked)
+      .emit(func.getArguments(), kind);
   e.ret();
   return func;
 }
@@ -337,4 +397,11 @@ func::FuncOp adze::getSegmentedTile(KernelEmitter &e,
                                     const TileTypes &types, int64_t rows,
                                     int64_t panels) {
   return getOrEmit(e, target, types, rows, panels, TileKind::Segmented);
+}
+
+func::FuncOp adze::getMaskedTile(KernelEmitter &e, const KernelTarget &target,
+                                 const TileTypes &types,
+                                 MaskedFormatAttr format, int64_t rows,
+                                 int64_t panels) {
+  return getOrEmit(e, target, types, rows, panels, TileKind::Masked, format);
 }

@@ -79,6 +79,14 @@ mlir::func::FuncOp getSegmentedTile(KernelEmitter &e,
                                     const TileTypes &types, int64_t rows,
                                     int64_t panels);
 
+/// The tile function, of a `k` that is a multiple of 8, for panels of `format`,
+/// whose element is `panelType`: zeros are put between what is kept in
+/// registers.
+mlir::func::FuncOp getMaskedTile(KernelEmitter &e, const KernelTarget &target,
+                                 const TileTypes &types,
+                                 MaskedFormatAttr format, int64_t rows,
+                                 int64_t panels);
+
 } // namespace adze
 
 #endif // ADZE_CODEGEN_KERNELS_MICROTILE_H

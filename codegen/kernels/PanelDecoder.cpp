@@ -6,10 +6,17 @@
 using namespace mlir;
 using namespace adze;
 
+MaskedFormatAttr adze::maskedFloats(FormatAttrInterface format) {
+  auto masked = dyn_cast_or_null<MaskedFormatAttr>(Attribute(format));
+  return masked && masked.getFloats() ? masked : MaskedFormatAttr();
+}
+
 Value adze::emitPanelBytes(KernelEmitter &e, FormatAttrInterface format,
                            Value k) {
   if (auto decoded = dyn_cast<DecodedFormatAttrInterface>(Attribute(format)))
     return decoded.emitPanelBytes(e.b, e.loc, k);
+  if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format)))
+    return masked.emitPanelBytes(e.b, e.loc, k);
   return cast<IntegerFormatAttrInterface>(Attribute(format))
       .emitPanelBytes(e.b, e.loc, k);
 }
@@ -47,6 +54,19 @@ static void emitStep(KernelEmitter &e, IntegerFormatAttrInterface format,
   }
 }
 
+/// A masked step of floats, as it lies in a panel without masks.
+static void emitStep(KernelEmitter &e, MaskedFormatAttr format, Value panel,
+                     Value step, Value to) {
+  for (auto [line, value] :
+       llvm::enumerate(format.emitLines(e.b, e.loc, panel, step)))
+    e.store(value, e.at(to, int64_t(line) * kLineBytes), kLineBytes);
+}
+
+/// Bytes of 8 k of a decoded panel.
+static int64_t stepBytes(MaskedFormatAttr masked) {
+  return 8 * kLanes * (masked ? masked.getFloats().getElementBytes() : 4);
+}
+
 func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
                                    FormatAttrInterface format) {
   std::string name = "adze.decode." + format.getFormatName();
@@ -60,10 +80,14 @@ func::FuncOp adze::getPanelDecoder(KernelEmitter &e,
     func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                     e.b.getUnitAttr());
   ValueRange args = func.getArguments();
+  MaskedFormatAttr masked = maskedFloats(format);
   Value first = e.div(args[2], 8);
   e.loop(first, e.ceilDiv(args[3], 8), 1, [&](Value step) {
-    Value to = e.at(args[4], e.mul(e.sub(step, first), 8 * kLineBytes));
-    if (auto decoded = dyn_cast<DecodedFormatAttrInterface>(Attribute(format)))
+    Value to = e.at(args[4], e.mul(e.sub(step, first), stepBytes(masked)));
+    if (masked)
+      emitStep(e, masked, args[0], step, to);
+    else if (auto decoded =
+                 dyn_cast<DecodedFormatAttrInterface>(Attribute(format)))
       emitStep(e, decoded, args[0], args[1], step, to);
     else
       emitStep(e, cast<IntegerFormatAttrInterface>(Attribute(format)), args[0],

@@ -256,8 +256,7 @@ struct Bench {
     for (int64_t i = 0; i < n * k; ++i)
       if (even ? (i + i / k) % 4 < 2 : uniform(random) < percent)
         values[i] = 0;
-    auto codes = llvm::cast<IntFormatAttr>(mlir::Attribute(element));
-    auto any = MaskedFormatAttr::get(&lab.context, codes, 0, even);
+    auto any = MaskedFormatAttr::get(&lab.context, element, 0, even);
     int64_t keep = 0, bytes = element.getRowBytes(k);
     std::vector<uint8_t> rows(16 * bytes);
     std::vector<const uint8_t *> pointers;
@@ -269,7 +268,7 @@ struct Bench {
                           {rows.data() + r * bytes, size_t(bytes)});
       keep = std::max(keep, any.packIfKept(pointers, k));
     }
-    return format(MaskedFormatAttr::get(&lab.context, codes, keep, even));
+    return format(MaskedFormatAttr::get(&lab.context, element, keep, even));
   }
 
   /// A pruned weight, stored without its zeros and dense, run in turns; rows
@@ -420,7 +419,8 @@ int main(int argc, char **argv) {
         bench.sparse(format, Bench::Zeros::Blocks, percent, 512, 2048, 5632);
       }
     for (const char *format : {"#adze.int<8, scale = f32>",
-                               "#adze.int<4, group = 128, scale = bf16>"})
+                               "#adze.int<4, group = 128, scale = bf16>",
+                               "#adze.float<bf16>", "#adze.float<f32>"})
       for (int64_t m : {1, 2, 4, 8, 16, 512}) {
         bench.sparse(format, Bench::Zeros::TwoOfFour, 50, m, 5632, 2048);
         for (int64_t percent : {30, 50, 70, 90})

@@ -191,7 +191,9 @@ TEST(MaskedModels, EqualDenseOnes) {
   } settings[] = {{"int8", "int8:g128", "2:4", "int8+nm/"},
                   {"int8", "f32", "0.5", "int8+mask/"},
                   {"int4:g32", "int8:g128", "0.6", "int4:g32+mask/"},
-                  {"int4:g128", "int8:g128", "2:8", "int4:g128+"}};
+                  {"int4:g128", "int8:g128", "2:8", "int4:g128+"},
+                  {"bf16", "", "2:4", "bf16+nm/"},
+                  {"f16", "", "0.5", "f16+mask/"}};
   constexpr int kLayers = 5; // of qkv, o, gate with up, down
   const std::string bard =
       (fs::path(ADZE_SOURCE_DIR) / "examples/models/bard").string();

@@ -13,7 +13,7 @@ FormatAttrInterface adze::elementFormat(FormatAttrInterface format) {
   if (auto blocks = dyn_cast_or_null<BlocksFormatAttr>(Attribute(format)))
     return blocks.getElement();
   if (auto masked = dyn_cast_or_null<MaskedFormatAttr>(Attribute(format)))
-    return cast<FormatAttrInterface>(Attribute(masked.getElement()));
+    return masked.getElement();
   return format;
 }
 

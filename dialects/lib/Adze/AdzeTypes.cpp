@@ -74,8 +74,9 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!format)
     return emitError() << "expects a weight format such as #adze.float<f32>";
   auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format));
+  auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format));
   if (shape.size() == 1 &&
-      (blocks || isa<IntegerFormatAttrInterface>(Attribute(format))))
+      (blocks || masked || isa<IntegerFormatAttrInterface>(Attribute(format))))
     return emitError() << "expects a matrix in the format "
                        << format.getFormatName() << ", got a vector";
   if (blocks && blocks.getKeep() > blocks.countBlocks(shape.back()))
@@ -83,15 +84,15 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
                        << blocks.countBlocks(shape.back())
                        << " blocks of a panel of " << shape.back()
                        << " columns, got " << blocks.getKeep();
-  if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
+  if (masked) {
     int64_t steps =
         llvm::divideCeil(shape.back(), MaskedFormatAttr::kStepColumns);
-    int64_t most = MaskedFormatAttr::getCodeBytes(masked.getElement(), 64, 64);
+    int64_t most = MaskedFormatAttr::getMostBytes(masked.getElement());
     if (!masked.getEven())
       most = steps * (MaskedFormatAttr::kMaskBytes + most);
     if (masked.getKeep() > most)
       return emitError() << "expects to keep at most the " << most
-                         << " bytes that all codes of "
+                         << " bytes that all elements of "
                          << (masked.getEven() ? "8" : Twine(shape.back()).str())
                          << " columns take, got " << masked.getKeep();
     if (masked.getPanelBytes(shape.back()) > UINT32_MAX)

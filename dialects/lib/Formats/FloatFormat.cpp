@@ -17,14 +17,6 @@ using namespace mlir;
 using namespace adze;
 using namespace adze::detail;
 
-namespace {
-
-int64_t elementBytes(FloatFormatAttr format) {
-  return format.getElementType().getIntOrFloatBitWidth() / 8;
-}
-
-} // namespace
-
 LogicalResult
 FloatFormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                         Type type) {
@@ -40,7 +32,7 @@ std::string FloatFormatAttr::getFormatName() const {
 }
 
 int64_t FloatFormatAttr::getRowBytes(int64_t cols) const {
-  return cols * elementBytes(*this);
+  return cols * getElementBytes();
 }
 
 void FloatFormatAttr::encodeRow(ArrayRef<float> values,
@@ -79,8 +71,8 @@ int64_t FloatFormatAttr::getPanelDepth() const {
 }
 
 int64_t FloatFormatAttr::getPanelBytes(int64_t cols) const {
-  return llvm::alignTo(cols, 4 / elementBytes(*this)) * kPanelRows *
-         elementBytes(*this);
+  return llvm::alignTo(cols, 4 / getElementBytes()) * kPanelRows *
+         getElementBytes();
 }
 
 /// Lines of 16 pairs, each to 16 first and 16 second elements.
@@ -100,7 +92,7 @@ void FloatFormatAttr::packPanel(ArrayRef<const uint8_t *> rows, int64_t cols,
                                 MutableArrayRef<uint8_t> panel) const {
   assert(int64_t(rows.size()) == kPanelRows && "a panel has 16 rows");
   assert(int64_t(panel.size()) == getPanelBytes(cols) && "panel size");
-  int64_t inUnit = 4 / elementBytes(*this);
+  int64_t inUnit = 4 / getElementBytes();
   bool whole = cols % inUnit == 0;
   bool full = llvm::all_of(rows, [](const uint8_t *r) { return r != nullptr; });
   if (!whole || !full)
@@ -121,7 +113,7 @@ float FloatFormatAttr::decodePanel(ArrayRef<uint8_t> panel, int64_t cols,
   int64_t depth = getPanelDepth();
   int64_t unit = (k / depth * kPanelRows + row) * depth + k % depth;
   float value;
-  decodeRow(panel.slice(unit * elementBytes(*this), elementBytes(*this)),
+  decodeRow(panel.slice(unit * getElementBytes(), getElementBytes()),
             {&value, 1});
   return value;
 }
@@ -144,7 +136,7 @@ Value FloatFormatAttr::emitLoadElement(OpBuilder &b, Location loc, Value base,
   auto rem = [&](Value x, int64_t y) {
     return b.createOrFold<arith::RemUIOp>(loc, x, constant(y));
   };
-  int64_t bytes = elementBytes(*this);
+  int64_t bytes = getElementBytes();
   Value offset;
   if (panels) {
     int64_t depth = getPanelDepth();

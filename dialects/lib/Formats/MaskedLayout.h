@@ -13,8 +13,7 @@ inline constexpr int64_t kQuadCodes = 64;
 
 /// Offsets in bytes.
 struct MaskedPanel {
-  MaskedPanel(MaskedFormatAttr format, int64_t cols)
-      : element(format.getElement(), cols) {
+  MaskedPanel(MaskedFormatAttr format, int64_t cols) {
     steps = llvm::divideCeil(cols, MaskedFormatAttr::kStepColumns);
     record =
         format.getEven() ? MaskedFormatAttr::kMaskBytes + format.getKeep() : 0;
@@ -22,10 +21,15 @@ struct MaskedPanel {
     records = offsets + (record ? 0 : llvm::alignTo(steps * 4, kLine));
     scales = llvm::alignTo(
         records + (record ? steps * record : format.getKeep()), kLine);
-    bytes = scales + element.zeros - element.scales;
+    bytes = scales + kLine;
+    if (IntFormatAttr codes = format.getCodes()) {
+      IntPanel dense(codes, cols);
+      bytes = scales + dense.zeros - dense.scales;
+    }
   }
-  IntPanel element; ///< the dense one
-  int64_t steps, record, offsets, records, scales, bytes;
+  int64_t steps, record, offsets, records;
+  int64_t scales; ///< of floats: the padding
+  int64_t bytes;
 };
 
 } // namespace adze::detail

@@ -454,8 +454,8 @@ Error packRows(BoundWeight &bound, ArrayRef<const uint8_t *> rows,
   if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format))) {
     found = masked.packIfKept(rows, cols, panel), keep = masked.getKeep();
     what = masked.getEven()
-               ? "bytes of codes that are not zero in eight columns"
-               : "bytes of codes that are not zero and masks";
+               ? "bytes of elements that are not zero in eight columns"
+               : "bytes of elements that are not zero and masks";
   } else {
     if (auto blocks = dyn_cast<BlocksFormatAttr>(Attribute(format))) {
       found = blocks.findBlocks(rows, cols).size(), keep = blocks.getKeep();

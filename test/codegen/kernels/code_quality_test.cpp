@@ -182,6 +182,44 @@ TEST_P(CodeQualityTest, BlocksOfCodesStayInRegisters) {
   }
 }
 
+/// Few rows in tiles, many in what is decoded before, AMX's always: from
+/// registers, since the instruction that reads memory is slow.
+TEST_P(CodeQualityTest, MasksAreSpreadByTheBestThatTheVariantHas) {
+  struct {
+    Stored weight, in;
+    const char *instruction;
+  } cases[] = {{Stored::BF16, Stored::BF16, "vpexpandw"},
+               {Stored::BF16, Stored::F32, "vpexpandw"},
+               {Stored::F16, Stored::F32, "vpexpandw"},
+               {Stored::F32, Stored::F32, "vpexpandd"}};
+  for (const auto &c : cases)
+    for (const char *keep : {"keep = 128, even", "keep = 4096"}) {
+      std::string text = std::string("adze.kernel @k linear {format = "
+                                     "#adze.masked<#adze.float<") +
+                         nameOf(c.weight) + ">, " + keep +
+                         ">, in = " + nameOf(c.in) + "}";
+      SCOPED_TRACE(text);
+      std::vector<Function> functions = code(text);
+      bool expands = GetParam()->kernel.hasExpand;
+      bool amx = GetParam()->kernel.hasAmx && c.in == Stored::BF16 &&
+                 c.weight == Stored::BF16;
+      EXPECT_EQ(!findInLoops(functions, "adze\\.decode", c.instruction).empty(),
+                expands);
+      EXPECT_EQ(!findInLoops(functions, "adze\\.tilem", c.instruction).empty(),
+                expands && !amx);
+      EXPECT_EQ(findInstructions(functions, "vpexpand.*\\["),
+                std::vector<std::string>());
+      if (!expands)
+        EXPECT_EQ(findInstructions(functions, "vpexpand"),
+                  std::vector<std::string>());
+      if (GetParam()->kernel.lanes == 8)
+        EXPECT_EQ(findInstructions(functions, "zmm[0-9]|[{ ,]k[0-7][^a-z0-9]"),
+                  std::vector<std::string>());
+      EXPECT_EQ(findVectorSpillsInLoops(functions, "adze\\.|^k"),
+                std::vector<std::string>());
+    }
+}
+
 TEST_P(CodeQualityTest, TallTilesMultiplyByAmxWhereTheVariantHasIt) {
   bool amx = GetParam()->kernel.hasAmx;
   const std::vector<std::string> tall = {"64x2", "32x2", "16x2"};

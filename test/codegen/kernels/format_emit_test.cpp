@@ -60,6 +60,12 @@ public:
            llvm::enumerate(decoded.emitValues(b, loc, a[0], a[1], a[2])))
         store(value, a[4], 64 * i);
       storeSize(decoded.emitPanelBytes(b, loc, a[1]), 512);
+    } else if (auto masked = dyn_cast<MaskedFormatAttr>(Attribute(format));
+               masked && masked.getFloats()) {
+      for (auto [i, line] :
+           llvm::enumerate(masked.emitLines(b, loc, a[0], a[2])))
+        store(line, a[4], 64 * i);
+      storeSize(masked.emitPanelBytes(b, loc, a[1]), 512);
     } else if (auto integers =
                    dyn_cast<IntegerFormatAttrInterface>(Attribute(format))) {
       SmallVector<Value> codes = integers.emitCodes(b, loc, a[0], a[1], a[2]);
@@ -101,6 +107,10 @@ public:
   };
   struct Values { // of a format that is decoded
     float values[8][16];
+    int64_t panelBytes;
+  };
+  struct Lines { // of masked floats: 8 k as in a dense panel
+    uint8_t bytes[512];
     int64_t panelBytes;
   };
   using Read = void (*)(const void *, int64_t, int64_t, int64_t, void *);
@@ -200,12 +210,69 @@ TEST_P(FormatEmitTest, Masked) {
       for (bool even : {true, false}) {
         auto element = cast<IntFormatAttr>(
             Attribute(llvm::cantFail(parseFormatName(name, &lab.context))));
-        int64_t all = MaskedFormatAttr::getCodeBytes(element, 64, 64);
+        int64_t all = MaskedFormatAttr::getMostBytes(element);
         if (!even)
           all = (MaskedFormatAttr::kMaskBytes + all) * ((cols + 7) / 8);
         auto format = MaskedFormatAttr::get(&lab.context, element, all, even);
         expectReads(lab, cast<IntegerFormatAttrInterface>(Attribute(format)),
                     cols, *GetParam());
+      }
+}
+
+TEST_P(FormatEmitTest, MaskedFloats) {
+  KernelLab lab;
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  for (const char *name : {"f32", "f16", "bf16"})
+    for (int64_t cols : {1, 7, 8, 37, 264})
+      for (bool even : {true, false}) {
+        SCOPED_TRACE(testing::Message() << name << " " << cols << " " << even);
+        FormatAttrInterface element =
+            llvm::cantFail(parseFormatName(name, &lab.context));
+        int64_t all = MaskedFormatAttr::getMostBytes(element);
+        if (!even)
+          all = (MaskedFormatAttr::kMaskBytes + all) * ((cols + 7) / 8);
+        auto masked = MaskedFormatAttr::get(&lab.context, element, all, even);
+        auto format = cast<FormatAttrInterface>(Attribute(masked));
+        Reader reader(lab, format, cols, *GetParam());
+        ASSERT_TRUE(reader.read && reader.element[1]);
+        int64_t rowBytes = format.getRowBytes(cols),
+                size = format.getPanelBytes(cols);
+        Memory rows(16 * rowBytes), panel(size);
+        std::vector<const uint8_t *> pointers;
+        for (int64_t r = 0; r < 16; ++r) {
+          uint8_t *row = rows.data() + r * rowBytes;
+          std::vector<float> values(cols);
+          for (float &value : values)
+            value = random() % 2 ? 0 : normal(random);
+          element.encodeRow(values, {row, size_t(rowBytes)});
+          pointers.push_back(row);
+        }
+        format.packPanel(pointers, cols, {panel.data(), size_t(size)});
+        std::vector<uint8_t> dense(element.getPanelBytes(cols));
+        element.packPanel(pointers, cols, dense);
+        size_t stepBytes = MaskedFormatAttr::getMostBytes(element);
+        dense.resize((cols + 7) / 8 * stepBytes);
+        for (int64_t step = 0; step < (cols + 7) / 8; ++step) {
+          Reader::Lines lines;
+          reader.read(panel.data(), cols, step, 0, &lines);
+          ASSERT_EQ(lines.panelBytes, size);
+          ASSERT_EQ(std::memcmp(lines.bytes, dense.data() + step * stepBytes,
+                                stepBytes),
+                    0)
+              << "step " << step;
+        }
+        for (int64_t k = 0; k < cols; ++k)
+          for (int64_t r = 0; r < 16; ++r)
+            for (bool panels : {false, true}) {
+              float got = NAN;
+              reader.element[panels](panels ? panel.data() : rows.data(), r, k,
+                                     &got);
+              ASSERT_EQ(
+                  got, format.decodePanel(ArrayRef<uint8_t>(panel.data(), size),
+                                          cols, r, k))
+                  << r << " " << k;
+            }
       }
 }
 

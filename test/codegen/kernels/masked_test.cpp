@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Linears of integer weights that are stored without their zeros: bit for bit
-// what the dense ones give, on every variant, tile and part.
+// Linears of weights that are stored without their zeros: bit for bit what the
+// dense ones give, on every variant, tile and part.
 
 #include "QuantizedLab.h"
 #include "Step.h"
@@ -31,6 +31,8 @@ const Case kCases[] = {{"#adze.int<8, scale = f32>", 128, 32},
 
 /// How a weight is pruned: to 2 of 4, or each element by chance.
 enum class Zeros { TwoOfFour, Half, Most, None, All };
+constexpr Zeros kAllZeros[] = {Zeros::TwoOfFour, Zeros::Half, Zeros::Most,
+                               Zeros::None, Zeros::All};
 
 Matrix makeWeight(int64_t n, int64_t k, Zeros zeros, std::mt19937 &random) {
   Matrix weight(n, k, Stored::F32);
@@ -40,7 +42,7 @@ Matrix makeWeight(int64_t n, int64_t k, Zeros zeros, std::mt19937 &random) {
       if (zeros == Zeros::All || (zeros == Zeros::Half && random() % 2) ||
           (zeros == Zeros::Most && random() % 10) ||
           (zeros == Zeros::TwoOfFour && (i + r) % 4 < 2))
-        weight.put(r, i, 0);
+        weight.put(r, i, random() % 4 ? 0.0f : -0.0f);
   return weight;
 }
 
@@ -55,9 +57,9 @@ protected:
     return kernel;
   }
   /// Keeps as much as any weight here needs: kernels do not depend on K.
-  FormatAttrInterface masked(IntFormatAttr element, bool even) {
-    int64_t codes = MaskedFormatAttr::getCodeBytes(element, 64, 64);
-    int64_t keep = even ? codes : (MaskedFormatAttr::kMaskBytes + codes) * 128;
+  FormatAttrInterface masked(FormatAttrInterface element, bool even) {
+    int64_t most = MaskedFormatAttr::getMostBytes(element);
+    int64_t keep = even ? most : (MaskedFormatAttr::kMaskBytes + most) * 128;
     return mlir::cast<FormatAttrInterface>(mlir::Attribute(
         MaskedFormatAttr::get(&lab.context, element, keep, even)));
   }
@@ -69,6 +71,8 @@ struct Size {
   int64_t n, k;
 };
 constexpr Size kSizes[] = {{1, 1}, {16, 32}, {33, 31}, {70, 136}, {50, 1024}};
+constexpr Size kFloatSizes[] = {{1, 1},    {16, 32},  {33, 31},
+                                {70, 136}, {50, 520}, {40, 301}};
 constexpr int64_t kRows[] = {1, 2, 4, 5, 8, 13, 37};
 
 TEST_P(MaskedTest, RowsGiveTheBitsOfTheDenseWeight) {
@@ -84,12 +88,12 @@ TEST_P(MaskedTest, RowsGiveTheBitsOfTheDenseWeight) {
                 : "in = f32";
       auto dense = compile(element, rows);
       for (bool even : {true, false}) {
-        FormatAttrInterface format = masked(element, even);
+        FormatAttrInterface format = masked(
+            mlir::cast<FormatAttrInterface>(mlir::Attribute(element)), even);
         auto sparse = compile(format, rows);
         ASSERT_TRUE(dense && sparse);
         for (Size size : kSizes)
-          for (Zeros zeros : {Zeros::TwoOfFour, Zeros::Half, Zeros::Most,
-                              Zeros::None, Zeros::All}) {
+          for (Zeros zeros : kAllZeros) {
             auto [n, k] = size;
             SCOPED_TRACE(testing::Message() << n << " x " << k << " zeros "
                                             << int(zeros) << " even " << even);
@@ -115,6 +119,46 @@ TEST_P(MaskedTest, RowsGiveTheBitsOfTheDenseWeight) {
               uint64_t from = codes ? word(memory) : word(x);
               runInParts(*dense, from, expected, densePanels, k);
               runInParts(*sparse, from, y, panels, k);
+              for (int64_t r = 0; r < m; ++r)
+                ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
+                    << "M " << m << " row " << r;
+            }
+          }
+      }
+    }
+}
+
+/// Rows of f32 and of bf16, which dots multiply where a variant has them; K
+/// that ends within a step, and more rows than are decoded at once.
+TEST_P(MaskedTest, FloatsGiveTheBitsOfTheDenseWeight) {
+  for (Stored type : kAllStored)
+    for (Stored in : {Stored::F32, Stored::BF16}) {
+      auto element = mlir::cast<FormatAttrInterface>(mlir::parseAttribute(
+          std::string("#adze.float<") + nameOf(type) + ">", &lab.context));
+      std::string rows = std::string("in = ") + nameOf(in);
+      auto dense = compile(element, rows);
+      for (bool even : {true, false}) {
+        FormatAttrInterface format = masked(element, even);
+        auto sparse = compile(format, rows);
+        ASSERT_TRUE(dense && sparse);
+        for (Size size : kFloatSizes)
+          for (Zeros zeros : kAllZeros) {
+            auto [n, k] = size;
+            SCOPED_TRACE(testing::Message()
+                         << nameOf(type) << " x " << nameOf(in) << " " << n
+                         << " x " << k << " zeros " << int(zeros) << " even "
+                         << even);
+            Matrix weight = makeWeight(n, k, zeros, random);
+            Memory densePanels = lab.pack(weight, element);
+            Memory panels = lab.pack(weight, format);
+            for (int64_t m : {1, 2, 7, 12, 17, 133}) {
+              if (m > 17 && zeros != Zeros::Half)
+                continue;
+              Matrix x(m, k, in), y(m, n, Stored::F32),
+                  expected(m, n, Stored::F32);
+              x.fill(random);
+              runInParts(*dense, word(x), expected, densePanels, k);
+              runInParts(*sparse, word(x), y, panels, k);
               for (int64_t r = 0; r < m; ++r)
                 ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
                     << "M " << m << " row " << r;

@@ -112,18 +112,18 @@ adze.weight @w from "w" : !adze.weight<64, #adze.blocks<#adze.float<f32>, keep =
 
 // -----
 
-// expected-error @below {{expects elements of #adze.int with 4 or 8 bits and without zero points, got #adze.int<4, group = 32, scale = bf16, zeros>}}
+// expected-error @below {{expects elements of #adze.float, or of #adze.int with 4 or 8 bits and without zero points, got #adze.int<4, group = 32, scale = bf16, zeros>}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<4, group = 32, scale = bf16, zeros>, keep = 64>>
 
 // -----
 
 // The masks' codes have as many bits as they are stored in.
-// expected-error @below {{expects elements of #adze.int with 4 or 8 bits and without zero points, got #adze.int<3, group = 32, scale = bf16>}}
+// expected-error @below {{expects elements of #adze.float, or of #adze.int with 4 or 8 bits and without zero points, got #adze.int<3, group = 32, scale = bf16>}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<3, group = 32, scale = bf16>, keep = 64>>
 
 // -----
 
-// expected-error @below {{expects to keep 0 to 64 bytes of a record's codes, got 65}}
+// expected-error @below {{expects to keep 0 to 64 bytes of a record's elements, got 65}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<4, group = 32, scale = bf16>, keep = 65, even>>
 
 // -----
@@ -138,5 +138,25 @@ adze.weight @w from "w" : !adze.weight<64, #adze.masked<#adze.int<8, scale = f32
 
 // -----
 
-// expected-error @below {{expects to keep at most the 1152 bytes that all codes of 64 columns take, got 1153}}
+// expected-error @below {{expects to keep at most the 1152 bytes that all elements of 64 columns take, got 1153}}
 adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = f32>, keep = 1153>>
+
+// -----
+
+// expected-error @below {{expects elements of #adze.float, or of #adze.int with 4 or 8 bits and without zero points, got #adze.fp8<scale = bf16>}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.fp8<scale = bf16>, keep = 64>>
+
+// -----
+
+// expected-error @below {{expects to keep 0 to 256 bytes of a record's elements, got 257}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.float<bf16>, keep = 257, even>>
+
+// -----
+
+// expected-error @below {{expects a matrix in the format bf16+nm, got a vector}}
+adze.weight @w from "w" : !adze.weight<64, #adze.masked<#adze.float<bf16>, keep = 80, even>>
+
+// -----
+
+// expected-error @below {{expects to keep at most the 2176 bytes that all elements of 64 columns take, got 2177}}
+adze.weight @w from "w" : !adze.weight<64x64, #adze.masked<#adze.float<bf16>, keep = 2177>>

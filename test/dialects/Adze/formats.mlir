@@ -27,3 +27,7 @@ adze.weight @b4 from "b4" : !adze.weight<64x64, #adze.blocks<#adze.int<4, group 
 adze.weight @m from "m" : !adze.weight<64x64, #adze.masked<#adze.int<8, scale = f32>, keep = 64, even>, panels>
 // CHECK: adze.weight @m4 from "m4" : !adze.weight<64x65, #adze.masked<#adze.int<4, group = 128, scale = bf16>, keep = 500>, panels>
 adze.weight @m4 from "m4" : !adze.weight<64x65, #adze.masked<#adze.int<4, group = 128, scale = bf16>, keep = 500>, panels>
+// CHECK: adze.weight @mb from "mb" : !adze.weight<64x64, #adze.masked<#adze.float<bf16>, keep = 128, even>, panels>
+adze.weight @mb from "mb" : !adze.weight<64x64, #adze.masked<#adze.float<bf16>, keep = 128, even>, panels>
+// CHECK: adze.weight @mf from "mf" : !adze.weight<64x65, #adze.masked<#adze.float<f32>, keep = 4752>, panels>
+adze.weight @mf from "mf" : !adze.weight<64x65, #adze.masked<#adze.float<f32>, keep = 4752>, panels>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // adze-choose-sparse: packed weights of which many blocks are zero become
-// #adze.blocks; integer ones of which many elements are, #adze.masked. A few
-// panels say that a weight is dense; only others are looked at as a whole.
+// #adze.blocks; those of which many elements are, #adze.masked. A few panels
+// say that a weight is dense; only others are looked at as a whole.
 
 #include "adze/Transforms/ChooseSparse.h"
 #include "ModuleTable.h"
@@ -32,16 +32,16 @@ constexpr int64_t kSamples = 8;
 constexpr double kManyZeros = 0.3;
 
 /// The least share of elements that must be zero for masks to pay, measured
-/// (docs/sparsity.md): reading a mask and spreading codes costs what some bytes
-/// do, so that fewer bits of a code ask for more zeros.
-double maskThreshold(IntFormatAttr element) {
-  return element.getBits() == 8 ? 0.4 : 0.45;
+/// (docs/sparsity.md): reading a mask and spreading elements costs what some
+/// bytes do, so that fewer bits of an element ask for more zeros.
+double maskThreshold(FormatAttrInterface element) {
+  auto codes = dyn_cast<IntFormatAttr>(Attribute(element));
+  return codes && codes.getBits() == 4 ? 0.45 : 0.4;
 }
 
-IntFormatAttr maskable(WeightType type) {
-  return MaskedFormatAttr::takes(type.getFormat())
-             ? cast<IntFormatAttr>(Attribute(type.getFormat()))
-             : IntFormatAttr();
+FormatAttrInterface maskable(WeightType type) {
+  FormatAttrInterface format = type.getFormat();
+  return MaskedFormatAttr::takes(format) ? format : FormatAttrInterface();
 }
 
 /// What was counted in some panels.
@@ -193,14 +193,14 @@ static llvm::Expected<Count> count(WeightOp weight, Panel panel,
     ++found.blocks;
   }
   found.mostKept = found.kept;
-  IntFormatAttr codes = maskable(type);
+  FormatAttrInterface element = maskable(type);
   constexpr int64_t kStep = MaskedFormatAttr::kStepColumns;
-  for (int64_t begin = 0; codes && begin < cols; begin += kStep) {
-    int64_t kept[2] = {}, end = std::min(begin + kStep, cols); // of its quads
+  for (int64_t begin = 0; element && begin < cols; begin += kStep) {
+    int64_t kept[2] = {}, end = std::min(begin + kStep, cols); // of its halves
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t k = begin; k < end; ++k)
         kept[k - begin >= kStep / 2] += values[r * cols + k] != 0;
-    int64_t bytes = MaskedFormatAttr::getCodeBytes(codes, kept[0], kept[1]);
+    int64_t bytes = MaskedFormatAttr::getKeptBytes(element, kept[0], kept[1]);
     found.evenNeed = std::max(found.evenNeed, bytes);
     found.need += MaskedFormatAttr::kMaskBytes + bytes;
   }
@@ -316,15 +316,15 @@ LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
                      ")");
     return success();
   };
-  IntFormatAttr codes = maskable(weight.getWeightType());
-  if (!codes || count.zeroElements() < kManyZeros)
+  FormatAttrInterface element = maskable(weight.getWeightType());
+  if (!element || count.zeroElements() < kManyZeros)
     return missed();
   if (!masks) {
     reason += ", and masks are not wanted (where a target does not spread "
-              "codes over them)";
+              "elements over them)";
     return missed();
   }
-  double least = maskThreshold(codes);
+  double least = maskThreshold(element);
   if (count.zeroElements() >= least && count.panels < int64_t(panels.size())) {
     auto all = this->count(weight, panels, values);
     if (!all)
@@ -345,9 +345,9 @@ LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
 /// Unless it would not be smaller, or is too long.
 bool Chooser::makeMasked(WeightOp weight, const Count &all) {
   WeightType type = weight.getWeightType();
-  IntFormatAttr codes = maskable(type);
+  FormatAttrInterface element = maskable(type);
   auto of = [&](bool even) {
-    return MaskedFormatAttr::get(module.getContext(), codes,
+    return MaskedFormatAttr::get(module.getContext(), element,
                                  even ? all.evenNeed : all.need, even);
   };
   int64_t steps =
@@ -361,7 +361,7 @@ bool Chooser::makeMasked(WeightOp weight, const Count &all) {
       format.getPanelBytes(type.getCols()))
     format = of(false);
   if (format.getPanelBytes(type.getCols()) >=
-      codes.getPanelBytes(type.getCols()))
+      element.getPanelBytes(type.getCols()))
     return false;
   int64_t dense = type.getStorageBytes() * weight.getLayerIndices().size();
   setFormat(weight, format);

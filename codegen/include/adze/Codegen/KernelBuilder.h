@@ -55,6 +55,8 @@
 //                         all variants. With in = f32 or bf16 panels are
 //                         decoded to f32: one fma chain as with an f32 weight.
 //                         So are those of a DecodedFormatAttrInterface.
+//                 #adze.masked around #adze.float: what it keeps is multiplied
+//                         as a dense panel, with the same bits.
 //                 out = i8: quantized rows, params out_group (at least 16; N is
 //                         a multiple of it) and out_sums; no sink. A unit of
 //                         the domain is then a group of the result.
@@ -117,7 +119,7 @@ struct KernelTarget {
   bool hasBF16Dot = false;
   /// vpdpbusd or the like: four products of bytes into each 32-bit lane.
   bool hasByteDot = false;
-  /// vpexpandb: spreads bytes over the bits of a mask.
+  /// vpexpandb and vpexpandw: spread bytes and words over the bits of a mask.
   bool hasExpand = false;
   /// AMX tile registers, of bytes and of bf16.
   bool hasAmx = false;

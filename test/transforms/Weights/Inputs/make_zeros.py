@@ -30,6 +30,7 @@ tensors = {
     "head": half0, "few": matrix(lambda r, k: block(r, k) in (0, 5, 10)),
     "one": matrix(lambda r, k: block(r, k) == 3),
     "scattered": matrix(lambda r, k: (r + k) % 2 == 0),
+    "third": matrix(lambda r, k: (r * 7 + k * 3) % 20 < 7),
     "uneven": matrix(lambda r, k: (r * 7 + k * 3) % 10 < (9 if k < 64 else 2)),
     "dense": matrix(lambda r, k: False),
 }

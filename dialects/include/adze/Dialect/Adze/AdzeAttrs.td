@@ -34,6 +34,11 @@ def Adze_FloatFormatAttr : Adze_Attr<"FloatFormat", "float",
   let parameters = (ins "::mlir::Type":$elementType);
   let assemblyFormat = "`<` $elementType `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getElementBytes() const {
+      return getElementType().getIntOrFloatBitWidth() / 8;
+    }
+  }];
 }
 
 def Adze_IntFormatAttr : Adze_Attr<"IntFormat", "int",
@@ -195,39 +200,50 @@ def Adze_BlocksFormatAttr : Adze_Attr<"BlocksFormat", "blocks",
 
 def Adze_MaskedFormatAttr : Adze_Attr<"MaskedFormat", "masked",
     [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>,
-     DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface>]> {
-  let summary = "integer weights of which panels keep only the codes that are not zero";
+     DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface,
+                                 ["hasCodes"]>]> {
+  let summary = "weights of which panels keep only the elements that are not zero";
   let description = [{
-    The codes of `element` in steps of 8 k of 16 output channels: two quads of
-    64 codes (see IntegerFormatAttrInterface). Of each quad a mask of 64 bits
-    says which codes are kept: bit 4 * channel + j that of k = 4 * quad + j.
+    The elements of the format `element` in steps of 8 k of 16 output channels,
+    each with masks of 128 bits in all, which say what is kept. An integer format
+    where `element` is one.
+
+    Of #adze.int: a step is two quads of 64 codes (see
+    IntegerFormatAttrInterface), each with a mask of 64 bits: bit
+    4 * channel + j that of k = 4 * quad + j. Of #adze.float: bit i is that of
+    element i of the step as it lies in a panel of `element`.
 
     Row: as `element` stores it, zeros and all.
 
-    Panel: a header of 64 bytes, u32 each: where the scales begin, and, with
-    `even`, the bytes of a record; without, where each record begins, u32 each,
-    padded to 64 bytes; the records, one for each step; the scales as `element`
-    has them. All parts but the first begin at a multiple of 64 bytes.
+    Panel: a header of 64 bytes, u32 each: where the scales begin (of floats: the
+    padding), and, with `even`, the bytes of a record; without, where each record
+    begins, u32 each, padded to 64 bytes; the records, one for each step; the
+    scales as `element` has them, or, of floats, 64 bytes of padding, so that a
+    line may be read from any element on. All parts but the first begin at a
+    multiple of 64 bytes.
 
-    Record: the two masks, u64 each; the codes that are kept, in the order of
-    the bits, each less the code for zero (modulo 256, or 16). Codes of 8 bits:
-    those of the first quad, then those of the second. Codes of 4 bits: byte i
-    holds code i of the first quad low and code i of the second high.
+    Record: the masks; what is kept, in the order of the bits. Codes are stored
+    less the code for zero (modulo 256, or 16). Codes of 8 bits: those of the
+    first quad, then those of the second. Codes of 4 bits: byte i holds code i
+    of the first quad low and code i of the second high. Floats are as they are.
 
-    What a scale of zero makes zero is not kept either.
+    What a scale of zero makes zero is not kept either, nor is -0, which reads as
+    0.
 
     With `even` all records are as long, which suits N of M zeros, and `keep` is
-    how many bytes of codes a record has; without, it is how many bytes the
-    records of a panel have together, at most, masks included.
+    how many bytes a record has beside its masks; without, it is how many bytes
+    the records of a panel have together, at most, masks included.
 
-    (C1) `element` has no zero points. (C2) `keep` is at least 0 and at most
-    what all codes would take.
+    (C1) `element` is #adze.float, or #adze.int without zero points. (C2) `keep`
+    is at least 0 and at most what all elements would take.
 
     ```mlir
     adze.weight @w : !adze.weight<2048x2048, #adze.masked<#adze.int<8, scale = f32>, keep = 64, even>>
+    adze.weight @f : !adze.weight<2048x2048, #adze.masked<#adze.float<bf16>, keep = 128, even>>
     ```
   }];
-  let parameters = (ins "::adze::IntFormatAttr":$element, "int64_t":$keep,
+  let parameters = (ins "::adze::FormatAttrInterface":$element,
+                        "int64_t":$keep,
                         DefaultValuedParameter<"bool", "false">:$even);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
@@ -236,16 +252,29 @@ def Adze_MaskedFormatAttr : Adze_Attr<"MaskedFormat", "masked",
     static constexpr int64_t kStepColumns = 8, kMaskBytes = 16;
     /// Whether a format may be the element of such a one.
     static bool takes(FormatAttrInterface element);
-    /// Bytes of codes of a record that keeps so many of its two quads.
-    static int64_t getCodeBytes(IntFormatAttr element, int64_t first,
-                                int64_t second) {
-      return element.getBits() == 8 ? first + second : std::max(first, second);
+    /// The element as codes, or null; as floats, or null.
+    IntFormatAttr getCodes() const;
+    FloatFormatAttr getFloats() const;
+    /// Bytes, beside masks, of a record that keeps so many elements of the first
+    /// and of the second four k of its step.
+    static int64_t getKeptBytes(FormatAttrInterface element, int64_t first,
+                                int64_t second);
+    /// The same if it keeps all.
+    static int64_t getMostBytes(FormatAttrInterface element) {
+      return getKeptBytes(element, 64, 64);
     }
     /// The bytes that a panel needs for 16 rows (as packPanel takes them), in
     /// the sense of `keep`. If it keeps as many, writes the panel, unless that
     /// is empty.
     int64_t packIfKept(::llvm::ArrayRef<const uint8_t *> rows, int64_t cols,
                        ::llvm::MutableArrayRef<uint8_t> panel = {}) const;
+    /// Of floats: emits k = 8 * step .. 8 * step + 7 as they lie in a panel of
+    /// the element, 64 bytes in each value: vector<32xi16> or vector<16xi32>.
+    /// `panel` and `step` are as in IntegerFormatAttrInterface.
+    ::llvm::SmallVector<::mlir::Value> emitLines(::mlir::OpBuilder &builder,
+                                                 ::mlir::Location loc,
+                                                 ::mlir::Value panel,
+                                                 ::mlir::Value step) const;
   }];
 }
 

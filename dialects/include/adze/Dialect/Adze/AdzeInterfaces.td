@@ -73,8 +73,14 @@ def Adze_IntegerFormatAttrInterface : AttrInterface<"IntegerFormatAttrInterface"
     Every emit function takes `panel`, an !llvm.ptr to the panel (what packPanel
     made), and `cols`, the K of the weight as an index value; what they emit
     touches no byte outside of the panel. Values are for all 16 output channels.
+
+    A format around another one has codes if that has: where hasCodes() is false,
+    the attribute does not implement the interface.
   }];
+  let extraClassOf = [{ return $_attr.hasCodes(); }];
   let methods = [
+    InterfaceMethod<"Whether this attribute's elements are codes at all.",
+      "bool", "hasCodes", (ins), "", [{ return true; }]>,
     InterfaceMethod<"Elements along K that share a scale; 0: the whole row.",
       "int64_t", "getGroup">,
     InterfaceMethod<"The code that stands for zero.", "int64_t", "getZeroCode">,
