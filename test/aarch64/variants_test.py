@@ -109,6 +109,8 @@ class Variants(unittest.TestCase):
         dense = ["--disable-pass", "adze-choose-sparse"]
         for weights, prune, stored in (
                 ("int8", "2:4", "int8+nm"), ("int4:g32", "0.6", "int4:g32+mask"),
+                ("bf16", "2:4", "bf16+nm"), ("f16", "0.5", "f16+mask"),
+                ("f32", "2:4", "f32+nm"),
                 ("int8", "0.5:16x32", "int8+blocks"),
                 ("f32", "0.5:16x32", "f32+blocks")):
             made = {}

@@ -51,7 +51,7 @@ func.func @dot_words_c1(%acc: vector<16xi32>, %x: vector<16xi16>) {
 // -----
 
 func.func @expand_load(%from: !llvm.ptr, %mask: i32) {
-  // expected-error @below {{result #0 must be}}
+  // expected-error @below {{'result' must be vector of 8-bit}}
   %r = adze_kernel.expand_load %from, %mask : !llvm.ptr -> vector<32xi8>
   return
 }

@@ -480,11 +480,11 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
     `#adze.blocks<F, keep = B>` (see there), B the most blocks that any panel of
     any layer has. Nothing else changes, and no value does.
 
-    Where they are not in blocks, but 40 % of the elements of an int8 weight or
-    45 % of an int4 weight are zero (before they are rounded, where this module
-    rounds them), F becomes `#adze.masked<F, keep = B>`, even where that is not
-    larger (N of M zeros). That pays where an instruction spreads bytes over a
-    mask; `masks=false` leaves it.
+    Where they are not in blocks, but 40 % of the elements of a float or int8
+    weight or 45 % of an int4 weight are zero (before they are rounded, where this
+    module rounds them), F becomes `#adze.masked<F, keep = B>`, even where that is
+    not larger (N of M zeros). That pays where an instruction spreads bytes and
+    words over a mask; `masks=false` leaves it.
 
     A weight is taken for dense, and costs nothing more, if eight panels from all
     over its layers have no block of zeros and few others. Remarks say what was
