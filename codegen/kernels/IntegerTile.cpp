@@ -59,6 +59,50 @@ Value IntegerBlocks::start(Value row, Value block) const {
                             e.constantI32(-tile.format.getZeroCode())));
 }
 
+Value IntegerBlocks::sumsOf(Value row, Value block) const {
+  if (tile.block() == tile.rows.sums)
+    return e.load(e.vi32, e.at(row, e.add(sums, e.mul(block, 4))), 4);
+  if (tile.block() == 0)
+    return e.broadcast(sumOf(row, block));
+  Value left = e.sub(e.ceilDiv(k, tile.block()), block);
+  return e.loop(e.constant(0), e.min(e.constant(kLanes), left), 1,
+                e.splatI32(0), [&](Value i, ValueRange lanes) {
+                  Value sum = sumOf(row, e.add(block, i));
+                  return Values{vector::InsertOp::create(
+                      e.b, e.loc, sum, lanes[0], OpFoldResult(i))};
+                })[0];
+}
+
+IntegerBlocks::RowLines IntegerBlocks::linesOf(Value row, Value block) const {
+  // Blocks that share a scale of the row.
+  int64_t shared = tile.rows.group ? tile.rows.group / tile.block() : 0;
+  Value index = shared ? e.div(block, shared) : e.constant(0);
+  Value place = e.at(row, e.add(scales, e.mul(index, 4)));
+  RowLines lines;
+  if (shared == 0) {
+    lines.scale = e.broadcast(e.load(e.f32, place, 4));
+  } else {
+    SmallVector<int64_t> lane;
+    for (int64_t i = 0; i < kLanes; ++i)
+      lane.push_back(i / shared);
+    // What it reads behind the scales are sums, of which there is a line.
+    lines.scale = e.load(e.vf32, place, 4);
+    if (shared > 1)
+      lines.scale =
+          vector::ShuffleOp::create(e.b, e.loc, lines.scale, lines.scale, lane);
+  }
+  int64_t zero = tile.format.getZeroCode();
+  if (!zero && !tile.format.hasMinimum())
+    return lines;
+  Value rowSums = sumsOf(row, block);
+  if (zero)
+    lines.start = arith::MulIOp::create(e.b, e.loc, rowSums, e.splatI32(-zero));
+  if (tile.format.hasMinimum())
+    lines.shift = e.mulf(lines.scale,
+                         arith::SIToFPOp::create(e.b, e.loc, e.vf32, rowSums));
+  return lines;
+}
+
 IntegerBlocks::Factors IntegerBlocks::ofPanels(ArrayRef<Value> panels,
                                                Value block) const {
   Factors factors;

@@ -35,7 +35,6 @@ public:
 
   /// What the weights' zero takes off an integer dot, in all lanes.
   mlir::Value start(mlir::Value row, mlir::Value block) const;
-
   /// Scales (none where they come last) and minima of panels in a block.
   struct Factors {
     KernelEmitter::Values scales, minima;
@@ -46,6 +45,13 @@ public:
     mlir::Value scale, shift;
   };
   RowFactors ofRow(mlir::Value row, mlir::Value block) const;
+  /// All three for 16 blocks from `block` (a multiple of 16) on, a lane for
+  /// each; those behind the last are anything. Null where the format has no
+  /// zero and no minima.
+  struct RowLines {
+    mlir::Value start, scale, shift;
+  };
+  RowLines linesOf(mlir::Value row, mlir::Value block) const;
 
   /// `sum` and the dot (with its start) of a row and panel p.
   mlir::Value add(mlir::Value dot, const Factors &panels, int64_t p,
@@ -55,6 +61,8 @@ private:
   using Values = KernelEmitter::Values;
 
   mlir::Value sumOf(mlir::Value row, mlir::Value block) const;
+  /// The sums of 16 blocks, a lane for each.
+  mlir::Value sumsOf(mlir::Value row, mlir::Value block) const;
   mlir::Value groupOf(mlir::Value block, int64_t group) const;
 
   KernelEmitter &e;

@@ -9,6 +9,7 @@
 #include "Builders.h"
 #include "LinearDriver.h"
 #include "PanelDecoder.h"
+#include "UnpackedTile.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace mlir;
@@ -62,7 +63,9 @@ TileShapes LinearPlan::chooseShapes(const KernelTarget &target) const {
   if (isSparse())
     return sparseTileShapes(target, sparse);
   if (multipliesCodes())
-    return amxShapes(target, codes, integerTileShapes(target, codes));
+    return amxShapes(
+        target, codes,
+        unpackedShapes(target, codes, integerTileShapes(target, codes)));
   return amxShapes(target, types, tileShapes(target, types));
 }
 
@@ -142,8 +145,11 @@ func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
                               : getAmxTile(e, target, types, rows, panels,
                                            /*continues=*/bool(decoded)))
     return tile;
-  if (multipliesCodes())
+  if (multipliesCodes()) {
+    if (func::FuncOp tall = getUnpackedTile(e, target, codes, rows, panels))
+      return tall;
     return getIntegerTile(e, target, codes, rows, panels);
+  }
   return decoded ? getContinuingTile(e, target, types, rows, panels)
                  : getTile(e, target, types, rows, panels);
 }

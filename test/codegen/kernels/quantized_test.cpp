@@ -228,7 +228,9 @@ std::string linearText(const Case &c, const std::string &rest = "}") {
 TEST_P(QuantizedTest, LinearAddsInTheOrderThatIsPromised) {
   struct {
     int64_t n, k;
-  } shapes[] = {{1, 1}, {16, 8}, {70, 33}, {48, 128}, {113, 300}, {33, 517}};
+  } shapes[] = {{1, 1},     {16, 8},   {70, 33},  {48, 128},
+                {113, 300}, {33, 517}, {20, 2200}};
+  const int64_t most = 65; // tiles of 48 and 12, and a rest
   for (const Case &c : kCases) {
     SCOPED_TRACE(testing::Message()
                  << c.format << " x " << c.group << " sums " << c.sums);
@@ -239,15 +241,15 @@ TEST_P(QuantizedTest, LinearAddsInTheOrderThatIsPromised) {
     for (auto [n, k] : shapes) {
       IntegerWeight weight(format, n, k);
       weight.fill(random);
-      Matrix x(17, k, Stored::F32);
+      Matrix x(most, k, Stored::F32);
       x.fill(random);
       Rows rows(x, c.group, c.sums);
-      Matrix expected(17, n, Stored::F32);
-      for (int64_t r = 0; r < 17; ++r)
+      Matrix expected(most, n, Stored::F32);
+      for (int64_t r = 0; r < most; ++r)
         for (int64_t i = 0; i < n; ++i)
           expected.put(r, i, weight.multiply(rows.rows[r], c.group, i));
       int64_t units = (n + 15) / 16;
-      for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
+      for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 48, 65}) {
         Matrix y(m, n, Stored::F32);
         // Uneven parts, as three threads would take them.
         int64_t cuts[] = {0, std::min<int64_t>(units, 1), units * 3 / 4, units};
