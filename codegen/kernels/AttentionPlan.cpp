@@ -31,7 +31,8 @@ AttentionPlan::AttentionPlan(KernelOp kernel, const KernelTarget &target)
   if (window < 0)
     params.wrong("window", "0 (none) or a number of positions");
   group = params.failed() ? 1 : heads / kvHeads;
-  bool dots = target.hasBF16Dot && layout.element.isBF16();
+  // Where there is AMX, two fma take half the time of a dot of bf16.
+  bool dots = target.hasBF16Dot && !target.hasAmx && layout.element.isBF16();
   Type f32 = Float32Type::get(kernel.getContext());
   types = {dots ? layout.element : f32, layout.element};
   shapes = hasCodes() ? codeTileShapes(target) : tileShapes(target, types);

@@ -42,7 +42,7 @@ KernelDots adze::kernelDots(KernelOp kernel) {
   dots.bf16 = type.getValue().isBF16();
   dots.bytes = type.getValue().isInteger(8);
   dots.tiles =
-      kernel.getFamily() == KernelFamily::Linear && (dots.bf16 || dots.bytes);
+      dots.bf16 || (dots.bytes && kernel.getFamily() == KernelFamily::Linear);
   return dots;
 }
 

@@ -128,6 +128,17 @@ uint64_t adze::hostNeedBits() {
   return bits;
 }
 
+bool adze::isSlowOnHost(const TargetVariant &variant) {
+#if defined(__x86_64__)
+  using namespace sys::detail::x86;
+  return !variant.isAArch64() && (variant.need & ADZE_X86_BF16_512) &&
+         !(variant.need & ADZE_X86_AMX) &&
+         getVendorSignature() == VendorSignatures::GENUINE_INTEL;
+#else
+  return false;
+#endif
+}
+
 SmallVector<const TargetVariant *> adze::allVariants() {
   SmallVector<const TargetVariant *> all;
   for (ArrayRef<TargetVariant> family : {x86Variants(), aarch64Variants()})
@@ -193,7 +204,8 @@ static Expected<uint64_t> parseTarget(StringRef item) {
 static Expected<const TargetVariant *> bestOf(ArrayRef<TargetVariant> family,
                                               StringRef item, uint64_t have) {
   auto best = find_if(family, [&](const TargetVariant &variant) {
-    return (variant.need & ~have) == 0;
+    return (variant.need & ~have) == 0 &&
+           (item != "host" || !isSlowOnHost(variant));
   });
   if (best == family.end())
     return targetError("target '" + item +

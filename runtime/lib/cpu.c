@@ -62,6 +62,17 @@ static uint64_t refused(const uint64_t need[2]) {
   return (need[0] & ADZE_X86_AMX) && !amx_permitted() ? ADZE_X86_AMX : 0;
 }
 
+/* Intel's cores make a vdpbf16ps in twice the time of the two fma that do as
+ * much; they have the instruction for code that AMX is the point of. */
+static uint64_t slow(const uint64_t need[2]) {
+  uint32_t leaf, b, c, d;
+  if (need[0] & ADZE_X86_AMX || !__get_cpuid(0, &leaf, &b, &c, &d))
+    return 0;
+  bool intel = b == signature_INTEL_ebx && c == signature_INTEL_ecx &&
+               d == signature_INTEL_edx;
+  return intel ? need[0] & ADZE_X86_BF16_512 : 0;
+}
+
 static const struct {
   uint64_t bit;
   const char *name;
@@ -105,6 +116,10 @@ static uint64_t refused(const uint64_t need[2]) {
   (void)need;
   return 0;
 }
+static uint64_t slow(const uint64_t need[2]) {
+  (void)need;
+  return 0;
+}
 
 static const struct {
   uint64_t bit;
@@ -124,6 +139,8 @@ void adze_cpu_missing(const uint64_t need[2], uint64_t missing[2]) {
     missing[i] = need[i] & ~have[i];
   missing[0] |= missing[0] ? 0 : refused(need);
 }
+
+bool adze_cpu_is_slow(const uint64_t need[2]) { return slow(need) != 0; }
 
 void adze_cpu_feature_names(const uint64_t bits[2], char *out,
                             size_t capacity) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * Which variant of an artefact runs here: the first whose needs this CPU
- * meets, or the one that is forced by name. */
+ * meets, of those that are not slow here if there are any, or the one that is
+ * forced by name. */
 #include <stdio.h>
 
 #include "cpu.h"
@@ -41,23 +42,34 @@ static adze_status lacks(const adze_model *m, uint64_t index,
       names, "does not have (or the system does not enable)");
 }
 
+static adze_status take(adze_model *m, uint64_t index, const char *name) {
+  m->variant = (uint32_t)index;
+  adze_model_log(m, ADZE_LOG_INFO, "%s: variant %s", m->name, name);
+  return ADZE_OK;
+}
+
 adze_status adze_model_choose_variant(adze_model *m, const char *forced) {
   uint64_t count = adze_desc_count(&m->desc, ADZE_TABLE_VARIANTS);
+  uint64_t slow = count; /* one that runs, but slowly */
   for (uint64_t i = 0; i < count; ++i) {
-    const char *name =
-        adze_desc_string(&m->desc, adze_desc_variant(&m->desc, i)->name);
+    const adze_variant *v = adze_desc_variant(&m->desc, i);
+    const char *name = adze_desc_string(&m->desc, v->name);
     if (forced && strcmp(forced, name) != 0)
       continue;
     uint64_t missing[2];
     adze_variant_missing(m, i, missing);
-    if (!(missing[0] | missing[1])) {
-      m->variant = (uint32_t)i;
-      adze_model_log(m, ADZE_LOG_INFO, "%s: variant %s", m->name, name);
-      return ADZE_OK;
-    }
+    bool runs = !(missing[0] | missing[1]);
+    if (runs && (forced || m->foreign || !adze_cpu_is_slow(v->need)))
+      return take(m, i, name);
+    if (runs && slow == count)
+      slow = i;
     if (forced)
       return lacks(m, i, "unset ADZE_ISA to take the best that runs");
   }
+  if (slow < count)
+    return take(
+        m, slow,
+        adze_desc_string(&m->desc, adze_desc_variant(&m->desc, slow)->name));
   char names[512];
   list_names(&m->desc, names, sizeof names);
   if (forced)

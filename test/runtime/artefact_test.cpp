@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <random>
+#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,6 +161,34 @@ TEST(Artefact, VariantsAreForcedByNameAndRefusedWithTheReason) {
 }
 
 #if defined(__x86_64__)
+TEST(Artefact, SlowVariantsRunOnlyWhereThereIsNoOther) {
+  std::stringstream text;
+  text << std::ifstream("/proc/cpuinfo").rdbuf();
+  bool hasDots = text.str().find(" avx512_bf16") != std::string::npos;
+  bool isIntel = text.str().find("GenuineIntel") != std::string::npos;
+  if (!hasDots)
+    GTEST_SKIP() << "no avx512_bf16";
+  Bytes bytes(readFile(fakePath()));
+  auto *variants = reinterpret_cast<adze_variant *>(bytes.table(2));
+  auto needs = [&](int i, uint64_t bits) {
+    variants[i].need[0] = bits;
+    variants[i].need[1] = 0;
+  };
+  TempDir dir;
+  auto chosen = [&](const char *file) {
+    bytes.rehash();
+    adze::Model model =
+        adze::Model::open(dir.write(file, bytes.data, bytes.size)).or_throw();
+    return std::string(model.info("variant").or_throw());
+  };
+  needs(0, ADZE_X86_BF16_512);
+  needs(1, 0);
+  EXPECT_EQ(chosen("one.so"), isIntel ? "base" : "wish+magic");
+  for (int i : {1, 2})
+    needs(i, ADZE_X86_BF16_512);
+  EXPECT_EQ(chosen("all.so"), "wish+magic");
+}
+
 TEST(Artefact, NamesTheMissingFeature) {
   Bytes bytes(readFile(fakePath()));
   auto *variants = reinterpret_cast<adze_variant *>(bytes.table(2));

@@ -147,7 +147,8 @@ int64_t kvHeadBytes(int64_t headDim, mlir::Type elementType);
 /// builder may use them; of others it does not know.
 struct KernelDots {
   bool bf16 = false, bytes = false;
-  /// Whether tile registers may make them: those of linears.
+  /// Whether tile registers may make them (those of linears), or attention does
+  /// without where a target has some.
   bool tiles = false;
   /// Whether it spreads packed codes (#adze.masked).
   bool expands = false;

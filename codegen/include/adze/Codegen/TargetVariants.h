@@ -52,6 +52,10 @@ resolveTargets(llvm::StringRef spec);
 /// grants.
 uint64_t hostNeedBits();
 
+/// Whether this machine runs such code, if it can, slower than that of a weaker
+/// variant, as the runtime knows it too (runtime/lib/cpu.c).
+bool isSlowOnHost(const TargetVariant &variant);
+
 } // namespace adze
 
 #endif // ADZE_CODEGEN_TARGETVARIANTS_H
