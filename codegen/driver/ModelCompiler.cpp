@@ -280,6 +280,10 @@ ModelCompiler::pipelineSteps(StringRef table) {
   pipeline.masks = llvm::all_of(*variants, [](const TargetVariant *variant) {
     return variant->kernel.hasExpand;
   });
+  pipeline.floatMasks =
+      llvm::none_of(*variants, [](const TargetVariant *variant) {
+        return variant->kernel.hasAmx;
+      });
   std::vector<PipelineStep> steps;
   std::string problem;
   if (!buildPipeline(pipeline, steps, problem))

@@ -286,8 +286,9 @@ bool adze::buildPipeline(const PipelineOptions &options,
                                        {"table", options.table}}),
        "", fixesRanges);
   steps.push_back({"adze-pack-weights", ""});
-  pass(options.masks ? "adze-choose-sparse"
-                     : "adze-choose-sparse{masks=false}");
+  pass(!options.masks        ? "adze-choose-sparse{masks=false}"
+       : !options.floatMasks ? "adze-choose-sparse{float-masks=false}"
+                             : "adze-choose-sparse");
   pass("adze-eliminate-dead-weights");
   point("before-codegen");
   steps.push_back({"adze-assign-weight-offsets", ""});

@@ -69,6 +69,13 @@
 // SAID-DAG: it is multiplied with activations in groups of 48, which cut blocks of 32, and masks are not wanted (where a target does not spread elements over them) (50.0 %
 // SAID-DAG: its zeros are not in blocks, and masks are not wanted (where a target does not spread elements over them) (0.0 % of its blocks of 16 x 32 are zero, 50.0 % of its elements)
 
+// RUN: adze-opt %t/packed.mlir --adze-choose-sparse="table=%t/weights.json float-masks=false" %remarks -o %t/codes.mlir 2> %t/codes
+// RUN: FileCheck %s --input-file=%t/codes.mlir --check-prefix=CODES
+// RUN: FileCheck %s --input-file=%t/codes --check-prefix=CODES-SAID
+// CODES: @scattered.packed : !adze.weight<64x128, #adze.float<f32>, panels>
+// CODES: @even8.packed : !adze.weight<64x128, #adze.masked<#adze.int<8, scale = f32>
+// CODES-SAID: its zeros are not in blocks, and masks of floats are not wanted (where a target multiplies them in tile registers) (0.0 %
+
 // RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=threshold=1.5 2>&1 | FileCheck %s --check-prefix=THRESHOLD
 // THRESHOLD: error: adze-choose-sparse: expects a threshold from 0 to 1, got 1.5
 // RUN: not adze-opt %t/packed.mlir --adze-choose-sparse=table=%t/none.json 2>&1 | FileCheck %s --check-prefix=TABLE

@@ -80,8 +80,10 @@ struct Panel {
 /// The choice for the weights of a module.
 class Chooser {
 public:
-  Chooser(ModuleOp module, double threshold, bool force, bool masks)
-      : module(module), threshold(threshold), force(force), masks(masks) {
+  Chooser(ModuleOp module, double threshold, bool force, bool masks,
+          bool floatMasks)
+      : module(module), threshold(threshold), force(force), masks(masks),
+        floatMasks(floatMasks) {
     findReaders();
   }
 
@@ -103,7 +105,7 @@ private:
 
   ModuleOp module;
   double threshold;
-  bool force, masks;
+  bool force, masks, floatMasks;
   llvm::StringMap<SmallVector<LinearOp, 1>> linears;
   llvm::StringSet<> others;
 };
@@ -324,6 +326,11 @@ LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
               "elements over them)";
     return missed();
   }
+  if (!floatMasks && isa<FloatFormatAttr>(Attribute(element))) {
+    reason += ", and masks of floats are not wanted (where a target multiplies "
+              "them in tile registers)";
+    return missed();
+  }
   double least = maskThreshold(element);
   if (count.zeroElements() >= least && count.panels < int64_t(panels.size())) {
     auto all = this->count(weight, panels, values);
@@ -406,7 +413,7 @@ void ChooseSparse::runOnOperation() {
                        << threshold;
     return signalPassFailure();
   }
-  Chooser chooser(module, threshold, force, masks);
+  Chooser chooser(module, threshold, force, masks, floatMasks);
   SmallVector<WeightOp> candidates = chooser.candidates();
   if (candidates.empty())
     return;

@@ -484,7 +484,7 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
     weight or 45 % of an int4 weight are zero (before they are rounded, where this
     module rounds them), F becomes `#adze.masked<F, keep = B>`, even where that is
     not larger (N of M zeros). That pays where an instruction spreads bytes and
-    words over a mask; `masks=false` leaves it.
+    words over a mask; `masks=false` leaves it, `float-masks=false` that of floats.
 
     A weight is taken for dense, and costs nothing more, if eight panels from all
     over its layers have no block of zeros and few others. Remarks say what was
@@ -514,6 +514,8 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
            "Store all weights in blocks that can be">,
     Option<"masks", "masks", "bool", /*default=*/"true",
            "Leave out zeros that are not in blocks, too">,
+    Option<"floatMasks", "float-masks", "bool", /*default=*/"true",
+           "With masks, also those of float weights">,
     Option<"table", "table", "std::string", /*default=*/"",
            "The weight table, where the module names none">];
 }
