@@ -106,6 +106,7 @@ std::vector<KnownVariant> adze::knownVariants() {
   std::vector<KnownVariant> known;
   uint64_t have = hostNeedBits();
   for (const TargetVariant &variant : x86Variants())
-    known.push_back({variant.name.str(), variant.need & ~have});
+    known.push_back(
+        {variant.name.str(), variant.need & ~have, isSlowOnHost(variant)});
   return known;
 }

@@ -21,6 +21,7 @@ llvm::Expected<llvm::json::Object> inspectModel(const std::string &model,
 struct KnownVariant {
   std::string name;
   uint64_t missing; // feature bits of adze/abi.h that this machine lacks
+  bool isSlow;      // it runs, but is not taken where there is a weaker one
 };
 /// The variants of x86-64 there are, best first.
 std::vector<KnownVariant> knownVariants();

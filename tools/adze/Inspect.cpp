@@ -109,7 +109,7 @@ Result<json::Object> inspectSource(const InspectArguments &a) {
     return toError(object.takeError());
   for (const KnownVariant &known : knownVariants()) {
     addVariant(*object, known.name, known.missing);
-    if (!object->get("variant") && !known.missing)
+    if (!object->get("variant") && !known.missing && !known.isSlow)
       (*object)["variant"] = known.name;
   }
   (*object)["kind"] = "model";
