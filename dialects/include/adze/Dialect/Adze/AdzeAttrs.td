@@ -44,7 +44,7 @@ def Adze_FloatFormatAttr : Adze_Attr<"FloatFormat", "float",
 def Adze_IntFormatAttr : Adze_Attr<"IntFormat", "int",
     [DeclareAttrInterfaceMethods<Adze_FormatAttrInterface>,
      DeclareAttrInterfaceMethods<Adze_IntegerFormatAttrInterface>]> {
-  let summary = "int8 and int4 weights with scales";
+  let summary = "int8, int4 and int3 weights with scales";
   let description = [{
     Codes of 8, 4 or 3 bits; a scale for each group of `group` elements along K of
     an output channel, or, with group 0, one for the channel. Symmetric around
