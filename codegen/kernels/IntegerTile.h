@@ -35,6 +35,7 @@ public:
 
   /// What the weights' zero takes off an integer dot, in all lanes.
   mlir::Value start(mlir::Value row, mlir::Value block) const;
+
   /// Scales (none where they come last) and minima of panels in a block.
   struct Factors {
     KernelEmitter::Values scales, minima;

@@ -287,13 +287,12 @@ void UnpackedTileEmitter::part(Value index) {
              [&] { fillTables(first); });
   }
   // What this part brings of the panels that come next, a top after the other.
-  Value parts = e.ceilDiv(k, kPart), topBytes, from;
-  {
-    Value bytes = block ? e.mul(aheadBytes, kPart / block)
-                        : e.div(e.add(aheadBytes, e.sub(parts, 1)), parts);
-    topBytes = e.mul(e.ceilDiv(bytes, kTall / kRows * kLineBytes), kLineBytes);
-    from = e.at(ahead, e.mul(bytes, index));
-  }
+  Value parts = e.ceilDiv(k, kPart);
+  Value bytes = block ? e.mul(aheadBytes, kPart / block)
+                      : e.div(e.add(aheadBytes, e.sub(parts, 1)), parts);
+  Value topBytes =
+      e.mul(e.ceilDiv(bytes, kTall / kRows * kLineBytes), kLineBytes);
+  Value from = e.at(ahead, e.mul(bytes, index));
   Value size = e.min(e.constant(kPart), e.sub(k, begin));
   e.loop(zero, e.constant(kTall), kRows, [&](Value top) {
     Value lines = e.at(from, e.mul(topBytes, e.div(top, kRows)));

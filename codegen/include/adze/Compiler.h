@@ -25,9 +25,9 @@
 namespace adze {
 
 /// Called during long work: stage ("import", "optimize", "codegen", "pack", and
-/// of passes that compute weights "rotate", "choose", "scale", "round", "prune",
-/// "allocate"), how much is done of how much; from any thread, in "pack" from
-/// several at once. Return true to stop.
+/// of passes that compute weights "rotate", "choose", "scale", "round",
+/// "prune", "allocate"), how much is done of how much; from any thread, in
+/// "pack" from several at once. Return true to stop.
 using CompileProgress =
     std::function<bool(const char *stage, uint64_t done, uint64_t total)>;
 

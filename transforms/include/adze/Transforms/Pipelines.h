@@ -56,8 +56,8 @@ struct PipelineOptions {
   /// kDefaultActivations. Static ranges are those of `calibration`.
   std::string activations;
   /// Whether all targets spread bytes over a mask: only then are zeros that are
-  /// not in blocks left out; and those of floats only if no target has AMX, which
-  /// would have to read them from memory.
+  /// not in blocks left out; and those of floats only if no target has AMX,
+  /// which would have to read them from memory.
   bool masks = true, floatMasks = true;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;
