@@ -99,6 +99,12 @@ public:
         ".scales", {QuantizedTensors::Shape{groups, rows}});
     StoredWeight stored;
     stored.packing = packing;
+    // Without it nobody knows which scale a column has.
+    if (ordered && group && !tensors.has(".g_idx"))
+      tensors.error(".g_idx",
+                    "expected the groups of columns, as \"desc_act\": true "
+                    "says, found no such tensor",
+                    "correct quantization_config, or save the model with it");
     if (tensors.isOutOfOrder(".g_idx", columns, group)) {
       if (!ordered)
         tensors.error(".g_idx",

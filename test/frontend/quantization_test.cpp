@@ -294,6 +294,11 @@ TEST(Gptq, ChecksGroupsOfColumns) {
   model[".g_idx"] = groups(false);
   EXPECT_ERROR(model, "q_proj.g_idx\": expected columns in the order of their "
                       "groups, as \"desc_act\": false says, found another one");
+  // Where they are, no other column's scale is taken in their place.
+  model = gptq(R"(, "desc_act": true)");
+  model.remove(".g_idx");
+  EXPECT_ERROR(model, "q_proj.g_idx\": expected the groups of columns, as "
+                      "\"desc_act\": true says, found no such tensor");
 }
 
 TEST(Gptq, IgnoresBiasesOfZeros) {
