@@ -157,3 +157,29 @@ Result<Quality> adze::measureQuality(const Model &model,
                       double(scores.sameTop) / tokens};
   return result;
 }
+
+Result<void> adze::checkFinite(const Quality &quality,
+                               const QualityOptions &options) {
+  auto check = [](std::initializer_list<double> figures,
+                  const std::string &name) -> Result<void> {
+    for (double figure : figures)
+      if (!std::isfinite(figure))
+        return Error{ADZE_INVALID_ARGUMENT,
+                     name + ": the perplexity is no number: logits are NaN or "
+                            "infinite",
+                     "look for weights that are not finite, or too large for "
+                     "their format"};
+    return {};
+  };
+  // The source first: what is made of it has its faults too.
+  if (quality.against)
+    if (auto good = check({quality.against->perplexity}, options.againstName);
+        !good)
+      return good;
+  if (auto good =
+          check({quality.perplexity, quality.bitsPerByte}, options.name);
+      !good)
+    return good;
+  return quality.against ? check({quality.against->klDivergence}, options.name)
+                         : Result<void>();
+}

@@ -54,8 +54,12 @@ int run(const EvalArguments &a) {
     options.name = a.model;
     options.againstName = a.against.empty() ? a.model : a.against;
     options.progress = progress.callback();
-    return measureQuality(opened->model, a.textFile, other ? &*other : nullptr,
-                          options);
+    auto measured = measureQuality(opened->model, a.textFile,
+                                   other ? &*other : nullptr, options);
+    if (measured)
+      if (auto finite = checkFinite(*measured, options); !finite)
+        measured = finite.error();
+    return measured;
   }();
   if (!quality)
     return fail(quality.error());

@@ -143,6 +143,8 @@ Result<Findings> verify(const VerifyArguments &a) {
       measureQuality(*model, a.text, other ? &*other : nullptr, options);
   if (!measured)
     return measured.error();
+  if (auto finite = checkFinite(*measured, options); !finite)
+    return finite.error();
   findings.measured = *measured;
   findings.sameText =
       quality && quality->getString("text_sha256") == measured->textHash;

@@ -55,6 +55,11 @@ Result<Quality> measureQuality(const Model &model, const std::string &text,
                                const Model *against = nullptr,
                                const QualityOptions &options = {});
 
+/// Fails where a figure is no number, as when logits are NaN or infinite. What
+/// is written down (a proof, JSON) has to be numbers.
+Result<void> checkFinite(const Quality &quality,
+                         const QualityOptions &options = {});
+
 } // namespace adze
 
 #endif // ADZE_QUALITY_H
