@@ -78,6 +78,8 @@ private:
   std::vector<Candidate> candidates;
   std::vector<WeightInLayer> items;
   std::vector<Pruned> results; // of each item
+  bool isAnyPruned = false;    // by a pass before
+  std::string whyNot;          // of the first weight that rules ask in vain
 };
 
 } // namespace
@@ -139,13 +141,15 @@ LogicalResult Pruning::findCandidates() {
       continue;
     StringRef why;
     if (isPruned(weight))
-      why = "it is pruned already";
+      why = "it is pruned already", isAnyPruned = true;
     else if (!isa<FloatFormatAttr>(Attribute(type.getFormat())))
       why = "it is stored as codes, not as floating point numbers";
     else if (!readers.onlyLinearsRead(weight))
       why = "more than linears read it";
     if (!why.empty()) {
       reportMissed(weight, options.pass, why);
+      if (whyNot.empty())
+        whyNot = sourcesOf(weight).front() + ": " + why.str();
       continue;
     }
     candidates.push_back(
@@ -286,6 +290,10 @@ LogicalResult Pruning::run(StringRef rules) {
     return failure();
   if (candidates.empty()) {
     reportMissed(module, options.pass, "no matrix is to be pruned");
+    if (selection.asksForZeros() && !isAnyPruned)
+      module.emitWarning() << options.pass << ": nothing is pruned: "
+                           << (whyNot.empty() ? "no matrix of a layer is meant"
+                                              : whyNot);
     return success();
   }
   if (failed(context.open()))

@@ -36,6 +36,11 @@ LogicalResult PruneSelection::read(StringRef text) {
   return success();
 }
 
+bool PruneSelection::asksForZeros() const {
+  return llvm::any_of(
+      rules, [](const PruneRule &rule) { return rule.zeros.amount > 0; });
+}
+
 const PruneRule *PruneSelection::find(WeightOp weight, StringRef tensor) {
   auto rule = llvm::find_if(
       rules, [&](const PruneRule &rule) { return rule.matches(tensor); });

@@ -25,6 +25,9 @@ public:
   /// and where N:M does not divide the columns.
   mlir::FailureOr<const ZerosPattern *> choose(WeightOp weight);
 
+  /// Whether a rule asks for zeros at all.
+  bool asksForZeros() const;
+
 private:
   const PruneRule *find(WeightOp weight, llvm::StringRef tensor);
 
