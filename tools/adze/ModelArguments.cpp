@@ -21,8 +21,10 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
   const char *group = "Compilation";
   command
       .add_option("--weights", options.weights,
-                  "f32, bf16, f16, int8, int4[:g32|:g64|:g128], or by\n"
-                  "tensor name 'lm_head=int8,*=int4:g128', first match\n"
+                  "f32, bf16, f16, int8, int4[:g32|:g64|:g128], these two\n"
+                  "with :f32, :f16 or :bf16 for their scales and :zp for\n"
+                  "zero points, mixed:4.5bpw (chosen for each matrix), or\n"
+                  "by tensor name 'lm_head=int8,*=int4:g128', first match\n"
                   "(default: as the checkpoint has them)")
       ->check(checkedBy(checkWeights))
       ->type_name("FORMATS")
