@@ -8,6 +8,7 @@
 #include "ModelCompiler.h"
 #include "Proof.h"
 #include "TextTokens.h"
+#include "adze/Codegen/TargetVariants.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "adze/Transforms/Activations.h"
 #include "adze/Transforms/Pipelines.h"
@@ -16,6 +17,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <chrono>
 
 using namespace mlir;
@@ -117,9 +120,13 @@ static Result<void> prove(ModelCompiler &compiler,
     how.context = options.proofContext;
     how.threads = options.threads;
     how.progress = options.progress;
+    how.name = "the artefact";
+    how.againstName = checkpoint;
     auto quality = measureQuality(*made, options.proofText, &*source, how);
     if (!quality)
       return quality.error();
+    if (auto finite = checkFinite(*quality, how); !finite)
+      return finite.error();
     auto kernels = checkKernels(compiler, *made, options.proofText);
     if (!kernels)
       return kernels.error();
@@ -131,6 +138,23 @@ static Result<void> prove(ModelCompiler &compiler,
   if (llvm::Error error = replaceProof(path, text))
     return toError(std::move(error));
   return {};
+}
+
+Result<void> adze::checkRunsHere(const CompileOptions &options,
+                                 const std::string &what) {
+  auto targets = targetsOf(options);
+  if (!targets)
+    return toError(targets.takeError());
+  bool isArm = llvm::Triple(llvm::sys::getProcessTriple()).isAArch64();
+  uint64_t have = hostNeedBits();
+  for (const TargetVariant *target : *targets)
+    if (target->isAArch64() == isArm && !(target->need & ~have))
+      return {};
+  return adze::Error{ADZE_CPU_UNSUPPORTED,
+                     "this machine cannot run code for " +
+                         targets->front()->name.str() + ", which " + what +
+                         " needs",
+                     "choose targets that run here, or leave that out"};
 }
 
 Result<std::string> adze::outputFile(const std::string &path) {
@@ -164,6 +188,8 @@ adze::compileModel(const std::string &model, const std::string &given,
     // An unreadable text is better known before the work than after it.
     if (auto text = readTextFile(options.proofText); !text)
       return text.error();
+    if (auto runs = checkRunsHere(options, "measuring it on a text"); !runs)
+      return runs.error();
     compiler.reserveProof(kMeasuredBytes);
   }
   llvm::SmallString<256> path(output);

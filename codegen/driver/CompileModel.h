@@ -22,6 +22,11 @@ compileModel(const std::string &model, const std::string &output,
 /// file would replace it.
 Result<std::string> outputFile(const std::string &path);
 
+/// An error, before any work, where no target of `options` runs on this
+/// machine, which `what` needs.
+Result<void> checkRunsHere(const CompileOptions &options,
+                           const std::string &what);
+
 /// The options that open a checkpoint with its own weights, on this machine.
 CompileOptions sourceOptions(const CompileOptions &options);
 

@@ -103,14 +103,22 @@ ModelCompiler::ModelCompiler(const CompileOptions &options) : options(options) {
       return;
     std::string message;
     llvm::raw_string_ostream os(message);
-    if (!isa<UnknownLoc>(diag.getLocation()))
-      os << diag.getLocation() << ": ";
+    std::string place = placeOf(diag.getLocation());
+    if (!place.empty())
+      os << place << ": ";
     os << diag;
     for (mlir::Diagnostic &note : diag.getNotes()) {
       std::string text = note.str();
-      // An op helps to find a mistake; all of them do not.
-      if (!StringRef(text).contains("\"builtin.module\"("))
-        os << "\n  note: " << text;
+      // An op helps to find a mistake where nothing else says which one it is;
+      // all of them, which a module is, do not.
+      StringRef op = text;
+      if (op.consume_front("see current operation:")) {
+        op = op.trim();
+        if (!place.empty() || op.starts_with("module") ||
+            op.starts_with("\"builtin.module\""))
+          continue;
+      }
+      os << "\n  note: " << text;
     }
     if (diag.getSeverity() == DiagnosticSeverity::Warning)
       numbers.warnings.push_back(message);
@@ -130,6 +138,12 @@ ModelCompiler::~ModelCompiler() {
 llvm::Error ModelCompiler::diagnosed(const llvm::Twine &fallback) {
   if (messages.empty())
     return asError(fallback);
+  // What is wrong with one layer is often wrong with all of them.
+  constexpr size_t kMost = 8;
+  size_t more = messages.size() > kMost ? messages.size() - kMost : 0;
+  messages.resize(messages.size() - more);
+  if (more)
+    messages.push_back("and " + std::to_string(more) + " more");
   std::string all = llvm::join(messages, "\n");
   messages.clear();
   return asError(all);
@@ -246,8 +260,8 @@ llvm::Error ModelCompiler::runPasses(ModuleOp module, StringRef pipeline) {
   return llvm::Error::success();
 }
 
-static llvm::Expected<llvm::SmallVector<const TargetVariant *>>
-targetsOf(const CompileOptions &options) {
+llvm::Expected<llvm::SmallVector<const TargetVariant *>>
+adze::targetsOf(const CompileOptions &options) {
   return resolveTargets(options.target.empty() ? "all" : options.target);
 }
 

@@ -141,6 +141,10 @@ private:
   CompileStats numbers;
 };
 
+/// The variants that code is generated for.
+llvm::Expected<llvm::SmallVector<const TargetVariant *>>
+targetsOf(const CompileOptions &options);
+
 /// The error's text as a Result error with a status of the runtime.
 Error toError(llvm::Error error);
 

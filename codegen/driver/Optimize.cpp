@@ -7,6 +7,7 @@
 #include "LinkModel.h"
 #include "ModelCompiler.h"
 #include "StepTiming.h"
+#include "TextTokens.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Transforms/PruneRules.h"
@@ -179,6 +180,8 @@ public:
   double vectorBits = 0;
 
 private:
+  /// How `built` reads the text.
+  Result<TextTokens> tokensOf(const Model &built) const;
   const std::string &pathOf(const Recipe &recipe) const {
     return recipe.model.empty() ? model : recipe.model;
   }
@@ -190,6 +193,7 @@ private:
   const std::string &model;
   const CompileOptions &base;
   const OptimizeOptions &how;
+  TextTokens sourceTokens; ///< of the text
 };
 
 } // namespace
@@ -245,6 +249,13 @@ Result<void> Pricer::time(std::vector<std::unique_ptr<Trial>> &trials) const {
   return {};
 }
 
+Result<TextTokens> Pricer::tokensOf(const Model &built) const {
+  auto text = readTextFile(how.text);
+  if (!text)
+    return text.error();
+  return tokenizeText(built, *text, how.text);
+}
+
 Result<double> Pricer::perplexityOf(const Model &built) const {
   QualityOptions quality;
   quality.context = how.context;
@@ -272,6 +283,16 @@ Result<void> Pricer::measure(Trial &trial) const {
   auto built = Model::open(path.str().str());
   if (!built)
     return built.error();
+  if (const std::string &other = trial.candidate.recipe.model; !other.empty()) {
+    auto tokens = tokensOf(*built);
+    if (!tokens)
+      return tokens.error();
+    if (tokens->ids != sourceTokens.ids || tokens->bos != sourceTokens.bos)
+      return Error{ADZE_INVALID_ARGUMENT,
+                   other + " reads the text as other tokens than " + model,
+                   "perplexities compare only over the same tokens: take a "
+                   "checkpoint with the same tokenizer"};
+  }
   auto perplexity = perplexityOf(*built);
   if (!perplexity)
     return perplexity.error();
@@ -288,7 +309,17 @@ Result<void> Pricer::measureSource() {
   auto perplexity = perplexityOf(*opened);
   if (!perplexity)
     return perplexity.error();
+  Quality quality;
+  quality.perplexity = *perplexity;
+  QualityOptions named;
+  named.name = model;
+  if (auto finite = checkFinite(quality, named); !finite)
+    return finite.error();
   source = *perplexity;
+  auto tokens = tokensOf(*opened);
+  if (!tokens)
+    return tokens.error();
+  sourceTokens = std::move(*tokens);
   return {};
 }
 
@@ -452,6 +483,10 @@ double OptimizeResult::predictedSecondsPerToken() const {
 
 static Result<void> priceAll(Pricer &pricer, const CompileOptions &options,
                              const OptimizeOptions &how) {
+  if (!how.text.empty())
+    if (auto runs = checkRunsHere(options, "measuring candidates on a text");
+        !runs)
+      return runs;
   if (auto done = pricer.measureSource(); !done)
     return done;
   if (auto done = pricer.add(recipesOf(options, how)); !done)
@@ -482,6 +517,8 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
                  "give one, or optimize for speed or size"};
   if (auto file = outputFile(output); !file)
     return file.error();
+  if (auto runs = checkRunsHere(options, "timing what was built"); !runs)
+    return runs.error();
   Pricer pricer(model, options, how);
   if (auto priced = priceAll(pricer, options, how); !priced)
     return priced.error();

@@ -5,6 +5,7 @@
 #include "Remarks.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringExtras.h"
 #include <mutex>
 
 using namespace mlir;
@@ -25,6 +26,14 @@ SmallVector<StringRef> adze::namesOf(Location loc) {
     });
   });
   return leaves;
+}
+
+std::string adze::placeOf(Location loc) {
+  if (auto line = loc->findInstanceOf<FileLineColLoc>())
+    return (line.getFilename().getValue() + ":" + llvm::Twine(line.getLine()) +
+            ":" + llvm::Twine(line.getColumn()))
+        .str();
+  return llvm::join(namesOf(loc), ", ");
 }
 
 namespace {

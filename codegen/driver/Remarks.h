@@ -22,6 +22,10 @@ struct PassRemark {
 /// another one (`a.b` where there is `a.b.q`).
 llvm::SmallVector<llvm::StringRef> namesOf(mlir::Location loc);
 
+/// Where a diagnostic is from, as a user knows it: a line of a file, else names
+/// of tensors. Empty where it is only known to the compiler.
+std::string placeOf(mlir::Location loc);
+
 /// From now on, appends to `all`, which must live as long as the context, what
 /// passes that run in the context say: from one thread at a time, in no
 /// particular order where passes run on several.
