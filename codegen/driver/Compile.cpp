@@ -168,6 +168,13 @@ Result<std::string> adze::outputFile(const std::string &path) {
       status.type() != llvm::sys::fs::file_type::regular_file)
     return adze::Error{ADZE_IO_ERROR, path + " exists and is no regular file",
                        "give the name of a file, new or to be replaced"};
+  llvm::StringRef folder = llvm::sys::path::parent_path(real);
+  if (std::error_code code =
+          llvm::sys::fs::access(folder.empty() ? llvm::StringRef(".") : folder,
+                                llvm::sys::fs::AccessMode::Write))
+    return adze::Error{
+        ADZE_IO_ERROR, "cannot create " + path + ": " + code.message(),
+        "check the directory, its permissions and the space left"};
   return real.str().str();
 }
 

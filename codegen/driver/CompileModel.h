@@ -19,7 +19,8 @@ compileModel(const std::string &model, const std::string &output,
 
 /// The path that is written for `path`: that a link leads to. An error where
 /// it is a device, a pipe or a folder: the rename that ends the writing of a
-/// file would replace it.
+/// file would replace it. And one where its folder is not there or cannot be
+/// written, which is better known before the work than after it.
 Result<std::string> outputFile(const std::string &path);
 
 /// An error, before any work, where no target of `options` runs on this

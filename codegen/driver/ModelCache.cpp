@@ -242,7 +242,10 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
   cache.root = directory(options.cacheDirectory);
   llvm::SmallString<256> where = modelsIn(cache.root);
   if (std::error_code code = fs::create_directories(where))
-    return fileError(where, code);
+    return llvm::createStringError(
+        code, "the model cache: " + where.str() + ": " + code.message() +
+                  "; name another folder by ADZE_CACHE_DIR, or keep nothing on "
+                  "disk (--no-cache)");
   path::append(where, key.hex() + kSuffix);
   cache.file = where.str().str();
   return cache;

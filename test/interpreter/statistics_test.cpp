@@ -152,7 +152,8 @@ TEST_F(StatisticsTest, InputsAreReplaced) {
 TEST_F(StatisticsTest, OfAnotherOrigin) {
   writeWhole();
   expectError("expected statistics of model other, found those of model "
-              "model-hash; calibrate the model that is compiled",
+              "model-hash; calibrate the model that is compiled, rotated if "
+              "that is",
               "other");
   StatisticsOrigin origin = kOrigin;
   origin.sequences = 3;

@@ -75,6 +75,20 @@ int adze::tools::printJson(const llvm::json::Value &value) {
   return ExitOk;
 }
 
+Result<void> adze::tools::checkFolderOf(const std::string &path) {
+  size_t slash = path.rfind('/');
+  std::string folder = slash == std::string::npos ? "."
+                       : slash == 0               ? "/"
+                                                  : path.substr(0, slash);
+  struct stat status;
+  bool inPlace = !stat(path.c_str(), &status) && !S_ISREG(status.st_mode);
+  if (path == "-" || inPlace || !access(folder.c_str(), W_OK))
+    return {};
+  return Error{ADZE_IO_ERROR,
+               "cannot create " + path + ": " + std::strerror(errno),
+               "check the directory, its permissions and the space left"};
+}
+
 Result<void> adze::tools::writeText(const std::string &given,
                                     const std::string &text) {
   bool standard = given == "-";

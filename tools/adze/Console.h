@@ -34,6 +34,10 @@ int printJson(const llvm::json::Value &value);
 /// a device, a pipe or a link. "-" is the standard output.
 Result<void> writeText(const std::string &path, const std::string &text);
 
+/// An error where the folder of such a file is not there or cannot be written:
+/// better known before long work than after it.
+Result<void> checkFolderOf(const std::string &path);
+
 /// A bar on the terminal for work that takes longer than a second, with the
 /// time that the rest of its stage will take. Nothing is shown where stderr is
 /// no terminal, or when it is made quiet.

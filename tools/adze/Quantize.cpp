@@ -56,6 +56,8 @@ int sweepLevels(const QuantizeArguments &a, const std::string &text) {
           {ADZE_INVALID_ARGUMENT,
            std::string(name) + " is for one format, and --sweep tries several",
            "leave one of the two out"});
+  if (auto good = a.sweep.check(); !good)
+    return fail(good.error());
   const CompileOptions &o = a.options;
   if (a.noGram && (o.method.empty() || o.method.find("gptq") != o.method.npos))
     return fail({ADZE_INVALID_ARGUMENT, "the method gptq needs Gram matrices",

@@ -34,6 +34,10 @@ CLI::Option *SweepArguments::addTo(CLI::App &command, const char *help,
   return sweep;
 }
 
+Result<void> SweepArguments::check() const {
+  return page.empty() ? Result<void>() : checkFolderOf(page);
+}
+
 int adze::tools::sweepModel(const std::string &model,
                             const CompileOptions &given,
                             std::vector<Recipe> recipes,
@@ -44,6 +48,8 @@ int adze::tools::sweepModel(const std::string &model,
         {ADZE_INVALID_ARGUMENT,
          "--sweep measures on this machine, not for --target=" + given.target,
          "leave one of the two out"});
+  if (auto good = a.check(); !good)
+    return fail(good.error());
   OptimizeOptions how;
   how.recipes = std::move(recipes);
   how.text = text;

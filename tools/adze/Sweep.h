@@ -22,6 +22,8 @@ struct SweepArguments {
   /// --sweep, --plot and --text-tokens, which goes with `text`.
   CLI::Option *addTo(CLI::App &command, const char *help, CLI::Option *text);
   bool sweeps() const { return !levels.empty(); }
+  /// An error where the page could not be written.
+  Result<void> check() const;
 };
 
 /// Prices `recipes` on `text` (empty: speed only).

@@ -145,7 +145,8 @@ Expected<std::unique_ptr<Statistics>> Statistics::open(StringRef folder,
     return createStringError(Twine(path) + ": expected statistics of model " +
                              model + ", found those of model " +
                              header->origin.model +
-                             "; calibrate the model that is compiled");
+                             "; calibrate the model that is compiled, rotated "
+                             "if that is");
   std::unique_ptr<Statistics> result(new Statistics);
   result->jsonPath = std::string(path);
   result->from = std::move(header->origin);
