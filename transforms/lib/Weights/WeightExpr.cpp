@@ -5,6 +5,7 @@
 #include "adze/Transforms/WeightExpr.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace adze;
@@ -120,6 +121,21 @@ StringRef adze::whyNotInteger(WeightOp weight,
   return "";
 }
 
+/// Says so where the head is the embedding: many models have no tensor of the
+/// name that rules for the head are written with.
+static std::string sharedHead(ModuleOp module) {
+  llvm::StringSet<> embeddings;
+  module.walk([&](EmbedOp op) { embeddings.insert(op.getTable()); });
+  std::string text;
+  module.walk([&](LinearOp op) {
+    auto weight = module.lookupSymbol<WeightOp>(op.getWeight());
+    if (text.empty() && weight && weight.isSource() &&
+        embeddings.contains(op.getWeight()))
+      text = "; the head is \"" + weight.getSource()->str() + "\" too";
+  });
+  return text;
+}
+
 std::string adze::namedMatrices(ModuleOp module) {
   constexpr size_t kNamed = 20;
   std::string text;
@@ -134,5 +150,5 @@ std::string adze::namedMatrices(ModuleOp module) {
   }
   if (count > kNamed)
     text += " and " + std::to_string(count - kNamed) + " more";
-  return text;
+  return text + sharedHead(module);
 }

@@ -43,7 +43,8 @@ WeightOp getCastSource(WeightOp weight);
 /// what makes another weight of it must leave such a linear alone.
 bool isPacked(LinearOp op);
 
-/// `; the matrices are "a", "b", ...`, for a rule that matches none of them.
+/// `; the matrices are "a", "b", ...`, for a rule that matches none of them;
+/// and that the head is the embedding, where it is.
 std::string namedMatrices(mlir::ModuleOp module);
 
 /// The type of `type` with another number of rows, format or layout.
