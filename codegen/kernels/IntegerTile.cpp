@@ -175,21 +175,16 @@ private:
     return std::min(wanted, quads & -quads);
   }
   void add(Value block, ArrayRef<Value> dots, Values &sums);
-  /// A tile of few rows is bound by memory. Panels of a short K end before the
-  /// processor has noticed that they are read in order, so each line that is
-  /// read brings one of the panels that come next, as far behind, to L2; and
-  /// one of its own panel to L1, which panels read side by side would wait for.
+  /// Tiles of few rows are bound by memory.
   bool streams() const { return rows <= 4; }
   void prefetchStep(Value step) {
-    constexpr int64_t kSoon = 1024;
     Value offset = e.mul(step, stepBytes);
     for (int64_t p = 0; p < panels; ++p) {
+      Value here = e.at(w[p], offset);
       Value later = e.at(e.at(ahead, e.mul(panelBytes, p)), offset);
-      Value soon = e.at(e.at(w[p], offset), kSoon);
-      for (int64_t i = 0; i < (format.getMaxCode() > 15 ? 2 : 1); ++i) {
-        e.prefetch(e.at(later, i * kLineBytes));
-        e.prefetch(e.at(soon, i * kLineBytes), /*level=*/1);
-      }
+      for (int64_t i = 0; i < (format.getMaxCode() > 15 ? 2 : 1); ++i)
+        e.prefetchStream(e.at(here, i * kLineBytes),
+                         e.at(later, i * kLineBytes));
     }
   }
   /// Brings the part of what comes next that belongs to a block.

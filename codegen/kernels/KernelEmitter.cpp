@@ -206,6 +206,11 @@ void KernelEmitter::prefetch(Value pointer, int64_t level) {
   LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/4 - level,
                          /*cache=*/1);
 }
+void KernelEmitter::prefetchStream(Value here, Value later) {
+  constexpr int64_t kSoon = 1024;
+  prefetch(later);
+  prefetch(at(here, kSoon), /*level=*/1);
+}
 Value KernelEmitter::loadI32(Value pointer) {
   return toIndex(load(i32, pointer, 4));
 }

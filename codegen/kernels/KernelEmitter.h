@@ -96,6 +96,11 @@ public:
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
   /// Brings a line to the cache of this level, 1 or 2.
   void prefetch(mlir::Value pointer, int64_t level = 2);
+  /// With a line that is read of one of several panels side by side: brings
+  /// `later`, what the panel behind them has there, to L2, as panels of a short
+  /// K end before the processor has noticed that they are read in order; and
+  /// what `here` comes to soon to L1, as reading would wait for L2.
+  void prefetchStream(mlir::Value here, mlir::Value later);
   /// i32 in memory -> index.
   mlir::Value loadI32(mlir::Value pointer);
   /// i64 in memory -> index.

@@ -71,10 +71,15 @@ private:
                                1, wanted / 3);
   }
   Values zeros() { return Values(rows * panels, e.splat(0)); }
-  Values units(ArrayRef<Value> x, ArrayRef<Value> w, ArrayRef<Value> ahead,
-               Value begin, Value end, int64_t step, ValueRange acc);
-  Values maskedSteps(ArrayRef<Value> x, ArrayRef<Value> w, Value k,
-                     ValueRange acc);
+  /// What to prefetch with each line of a panel.
+  struct Ahead {
+    ArrayRef<Value> panels; // of each panel, another one; or none
+    bool streams = false;   // and what panels come to soon
+  };
+  Values units(ArrayRef<Value> x, ArrayRef<Value> w, Ahead ahead, Value begin,
+               Value end, int64_t step, ValueRange acc);
+  Values maskedSteps(ArrayRef<Value> x, ArrayRef<Value> w, Ahead ahead,
+                     Value panelBytes, Value k, ValueRange acc);
   Values load(ArrayRef<Value> w);
   Value unitOf(Value line, int64_t part);
   void unit(ArrayRef<Value> x, ArrayRef<Value> lines, Values &acc);
@@ -179,9 +184,8 @@ void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
 /// Units begin .. end of k, `step` of them per turn of the loop. A prefetch
 /// goes with each load: a burst of them would stall.
 KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
-                                         ArrayRef<Value> ahead, Value begin,
-                                         Value end, int64_t step,
-                                         ValueRange acc) {
+                                         Ahead ahead, Value begin, Value end,
+                                         int64_t step, ValueRange acc) {
   return e.loop(begin, end, step, acc, [&](Value u, ValueRange carried) {
     Values sums(carried);
     Value rowOffset = e.mul(u, rowUnitBytes()),
@@ -197,9 +201,14 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
         xi.push_back(e.at(p, i * rowUnitBytes()));
       for (Value p : ws)
         wi.push_back(e.at(p, i * types.lineBytes()));
-      for (Value p : ahead)
-        if (i * types.lineBytes() % kLineBytes == 0)
-          e.prefetch(e.at(e.at(p, line), i * types.lineBytes()));
+      bool newLine = i * types.lineBytes() % kLineBytes == 0;
+      for (auto [p, other] : llvm::enumerate(ahead.panels)) {
+        Value later = e.at(e.at(other, line), i * types.lineBytes());
+        if (newLine && ahead.streams)
+          e.prefetchStream(wi[p], later);
+        else if (newLine)
+          e.prefetch(later);
+      }
       unit(xi, load(wi), sums);
     }
     return sums;
@@ -221,37 +230,50 @@ Value TileEmitter::unitOf(Value line, int64_t part) {
   return vector::ShuffleOp::create(e.b, e.loc, typed, typed, indices);
 }
 
-/// All of k, a multiple of a step, of panels without zeros.
+/// All of k, a multiple of a step, of panels without zeros. Steps differ in
+/// bytes; what is prefetched with one is as much as they have on average.
 TileEmitter::Values TileEmitter::maskedSteps(ArrayRef<Value> x,
-                                             ArrayRef<Value> w, Value k,
+                                             ArrayRef<Value> w, Ahead ahead,
+                                             Value panelBytes, Value k,
                                              ValueRange acc) {
-  constexpr int64_t kColumns = MaskedFormatAttr::kStepColumns;
+  constexpr int64_t kColumns = MaskedFormatAttr::kStepColumns, kMany = 1024;
   int64_t unitsInLine = kLineBytes / types.lineBytes();
-  return e.loop(e.constant(0), e.div(k, kColumns), 1, acc,
-                [&](Value step, ValueRange carried) {
-                  Values sums(carried), xs;
-                  int64_t units = kColumns / types.depth();
-                  for (Value p : x)
-                    xs.push_back(e.at(p, e.mul(step, units * rowUnitBytes())));
-                  SmallVector<Values> lines; // of each panel
-                  for (Value p : w)
-                    lines.push_back(masked.emitLines(e.b, e.loc, p, step));
-                  for (int64_t u = 0; u < units; ++u) {
-                    Values xi, wi;
-                    for (Value p : xs)
-                      xi.push_back(e.at(p, u * rowUnitBytes()));
-                    for (const Values &panel : lines)
-                      wi.push_back(
-                          unitOf(panel[u / unitsInLine], u % unitsInLine));
-                    unit(xi, wi, sums);
-                  }
-                  return sums;
-                });
+  Value steps = e.div(k, kColumns);
+  Value stepBytes = e.div(panelBytes, e.max(steps, e.constant(1)));
+  int64_t stepLines = llvm::divideCeil(
+      masked.getPanelBytes(kMany * kColumns) / kMany, kLineBytes);
+  return e.loop(
+      e.constant(0), steps, 1, acc, [&](Value step, ValueRange carried) {
+        Value offset = e.mul(step, stepBytes);
+        for (auto [p, other] : llvm::enumerate(ahead.panels))
+          for (int64_t i = 0; i < stepLines; ++i)
+            e.prefetchStream(e.at(e.at(w[p], offset), i * kLineBytes),
+                             e.at(e.at(other, offset), i * kLineBytes));
+        Values sums(carried), xs;
+        int64_t units = kColumns / types.depth();
+        for (Value p : x)
+          xs.push_back(e.at(p, e.mul(step, units * rowUnitBytes())));
+        SmallVector<Values> lines; // of each panel
+        for (Value p : w)
+          lines.push_back(masked.emitLines(e.b, e.loc, p, step));
+        for (int64_t u = 0; u < units; ++u) {
+          Values xi, wi;
+          for (Value p : xs)
+            xi.push_back(e.at(p, u * rowUnitBytes()));
+          for (const Values &panel : lines)
+            wi.push_back(unitOf(panel[u / unitsInLine], u % unitsInLine));
+          unit(xi, wi, sums);
+        }
+        return sums;
+      });
 }
 
 void TileEmitter::emit(ValueRange args, TileKind kind) {
   bool segmented = kind == TileKind::Segmented;
   bool prefetch = segmented || kind == TileKind::Prefetching;
+  // Few rows of a linear are bound by memory; with zeros to put in, one.
+  bool streams = (kind == TileKind::Plain && rows <= 4) ||
+                 (kind == TileKind::Masked && rows == 1);
   size_t next = 0;
   Value x = args[next++], rowBytes = args[next++], base = args[next++];
   Value segments = segmented ? args[next++] : Value();
@@ -277,6 +299,9 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
   auto place = [&](int64_t r, int64_t p) {
     return e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes);
   };
+  Values later;
+  if (streams)
+    later = panelPointers(e.at(base, e.mul(panelBytes, panels)));
   Value zero = e.constant(0);
   Value whole = e.div(k, types.depth());
   int64_t step = unroll();
@@ -286,26 +311,25 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
       for (int64_t p = 0; p < panels; ++p)
         acc[r * panels + p] = e.load(e.vf32, place(r, p), kLineBytes);
   if (kind == TileKind::Masked) {
-    acc = maskedSteps(x0, panelPointers(base), k, acc);
+    acc = maskedSteps(x0, panelPointers(base), {later, streams}, panelBytes, k,
+                      acc);
   } else if (segmented) {
     acc = e.loop(zero, segments, 1, acc, [&](Value s, ValueRange sums) {
       Value first = e.at(e.loadPtr(e.at(base, e.mul(s, 8))), offset);
       Value moved = e.mul(e.mul(s, whole), rowUnitBytes());
-      Values xs, later;
+      Values xs;
       for (Value p : x0)
         xs.push_back(e.at(p, moved));
-      if (prefetch)
-        later = panelPointers(
-            e.at(e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8))),
-                 offset));
-      return units(xs, panelPointers(first), later, zero, whole, step, sums);
+      Values later = panelPointers(e.at(
+          e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8))), offset));
+      return units(xs, panelPointers(first), {later}, zero, whole, step, sums);
     });
   } else {
-    Values w = panelPointers(base), later;
-    if (prefetch)
+    Values w = panelPointers(base);
+    if (kind == TileKind::Prefetching)
       later = panelPointers(ahead);
     Value turns = e.mul(e.div(whole, step), step);
-    acc = units(x0, w, later, zero, turns, step, acc);
+    acc = units(x0, w, {later, streams}, zero, turns, step, acc);
     if (step > 1)
       acc = units(x0, w, {}, turns, whole, 1, acc);
     if (types.depth() == 2) {
