@@ -32,7 +32,8 @@ mlir::func::FuncOp beginRows(
     KernelEmitter &e, KernelOp kernel, int64_t pointers, int64_t sizes,
     llvm::function_ref<void(mlir::Value row, mlir::ValueRange arguments)> body);
 
-int64_t linearScratchBytes(KernelOp kernel, const KernelTarget &target);
+int64_t linearScratchBytes(KernelOp kernel, const KernelTarget &target,
+                           int64_t columns);
 int64_t attentionScratchBytes(KernelOp kernel, const KernelTarget &target);
 SharedBytes attentionSharedBytes(KernelOp kernel, const KernelTarget &target);
 int64_t rowScratchBytes(KernelOp kernel);

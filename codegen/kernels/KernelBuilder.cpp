@@ -46,11 +46,12 @@ KernelDots adze::kernelDots(KernelOp kernel) {
   return dots;
 }
 
-int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target) {
+int64_t adze::kernelScratchBytes(KernelOp kernel, const KernelTarget &target,
+                                 int64_t columns) {
   int64_t bytes = 0;
   switch (kernel.getFamily()) {
   case KernelFamily::Linear:
-    bytes = linearScratchBytes(kernel, target);
+    bytes = linearScratchBytes(kernel, target, columns);
     break;
   case KernelFamily::Attention:
   case KernelFamily::AttentionMerge:

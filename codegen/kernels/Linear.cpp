@@ -46,6 +46,7 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
+  transposes = isSparse() && hasSparseTallTile(target, sparse);
   shapes = chooseShapes(target);
   unitPanels = sink          ? llvm::divideCeil(sink.getHeadDim(), kLanes)
                : quantizes() ? streams * outRows.group / kLanes
@@ -60,8 +61,13 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
 }
 
 TileShapes LinearPlan::chooseShapes(const KernelTarget &target) const {
-  if (isSparse())
-    return sparseTileShapes(target, sparse);
+  if (isSparse()) {
+    TileShapes shapes = sparseTileShapes(target, sparse);
+    if (transposes)
+      shapes.insert(shapes.begin(),
+                    {TransposedRows::kRows, shapes.front().panels});
+    return shapes;
+  }
   if (multipliesCodes())
     return amxShapes(
         target, codes,
@@ -139,7 +145,9 @@ Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
 func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
                               int64_t rows, int64_t panels) const {
   if (isSparse())
-    return getSparseTile(e, target, sparse, rows);
+    return transposes && rows == TransposedRows::kRows
+               ? getSparseTallTile(e, sparse)
+               : getSparseTile(e, target, sparse, rows);
   if (func::FuncOp tile = multipliesCodes()
                               ? getAmxTile(e, target, codes, rows, panels)
                               : getAmxTile(e, target, types, rows, panels,
@@ -158,6 +166,13 @@ func::FuncOp LinearPlan::spreadTile(KernelEmitter &e,
                                     const KernelTarget &target, int64_t rows,
                                     int64_t panels) const {
   return getMaskedTile(e, target, types, maskedFloats(decoded), rows, panels);
+}
+
+/// A block of rows (LinearDriver.cpp) has, but for the last tile, no more than
+/// kRowsBytes, however long they are. Transposed, 32 codes take 36 bytes and
+/// the rest of a row no more than before.
+int64_t LinearPlan::transposedBytes(int64_t columns) const {
+  return kRowsBytes / 32 * 36 + transposedRows(sparse).tileBytes(columns);
 }
 
 bool LinearPlan::rotates() const {
@@ -315,8 +330,9 @@ FailureOr<func::FuncOp> adze::buildLinear(OpBuilder &builder, KernelOp kernel,
   return func;
 }
 
-int64_t adze::linearScratchBytes(KernelOp kernel, const KernelTarget &target) {
-  return LinearPlan(kernel, target).scratchBytes();
+int64_t adze::linearScratchBytes(KernelOp kernel, const KernelTarget &target,
+                                 int64_t columns) {
+  return LinearPlan(kernel, target).scratchBytes(columns);
 }
 
 int64_t adze::linearUnitPanels(KernelOp kernel) {

@@ -8,7 +8,7 @@
 #include "IntegerTile.h"
 #include "KernelEmitter.h"
 #include "KernelParams.h"
-#include "SparseTile.h"
+#include "SparseTallTile.h"
 
 namespace adze {
 
@@ -47,6 +47,8 @@ struct LinearPlan {
   /// loop would be spilled in it.
   bool finishLoops;
   TileShapes shapes;
+  /// Whether the first of them takes transposed rows.
+  bool transposes;
 
   bool rotates() const;
   bool appends() const;
@@ -90,9 +92,19 @@ struct LinearPlan {
   int64_t decodedOffset() const {
     return tilesOffset() + tileRows() * tileRowBytes() + kLineBytes;
   }
-  int64_t scratchBytes() const {
+  int64_t transposedOffset() const {
+    return llvm::alignTo(decodedOffset(), kLineBytes);
+  }
+  /// For rows of x of at most so many columns.
+  int64_t scratchBytes(int64_t columns) const {
+    if (transposes)
+      return transposedOffset() + transposedBytes(columns);
     return decodedOffset() + (decoded ? groupPanels * partBytes() : 0);
   }
+  /// Bytes of x that pass over one group after the other: they shall stay in
+  /// L2, and so are what is transposed together.
+  static constexpr int64_t kRowsBytes = 448 << 10;
+  int64_t transposedBytes(int64_t columns) const;
   /// A part of K whose panels stay in L1 or L2 once decoded, and the rows that
   /// use it before the next one is: more where tiles are fast.
   static constexpr int64_t kDecodedK = 256;

@@ -13,10 +13,11 @@ using namespace adze;
 
 namespace {
 
-/// Bytes of x that pass over one group after the other, and of a group's panels
-/// where many rows do: both shall stay in L2, which the panels that are
-/// prefetched share.
-constexpr int64_t kBlockBytes = 448 << 10, kGroupBytes = 256 << 10;
+/// Bytes of a group's panels where many rows pass over it: they shall stay in
+/// L2 beside LinearPlan::kRowsBytes, and the panels that are prefetched.
+constexpr int64_t kGroupBytes = 256 << 10;
+/// Transposing rows takes as long as a panel or two.
+constexpr int64_t kLeastPanels = 4;
 
 /// The arguments of the main loop, in this order. Values of one call are those
 /// of the caller; inside, the function's.
@@ -31,6 +32,9 @@ struct LoopArguments {
   Value finish;
   Value kBlocks;               // with codes: parts of K that share scales
   Value header, scales, zeros; // sparse: where the parts of a panel begin
+  // Sparse with a tall tile: where its rows are transposed, bytes of a tile of
+  // them, and what does it.
+  Value transposed, transposedBytes, transposer;
   Value lines, partBytes; // with decoded panels: where, and how long one is
   Value elementBytes;     // and those of x
   Value decoder;
@@ -47,6 +51,9 @@ struct LoopArguments {
         visit(*value);
     else if (plan.multipliesCodes())
       visit(kBlocks);
+    if (plan.transposes)
+      for (Value *value : {&transposed, &transposedBytes, &transposer})
+        visit(*value);
     if (plan.decoded)
       for (Value *value : {&lines, &partBytes, &elementBytes, &decoder})
         visit(*value);
@@ -67,12 +74,13 @@ public:
   void emit();
 
 private:
+  Value transpose(Value begin, Value end);
   void emitGroups(Value begin, Value end);
   void emitRows(Value unit, Value units, Value begin, Value end);
   void emitWholeRows(Value unit, Value units, Value begin, Value end);
   void emitDecodedRows(Value unit, Value units, Value begin, Value end);
-  void sparseTile(size_t shape, Value x, Value unit, Value units, Value turn,
-                  Value turns);
+  void sparseTile(size_t shape, Value row, Value unit, Value units, Value begin,
+                  Value end);
   void tiles(size_t shape, Value function, Value x, Value panels,
              Value panelBytes, Value k, Value out, Value count, Value turn,
              Value turns);
@@ -88,6 +96,7 @@ private:
   KernelEmitter &e;
   const LinearPlan &plan; // only what all linears of this loop have in common
   LoopArguments &a;
+  Value transposedEnd; // of the rows of the block that are, if any can be
 };
 
 /// The tiles of one height over `count` panels, in pass `turn` of `turns` over
@@ -123,17 +132,26 @@ void LoopEmitter::tiles(size_t shape, Value function, Value x, Value panels,
   });
 }
 
-/// The same for sparse panels, all of them in one call.
-void LoopEmitter::sparseTile(size_t shape, Value x, Value unit, Value units,
-                             Value turn, Value turns) {
+/// The same for sparse panels, all of them in one call, and rows from `row` on
+/// of begin .. end: its part of the panels is that of its rows.
+void LoopEmitter::sparseTile(size_t shape, Value row, Value unit, Value units,
+                             Value begin, Value end) {
   Value panels = panelsOf(unit), count = e.mul(units, a.unitPanels);
-  Value part = e.mul(
-      e.ceilDiv(e.div(e.add(a.panelBytes, e.sub(turns, 1)), turns), kLineBytes),
-      kLineBytes);
-  part = e.select(e.compare(arith::CmpIPredicate::sgt, turns, 1), part,
+  int64_t height = plan.shapes[shape].rows;
+  Value done = e.sub(row, begin), rows = e.sub(end, begin);
+  auto linesOf = [&](Value rowsDone) {
+    Value bytes = e.div(e.mul(a.panelBytes, rowsDone), rows);
+    return e.mul(e.div(bytes, kLineBytes), kLineBytes);
+  };
+  Value from = linesOf(done);
+  Value part = e.sub(linesOf(e.add(done, height)), from);
+  part = e.select(e.compare(arith::CmpIPredicate::sgt, rows, height), part,
                   e.constant(0));
-  Value ahead =
-      e.at(e.at(panels, e.mul(a.panelBytes, count)), e.mul(turn, part));
+  Value ahead = e.at(e.at(panels, e.mul(a.panelBytes, count)), from);
+  Value x =
+      shape == 0 && plan.transposes
+          ? e.at(a.transposed, e.mul(e.div(done, height), a.transposedBytes))
+          : e.at(a.x, e.mul(row, a.stride));
   e.callIndirect(a.tiles[shape],
                  {x, a.stride, panels, a.panelBytes, a.k, a.sums,
                   a.tileRowBytes, count, a.header, a.scales, a.zeros,
@@ -208,17 +226,17 @@ void LoopEmitter::emitWholeRows(Value unit, Value units, Value begin,
   Value turns = e.ceilDiv(e.sub(end, begin), tall);
   Value row = begin;
   for (auto [i, shape] : llvm::enumerate(plan.shapes)) {
-    Value last = wholeTiles(row, end, shape.rows);
+    Value last = i == 0 && plan.transposes ? transposedEnd
+                                           : wholeTiles(row, end, shape.rows);
     size_t which = i;
     int64_t height = shape.rows;
     e.loop(row, last, height, [&](Value m) {
-      Value x = e.at(a.x, e.mul(m, a.stride));
-      Value turn = e.div(e.sub(m, begin), tall);
       if (plan.isSparse())
-        sparseTile(which, x, unit, units, turn, turns);
+        sparseTile(which, m, unit, units, begin, end);
       else
-        tiles(which, plan.spreads ? a.spreads[which] : a.tiles[which], x, first,
-              a.panelBytes, a.k, a.sums, count, turn, turns);
+        tiles(which, plan.spreads ? a.spreads[which] : a.tiles[which],
+              e.at(a.x, e.mul(m, a.stride)), first, a.panelBytes, a.k, a.sums,
+              count, e.div(e.sub(m, begin), tall), turns);
       callFinish(m, e.constant(height), unit, units);
     });
     row = last;
@@ -239,12 +257,28 @@ void LoopEmitter::callFinish(Value row, Value rows, Value unit, Value units) {
   });
 }
 
+/// Transposes the rows begin .. end that tall tiles take, and returns where
+/// those end.
+Value LoopEmitter::transpose(Value begin, Value end) {
+  constexpr int64_t kRows = TransposedRows::kRows;
+  Value panels = e.mul(e.sub(a.hi, a.lo), a.unitPanels);
+  Value last =
+      e.select(e.compare(arith::CmpIPredicate::sge, panels, kLeastPanels),
+               wholeTiles(begin, end, kRows), begin);
+  e.loop(begin, last, kRows, [&](Value m) {
+    Value tile = e.mul(e.div(e.sub(m, begin), kRows), a.transposedBytes);
+    e.callIndirect(a.transposer, {e.at(a.x, e.mul(m, a.stride)), a.stride, a.k,
+                                  e.at(a.transposed, tile)});
+  });
+  return last;
+}
+
 /// Rows begin .. end of all units, a group of units after the other.
 void LoopEmitter::emitGroups(Value begin, Value end) {
   Value bytes = e.mul(a.panelBytes, e.mul(a.manyUnits, a.unitPanels));
   Value fit = e.compare(arith::CmpIPredicate::sle, bytes, kGroupBytes);
-  Value fewRows =
-      e.compare(arith::CmpIPredicate::slt, a.rows, plan.shapes.front().rows);
+  Value fewRows = e.compare(arith::CmpIPredicate::slt, a.rows,
+                            plan.shapes[plan.transposes ? 1 : 0].rows);
   Value group = e.select(arith::OrIOp::create(e.b, e.loc, fit, fewRows),
                          a.manyUnits, a.fewUnits);
   Value groups = e.div(e.add(e.sub(a.hi, a.lo), e.sub(group, 1)), group);
@@ -256,14 +290,17 @@ void LoopEmitter::emitGroups(Value begin, Value end) {
 
 void LoopEmitter::emit() {
   // Blocks of rows of about one size, all but the last of whole tall tiles.
-  Value blocks =
-      e.max(e.constant(1), e.ceilDiv(e.mul(a.rows, a.stride), kBlockBytes));
+  Value blocks = e.max(e.constant(1), e.ceilDiv(e.mul(a.rows, a.stride),
+                                                LinearPlan::kRowsBytes));
   int64_t tall = plan.shapes.front().rows;
   Value height = e.div(e.add(a.rows, e.sub(blocks, 1)), blocks);
   height = e.mul(e.ceilDiv(height, tall), tall);
   e.loop(e.constant(0), blocks, 1, [&](Value block) {
     Value begin = e.min(e.mul(block, height), a.rows);
-    emitGroups(begin, e.min(e.add(begin, height), a.rows));
+    Value end = e.min(e.add(begin, height), a.rows);
+    if (plan.transposes)
+      transposedEnd = transpose(begin, end);
+    emitGroups(begin, end);
   });
 }
 
@@ -320,6 +357,12 @@ void LinearDriver::call(Value lo, Value hi, const LinearOperands &operands,
   } else if (plan.multipliesCodes()) {
     int64_t block = plan.codes.block();
     a.kBlocks = block ? e.ceilDiv(operands.k, block) : e.constant(1);
+  }
+  if (plan.transposes) {
+    TransposedRows rows = transposedRows(plan.sparse);
+    a.transposed = e.at(operands.scratch, plan.transposedOffset());
+    a.transposedBytes = rows.tileBytes(e, operands.k);
+    a.transposer = e.address(rows.getFunction(e));
   }
   if (plan.decoded) {
     a.lines = e.at(operands.scratch, plan.decodedOffset());

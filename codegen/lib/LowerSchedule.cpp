@@ -763,10 +763,19 @@ adze::lowerSchedule(ModuleOp scheduled, const KernelSymbols &kernels,
                     const KernelTarget &target,
                     SmallVectorImpl<LoweredEntry> &entries) {
   scheduled.getContext()->loadDialect<LLVM::LLVMDialect>();
+  llvm::StringMap<int64_t> columns; // K of linears, the last of their sizes
+  scheduled.walk([&](LaunchOp launch) {
+    if (!launch.getSizes().empty()) {
+      int64_t &most = columns[launch.getKernel()];
+      most = std::max(most, launch.getSizes().back());
+    }
+  });
   int64_t scratch = 0;
   SharedBytes shared;
   for (auto kernel : scheduled.getOps<KernelOp>()) {
-    scratch = std::max(scratch, kernelScratchBytes(kernel, target));
+    scratch = std::max(scratch,
+                       kernelScratchBytes(kernel, target,
+                                          columns.lookup(kernel.getSymName())));
     SharedBytes bytes = kernelSharedBytes(kernel, target);
     shared.constant = std::max(shared.constant, bytes.constant);
     shared.perPage = std::max(shared.perPage, bytes.perPage);

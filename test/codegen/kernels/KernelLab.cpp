@@ -135,8 +135,9 @@ KernelLab::KernelLab() {
   loadLoweringDialects(context);
 }
 
-std::unique_ptr<CompiledKernel>
-KernelLab::compile(const std::string &text, const TargetVariant &variant) {
+std::unique_ptr<CompiledKernel> KernelLab::compile(const std::string &text,
+                                                   const TargetVariant &variant,
+                                                   int64_t columns) {
   errors.clear();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     errors += diagnostic.str() + "\n";
@@ -166,8 +167,8 @@ KernelLab::compile(const std::string &text, const TargetVariant &variant) {
       llvm::cantFail(compiled->jit->lookup(name)).toPtr<void *>();
   compiled->emulated = variant.need & ~hostNeedBits();
   compiled->shared = kernelSharedBytes(kernel, variant.kernel);
-  compiled->scratch =
-      std::make_unique<Memory>(kernelScratchBytes(kernel, variant.kernel));
+  compiled->scratch = std::make_unique<Memory>(
+      kernelScratchBytes(kernel, variant.kernel, columns));
   return compiled;
 }
 

@@ -106,10 +106,13 @@ void runInParts(CompiledKernel &linear, uint64_t x, const Matrix &y,
 class KernelLab {
 public:
   KernelLab();
-  /// Compiles the one kernel that `text` holds; null with the diagnostics in
-  /// `errors` if that fails.
+  /// More than the K of any kernel here.
+  static constexpr int64_t kMostColumns = 8192;
+  /// Compiles the one kernel that `text` holds, with scratch for K up to
+  /// `columns`; null with the diagnostics in `errors` if that fails.
   std::unique_ptr<CompiledKernel> compile(const std::string &text,
-                                          const TargetVariant &variant);
+                                          const TargetVariant &variant,
+                                          int64_t columns = kMostColumns);
   /// Packs a matrix (N x K) into panels of its type.
   Memory pack(const Matrix &weight);
   /// Rounds it to `format` and packs that.

@@ -182,6 +182,29 @@ TEST_P(CodeQualityTest, BlocksOfCodesStayInRegisters) {
   }
 }
 
+/// Many rows: lanes are rows, and each broadcast serves three lines of them.
+TEST_P(CodeQualityTest, TallTilesOfBlocksBroadcastWeights) {
+  const KernelTarget &target = GetParam()->kernel;
+  for (const char *element :
+       {"#adze.int<8, scale = f32>", "#adze.int<8, group = 32, scale = f16>",
+        "#adze.int<8, scale = f16, zeros>",
+        "#adze.int<4, group = 128, scale = bf16>"}) {
+    SCOPED_TRACE(element);
+    std::vector<Function> functions =
+        code(codes(blocks(element).c_str(), 128, 32));
+    auto find = [&](const char *instruction) {
+      return findInLoops(functions, "^adze\\.tile\\.tall\\.", instruction)
+          .size();
+    };
+    bool tall = target.lanes == 16 && target.hasByteDot &&
+                !llvm::StringRef(element).contains("zeros");
+    // Of two quads of codes, in 8 columns and 3 lines.
+    EXPECT_EQ(find("vpdpbusd"), tall ? 48u : 0u);
+    EXPECT_EQ(find("vpdpbusd.*\\["), 0u);
+    EXPECT_EQ(find("vpbroadcastd zmm[0-9]+, dword ptr"), tall ? 16u : 0u);
+  }
+}
+
 /// Few rows in tiles, many in what is decoded before, AMX's always: from
 /// registers, since the instruction that reads memory is slow.
 TEST_P(CodeQualityTest, MasksAreSpreadByTheBestThatTheVariantHas) {

@@ -101,8 +101,9 @@ FormatAttrInterface parseFormat(KernelLab &lab, const std::string &text) {
 
 class SparseTest : public testing::TestWithParam<const TargetVariant *> {
 protected:
-  std::unique_ptr<CompiledKernel> compile(const std::string &text) {
-    auto kernel = lab.compile(text, *GetParam());
+  std::unique_ptr<CompiledKernel>
+  compile(const std::string &text, int64_t columns = KernelLab::kMostColumns) {
+    auto kernel = lab.compile(text, *GetParam(), columns);
     EXPECT_TRUE(kernel) << lab.errors << text;
     return kernel;
   }
@@ -284,6 +285,58 @@ TEST_P(SparseTest, CodesAreAddedInTheOrderThatIsPromised) {
   }
 }
 
+/// More rows and panels than above, of which all do not stay in L2 together:
+/// tiles that take transposed rows, with no more scratch than they ask for.
+TEST_P(SparseTest, TallTilesGiveTheBitsOfTheDenseWeight) {
+  const Case cases[] = {{"#adze.int<8, scale = f32>", 128, 32},
+                        {"#adze.int<8, scale = f32>", 0, 16},
+                        {"#adze.int<8, group = 32, scale = bf16>", 32, 32},
+                        {"#adze.int<8, group = 64, scale = f16>", 128, 8},
+                        {"#adze.int<4, group = 128, scale = bf16>", 128, 32},
+                        {"#adze.int<4, group = 64, scale = f32>", 0, 32},
+                        {"#adze.int<4, group = 512, scale = f32>", 512, 32},
+                        {"#adze.int<4, scale = f32>", 128, 32},
+                        {"#adze.int<4, scale = bf16>", 0, 32}};
+  const Size sizes[] = {{176, 2077}, {170, 97}, {64, 31}, {300, 640}};
+  for (const Case &c : cases)
+    for (auto [n, k] : sizes)
+      for (Zeros zeros : {Zeros::Half, Zeros::Most, Zeros::OneLeft}) {
+        SCOPED_TRACE(testing::Message()
+                     << c.format << " x " << c.group << " N " << n << " K " << k
+                     << " zeros " << int(zeros));
+        FormatAttrInterface element = parseFormat(lab, c.format);
+        Matrix weight = makeWeight(n, k, Stored::F32, zeros, random);
+        BlocksFormatAttr format =
+            tightFormat(element, Rows(weight, element), k);
+        auto dense = compile(codesText(element, c), k);
+        auto sparse = compile(codesText(format, c), k);
+        ASSERT_TRUE(dense && sparse);
+        Memory panels = lab.pack(weight, element);
+        Memory blocks = lab.pack(weight, asFormat(format));
+        const int64_t most = k < 128 ? 4300 : 300;
+        Matrix x(most, k, Stored::F32);
+        x.fill(random);
+        std::vector<float> row(k);
+        size_t bytes = QuantizedRow(row, c.group, c.sums).bytes().size();
+        Memory codes(most * bytes);
+        for (int64_t r = 0; r < most; ++r) {
+          for (int64_t i = 0; i < k; ++i)
+            row[i] = x.at(r, i);
+          std::memcpy(codes.data() + r * bytes,
+                      QuantizedRow(row, c.group, c.sums).bytes().data(), bytes);
+        }
+        for (int64_t m : {int64_t(47), int64_t(48), int64_t(49), int64_t(61),
+                          int64_t(97), int64_t(100), most}) {
+          Matrix y(m, n, Stored::F32), expected(m, n, Stored::F32);
+          runInParts(*dense, word(codes), expected, panels, k);
+          runInParts(*sparse, word(codes), y, blocks, k);
+          for (int64_t r = 0; r < m; ++r)
+            ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
+                << "M " << m << " row " << r;
+        }
+      }
+}
+
 /// Gate and up with a region: units of two panels with lists of their own.
 TEST_P(SparseTest, StreamsAndRegions) {
   const Case c = kCases[5];
@@ -302,7 +355,7 @@ TEST_P(SparseTest, StreamsAndRegions) {
   ASSERT_TRUE(kernel);
   Memory panels = lab.pack(values, asFormat(format));
   auto isZero = findZeroBlocks(weight);
-  for (int64_t m : {1, 4, 13}) {
+  for (int64_t m : {1, 4, 13, 61}) {
     Matrix x(m, k, Stored::F32), y(m, n, Stored::F32);
     x.fill(random);
     std::vector<QuantizedRow> quantized;

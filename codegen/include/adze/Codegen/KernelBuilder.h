@@ -155,8 +155,10 @@ struct KernelDots {
 };
 KernelDots kernelDots(KernelOp kernel);
 
-/// Bytes of scratch that a kernel needs per thread.
-int64_t kernelScratchBytes(KernelOp kernel, const KernelTarget &target);
+/// Bytes of scratch that a kernel needs per thread; `columns` is the largest K
+/// that a linear is launched with.
+int64_t kernelScratchBytes(KernelOp kernel, const KernelTarget &target,
+                           int64_t columns);
 
 /// Panels of one unit of the domain of a linear.
 int64_t linearUnitPanels(KernelOp kernel);
