@@ -46,7 +46,8 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
     params.wrong("captures", "as many as the region has arguments beside the "
                              "accumulators");
 
-  transposes = isSparse() && hasSparseTallTile(target, sparse);
+  if (isSparse())
+    tallShapes = sparseTallTiles(target, sparse).size();
   shapes = chooseShapes(target);
   unitPanels = sink          ? llvm::divideCeil(sink.getHeadDim(), kLanes)
                : quantizes() ? streams * outRows.group / kLanes
@@ -63,9 +64,9 @@ LinearPlan::LinearPlan(KernelOp kernel, const KernelTarget &target)
 TileShapes LinearPlan::chooseShapes(const KernelTarget &target) const {
   if (isSparse()) {
     TileShapes shapes = sparseTileShapes(target, sparse);
-    if (transposes)
-      shapes.insert(shapes.begin(),
-                    {TransposedRows::kRows, shapes.front().panels});
+    int64_t panels = shapes.front().panels;
+    for (int64_t lines : llvm::reverse(sparseTallTiles(target, sparse)))
+      shapes.insert(shapes.begin(), {lines * kLanes, panels});
     return shapes;
   }
   if (multipliesCodes())
@@ -145,8 +146,8 @@ Value LinearPlan::panelBytes(KernelEmitter &e, Value k) const {
 func::FuncOp LinearPlan::tile(KernelEmitter &e, const KernelTarget &target,
                               int64_t rows, int64_t panels) const {
   if (isSparse())
-    return transposes && rows == TransposedRows::kRows
-               ? getSparseTallTile(e, sparse)
+    return tallShapes && rows >= kLanes
+               ? getSparseTallTile(e, sparse, rows / kLanes)
                : getSparseTile(e, target, sparse, rows);
   if (func::FuncOp tile = multipliesCodes()
                               ? getAmxTile(e, target, codes, rows, panels)
@@ -172,7 +173,8 @@ func::FuncOp LinearPlan::spreadTile(KernelEmitter &e,
 /// kRowsBytes, however long they are. Transposed, 32 codes take 36 bytes and
 /// the rest of a row no more than before.
 int64_t LinearPlan::transposedBytes(int64_t columns) const {
-  return kRowsBytes / 32 * 36 + transposedRows(sparse).tileBytes(columns);
+  return kRowsBytes / 32 * 36 +
+         TransposedRows::kMostLines * transposedRows(sparse).lineBytes(columns);
 }
 
 bool LinearPlan::rotates() const {

@@ -47,8 +47,8 @@ struct LinearPlan {
   /// loop would be spilled in it.
   bool finishLoops;
   TileShapes shapes;
-  /// Whether the first of them takes transposed rows.
-  bool transposes;
+  /// The first of them, which take transposed rows.
+  int64_t tallShapes = 0;
 
   bool rotates() const;
   bool appends() const;
@@ -97,7 +97,7 @@ struct LinearPlan {
   }
   /// For rows of x of at most so many columns.
   int64_t scratchBytes(int64_t columns) const {
-    if (transposes)
+    if (tallShapes)
       return transposedOffset() + transposedBytes(columns);
     return decodedOffset() + (decoded ? groupPanels * partBytes() : 0);
   }

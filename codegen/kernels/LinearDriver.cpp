@@ -16,8 +16,9 @@ namespace {
 /// Bytes of a group's panels where many rows pass over it: they shall stay in
 /// L2 beside LinearPlan::kRowsBytes, and the panels that are prefetched.
 constexpr int64_t kGroupBytes = 256 << 10;
-/// Transposing rows takes as long as a panel or two.
-constexpr int64_t kLeastPanels = 4;
+/// With fewer panels, transposing rows takes longer than tall tiles gain: it is
+/// what two panels take of which half the blocks are zero.
+constexpr int64_t kLeastPanels = 8;
 
 /// The arguments of the main loop, in this order. Values of one call are those
 /// of the caller; inside, the function's.
@@ -32,7 +33,7 @@ struct LoopArguments {
   Value finish;
   Value kBlocks;               // with codes: parts of K that share scales
   Value header, scales, zeros; // sparse: where the parts of a panel begin
-  // Sparse with a tall tile: where its rows are transposed, bytes of a tile of
+  // Sparse with tall tiles: where their rows are transposed, bytes of 16 of
   // them, and what does it.
   Value transposed, transposedBytes, transposer;
   Value lines, partBytes; // with decoded panels: where, and how long one is
@@ -51,7 +52,7 @@ struct LoopArguments {
         visit(*value);
     else if (plan.multipliesCodes())
       visit(kBlocks);
-    if (plan.transposes)
+    if (plan.tallShapes)
       for (Value *value : {&transposed, &transposedBytes, &transposer})
         visit(*value);
     if (plan.decoded)
@@ -74,7 +75,11 @@ public:
   void emit();
 
 private:
-  Value transpose(Value begin, Value end);
+  void transpose(Value begin, Value end);
+  Value transposedAt(Value begin, Value row) {
+    return e.at(a.transposed,
+                e.mul(e.div(e.sub(row, begin), kLanes), a.transposedBytes));
+  }
   void emitGroups(Value begin, Value end);
   void emitRows(Value unit, Value units, Value begin, Value end);
   void emitWholeRows(Value unit, Value units, Value begin, Value end);
@@ -96,7 +101,7 @@ private:
   KernelEmitter &e;
   const LinearPlan &plan; // only what all linears of this loop have in common
   LoopArguments &a;
-  Value transposedEnd; // of the rows of the block that are, if any can be
+  Value tallEnd; // of the rows of a block that tall tiles may take
 };
 
 /// The tiles of one height over `count` panels, in pass `turn` of `turns` over
@@ -148,10 +153,8 @@ void LoopEmitter::sparseTile(size_t shape, Value row, Value unit, Value units,
   part = e.select(e.compare(arith::CmpIPredicate::sgt, rows, height), part,
                   e.constant(0));
   Value ahead = e.at(e.at(panels, e.mul(a.panelBytes, count)), from);
-  Value x =
-      shape == 0 && plan.transposes
-          ? e.at(a.transposed, e.mul(e.div(done, height), a.transposedBytes))
-          : e.at(a.x, e.mul(row, a.stride));
+  Value x = int64_t(shape) < plan.tallShapes ? transposedAt(begin, row)
+                                             : e.at(a.x, e.mul(row, a.stride));
   e.callIndirect(a.tiles[shape],
                  {x, a.stride, panels, a.panelBytes, a.k, a.sums,
                   a.tileRowBytes, count, a.header, a.scales, a.zeros,
@@ -226,8 +229,8 @@ void LoopEmitter::emitWholeRows(Value unit, Value units, Value begin,
   Value turns = e.ceilDiv(e.sub(end, begin), tall);
   Value row = begin;
   for (auto [i, shape] : llvm::enumerate(plan.shapes)) {
-    Value last = i == 0 && plan.transposes ? transposedEnd
-                                           : wholeTiles(row, end, shape.rows);
+    Value last = wholeTiles(row, int64_t(i) < plan.tallShapes ? tallEnd : end,
+                            shape.rows);
     size_t which = i;
     int64_t height = shape.rows;
     e.loop(row, last, height, [&](Value m) {
@@ -257,20 +260,21 @@ void LoopEmitter::callFinish(Value row, Value rows, Value unit, Value units) {
   });
 }
 
-/// Transposes the rows begin .. end that tall tiles take, and returns where
-/// those end.
-Value LoopEmitter::transpose(Value begin, Value end) {
-  constexpr int64_t kRows = TransposedRows::kRows;
+/// Transposes the rows of begin .. end that tall tiles take.
+void LoopEmitter::transpose(Value begin, Value end) {
   Value panels = e.mul(e.sub(a.hi, a.lo), a.unitPanels);
-  Value last =
-      e.select(e.compare(arith::CmpIPredicate::sge, panels, kLeastPanels),
-               wholeTiles(begin, end, kRows), begin);
-  e.loop(begin, last, kRows, [&](Value m) {
-    Value tile = e.mul(e.div(e.sub(m, begin), kRows), a.transposedBytes);
-    e.callIndirect(a.transposer, {e.at(a.x, e.mul(m, a.stride)), a.stride, a.k,
-                                  e.at(a.transposed, tile)});
-  });
-  return last;
+  tallEnd = e.select(e.compare(arith::CmpIPredicate::sge, panels, kLeastPanels),
+                     end, begin);
+  Value row = begin;
+  for (TileShape shape : ArrayRef(plan.shapes).take_front(plan.tallShapes)) {
+    Value last = wholeTiles(row, tallEnd, shape.rows);
+    e.loop(row, last, shape.rows, [&](Value m) {
+      e.callIndirect(a.transposer,
+                     {e.at(a.x, e.mul(m, a.stride)), a.stride, a.k,
+                      transposedAt(begin, m), e.constant(shape.rows / kLanes)});
+    });
+    row = last;
+  }
 }
 
 /// Rows begin .. end of all units, a group of units after the other.
@@ -278,7 +282,7 @@ void LoopEmitter::emitGroups(Value begin, Value end) {
   Value bytes = e.mul(a.panelBytes, e.mul(a.manyUnits, a.unitPanels));
   Value fit = e.compare(arith::CmpIPredicate::sle, bytes, kGroupBytes);
   Value fewRows = e.compare(arith::CmpIPredicate::slt, a.rows,
-                            plan.shapes[plan.transposes ? 1 : 0].rows);
+                            plan.shapes[plan.tallShapes].rows);
   Value group = e.select(arith::OrIOp::create(e.b, e.loc, fit, fewRows),
                          a.manyUnits, a.fewUnits);
   Value groups = e.div(e.add(e.sub(a.hi, a.lo), e.sub(group, 1)), group);
@@ -298,8 +302,8 @@ void LoopEmitter::emit() {
   e.loop(e.constant(0), blocks, 1, [&](Value block) {
     Value begin = e.min(e.mul(block, height), a.rows);
     Value end = e.min(e.add(begin, height), a.rows);
-    if (plan.transposes)
-      transposedEnd = transpose(begin, end);
+    if (plan.tallShapes)
+      transpose(begin, end);
     emitGroups(begin, end);
   });
 }
@@ -358,10 +362,10 @@ void LinearDriver::call(Value lo, Value hi, const LinearOperands &operands,
     int64_t block = plan.codes.block();
     a.kBlocks = block ? e.ceilDiv(operands.k, block) : e.constant(1);
   }
-  if (plan.transposes) {
+  if (plan.tallShapes) {
     TransposedRows rows = transposedRows(plan.sparse);
     a.transposed = e.at(operands.scratch, plan.transposedOffset());
-    a.transposedBytes = rows.tileBytes(e, operands.k);
+    a.transposedBytes = rows.lineBytes(e, operands.k);
     a.transposer = e.address(rows.getFunction(e));
   }
   if (plan.decoded) {

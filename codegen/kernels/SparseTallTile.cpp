@@ -2,10 +2,11 @@
 //
 // Blocks that share all scales are a run: their exact sums begin with what the
 // zero code takes off all of them, which is one vector for 16 rows whatever the
-// column, and are scaled once. A run passes twice, for 8 columns of the panel
-// each time, as there are registers for the sums of so many; the second time
-// the rows that it meets are in L1. Sums of floats wait in the tile's memory, a
-// column's rows beside each other, until the panel ends.
+// column, and are scaled once. With more than one line of rows a run passes
+// twice, for 8 columns of the panel each time, as there are registers for the
+// sums of so many; the second time the rows that it meets are in L1. Sums of
+// floats wait in the tile's memory, a column's rows beside each other, until
+// the panel ends.
 
 #include "SparseTallTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
@@ -16,10 +17,6 @@ using namespace adze;
 
 namespace {
 
-constexpr int64_t kLines = TransposedRows::kLines;
-constexpr int64_t kStride = TransposedRows::kStride;
-/// Columns that are multiplied together: with all rows, 24 sums.
-constexpr int64_t kColumns = kLanes / 2;
 /// Bytes of a block's codes, unpacked: lines of four codes of each column.
 constexpr int64_t kCodesBytes = TransposedRows::kQuads * kLineBytes;
 /// The most blocks of a run that are unpacked together.
@@ -32,8 +29,10 @@ bool isBytes(const SparseTile &tile) {
 
 class TallTileEmitter {
 public:
-  TallTileEmitter(KernelEmitter &e, const SparseTile &tile)
+  TallTileEmitter(KernelEmitter &e, const SparseTile &tile, int64_t lines)
       : e(e), tile(tile), codes(tile.codes()), transposed(transposedRows(tile)),
+        lines(lines), stride(lines * kLineBytes),
+        columns(lines == 1 ? kLanes : kLanes / 2),
         bytes(VectorType::get({kLineBytes}, e.b.getI8Type())) {}
 
   void emit(ValueRange args);
@@ -58,26 +57,31 @@ private:
     return e.at(e.at(here, header), e.mul(place, tile.format.getTileBytes()));
   }
   Value rowsOf(Value index) {
-    return e.at(x, e.mul(index, TransposedRows::kBlockBytes));
+    return e.at(x, e.mul(index, TransposedRows::kBlockLines * stride));
   }
 
   void panel(Value index);
   void unpack(Value place, Value slot);
   void prefetch(Value place);
-  void run(Value begin, Value end, Value index, ValueRange starts);
+  void run(Value begin, Value end, Value index);
   Values dots(Value rows, Value weights, Values acc);
-  void scaleAndAdd(ArrayRef<Value> acc, Value index, Value half);
+  void scaleAndAdd(ArrayRef<Value> acc, Value index, Value first);
+  void clear(Value memory, int64_t lines);
   void copyOut();
 
   KernelEmitter &e;
   const SparseTile &tile;
   IntegerFormatAttrInterface codes;
   TransposedRows transposed;
+  int64_t lines;   // of rows
+  int64_t stride;  // bytes of a quad, a start or a scale of all rows
+  int64_t columns; // that are multiplied together
   Type bytes;
 
   Value x, panels, panelBytes, k, out, outBytes;
   Value header, scales, ahead, aheadBytes;
   Value sums;      // f32, a stride for each column
+  Value starts;    // of a run
   Value unpacked;  // codes of a run, where they are not bytes in the panel
   Value factors;   // scales of a run, one for each column
   Value rowScales; // all of them
@@ -112,22 +116,22 @@ TallTileEmitter::Values TallTileEmitter::dots(Value rows, Value weights,
       e.constant(0), e.constant(TransposedRows::kQuads), kTogether, acc,
       [&](Value quad, ValueRange carried) {
         Values next(carried);
-        Value lines = e.at(rows, e.mul(quad, kStride));
+        Value from = e.at(rows, e.mul(quad, stride));
         Value fours = e.at(weights, e.mul(quad, kLineBytes));
         for (int64_t q = 0; q < kTogether; ++q) {
           Values line;
-          for (int64_t g = 0; g < kLines; ++g)
+          for (int64_t l = 0; l < lines; ++l)
             line.push_back(e.load(
-                bytes, e.at(lines, q * kStride + g * kLineBytes), kLineBytes));
-          for (int64_t c = 0; c < kColumns; ++c) {
+                bytes, e.at(from, q * stride + l * kLineBytes), kLineBytes));
+          for (int64_t c = 0; c < columns; ++c) {
             Value four = vector::BitCastOp::create(
                 e.b, e.loc, bytes,
                 e.broadcast(
                     e.load(e.i32, e.at(fours, q * kLineBytes + 4 * c), 4)));
-            for (int64_t g = 0; g < kLines; ++g) {
-              Value &sum = next[c * kLines + g];
+            for (int64_t l = 0; l < lines; ++l) {
+              Value &sum = next[c * lines + l];
               sum = kernel::DotCodesOp::create(e.b, e.loc, e.vi32, sum, four,
-                                               line[g],
+                                               line[l],
                                                uint64_t(codes.getMaxCode()));
             }
           }
@@ -136,53 +140,63 @@ TallTileEmitter::Values TallTileEmitter::dots(Value rows, Value weights,
       });
 }
 
-/// Adds a run, of which `index` is a block, to the sums of half the columns.
+/// Adds a run, of which `index` is a block, to the sums of columns from `first`
+/// on.
 void TallTileEmitter::scaleAndAdd(ArrayRef<Value> acc, Value index,
-                                  Value half) {
+                                  Value first) {
   Value group = tile.rows.group
                     ? e.div(index, tile.rows.group / TransposedRows::kBlock)
                     : e.constant(0);
-  Value rowScale = e.at(rowScales, e.mul(group, kStride));
-  Value places = e.at(sums, e.mul(half, kColumns * kStride));
-  Value factor;
-  for (int64_t c = 0; c < kColumns; ++c) {
-    if (!tile.scalesLast())
-      factor = e.broadcast(e.load(
-          e.f32, e.at(factors, e.mul(e.add(e.mul(half, kColumns), c), 4)), 4));
-    for (int64_t g = 0; g < kLines; ++g) {
-      Value place = e.at(places, c * kStride + g * kLineBytes);
-      Value xScale = e.load(e.vf32, e.at(rowScale, g * kLineBytes), kLineBytes);
+  Values xScales;
+  for (int64_t l = 0; l < lines; ++l)
+    xScales.push_back(e.load(
+        e.vf32, e.at(e.at(rowScales, e.mul(group, stride)), l * kLineBytes),
+        kLineBytes));
+  Value places = e.at(sums, e.mul(first, stride));
+  Value ofColumns = factors ? e.at(factors, e.mul(first, 4)) : Value();
+  for (int64_t c = 0; c < columns; ++c) {
+    Value factor;
+    if (factors)
+      factor = e.broadcast(e.load(e.f32, e.at(ofColumns, 4 * c), 4));
+    for (int64_t l = 0; l < lines; ++l) {
+      Value place = e.at(places, c * stride + l * kLineBytes);
       Value value =
-          arith::SIToFPOp::create(e.b, e.loc, e.vf32, acc[c * kLines + g]);
+          arith::SIToFPOp::create(e.b, e.loc, e.vf32, acc[c * lines + l]);
       Value sum = e.load(e.vf32, place, kLineBytes);
-      e.store(e.fma(value, factor ? e.mulf(factor, xScale) : xScale, sum),
-              place, kLineBytes);
+      e.store(
+          e.fma(value, factor ? e.mulf(factor, xScales[l]) : xScales[l], sum),
+          place, kLineBytes);
     }
   }
 }
 
 /// The blocks begin .. end of the list, of which the last has this index.
-void TallTileEmitter::run(Value begin, Value end, Value index,
-                          ValueRange starts) {
-  if (!tile.scalesLast())
+void TallTileEmitter::run(Value begin, Value end, Value index) {
+  if (factors)
     e.store(tile.format.emitScale(e.b, e.loc, e.at(here, scales), e.sub(end, 1),
                                   index),
             factors, kLineBytes);
-  e.loop(e.constant(0), e.constant(2), 1, [&](Value half) {
-    Value column = e.mul(half, kColumns * 4);
+  e.loop(e.constant(0), e.constant(kLanes), columns, [&](Value first) {
     Values acc;
-    for (int64_t c = 0; c < kColumns; ++c)
-      acc.append(starts.begin(), starts.end());
+    for (int64_t l = 0; l < lines; ++l)
+      acc.push_back(e.load(e.vi32, e.at(starts, l * kLineBytes), kLineBytes));
+    for (int64_t i = lines; i < columns * lines; ++i)
+      acc.push_back(acc[i - lines]);
     acc = e.loop(begin, end, 1, acc, [&](Value place, ValueRange carried) {
       Value weights =
           isBytes(tile)
               ? elementsAt(place)
               : e.at(unpacked, e.mul(e.sub(place, begin), kCodesBytes));
-      return dots(rowsOf(indexAt(place)), e.at(weights, column),
+      return dots(rowsOf(indexAt(place)), e.at(weights, e.mul(first, 4)),
                   Values(carried));
     });
-    scaleAndAdd(acc, index, half);
+    scaleAndAdd(acc, index, first);
   });
+}
+
+void TallTileEmitter::clear(Value memory, int64_t lines) {
+  e.loop(e.constant(0), e.constant(lines * kLineBytes), kLineBytes,
+         [&](Value i) { e.store(e.splat(0), e.at(memory, i), kLineBytes); });
 }
 
 /// Puts the sums to rows of `out`, times the scales of the channels if these
@@ -192,11 +206,11 @@ void TallTileEmitter::copyOut() {
   if (tile.scalesLast())
     factor = tile.format.emitScale(e.b, e.loc, e.at(here, scales),
                                    e.constant(0), e.constant(0));
-  e.loop(e.constant(0), e.constant(TransposedRows::kRows), 4, [&](Value row) {
-    Value lines = e.at(sums, e.mul(row, 4));
+  e.loop(e.constant(0), e.constant(lines * kLanes), 4, [&](Value row) {
+    Value from = e.at(sums, e.mul(row, 4));
     Value to = e.at(panelOut, e.mul(outBytes, row));
     for (auto [i, line] :
-         llvm::enumerate(emitTransposedQuads(e, lines, e.constant(kStride)))) {
+         llvm::enumerate(emitTransposedQuads(e, from, e.constant(stride)))) {
       Value sum = arith::BitcastOp::create(e.b, e.loc, e.vf32, line);
       e.store(factor ? e.mulf(sum, factor) : sum,
               e.at(to, e.mul(outBytes, int64_t(i))), kLineBytes);
@@ -208,44 +222,45 @@ void TallTileEmitter::panel(Value index) {
   here = e.at(panels, e.mul(panelBytes, index));
   panelOut = e.at(out, e.mul(index, kLineBytes));
   Value count = word(here), zero = e.constant(0);
-  Value lines = e.ceilDiv(aheadBytes, kLineBytes);
+  Value aheadLines = e.ceilDiv(aheadBytes, kLineBytes);
   Value most = e.max(count, e.constant(1));
-  linesEach = e.mul(e.div(e.add(lines, e.sub(most, 1)), most), kLineBytes);
-  e.loop(zero, e.constant(kLanes * kStride), kLineBytes,
-         [&](Value i) { e.store(e.splat(0), e.at(sums, i), kLineBytes); });
-  // The first block of the run, and what its sums start with.
-  Values carried(1, zero);
-  carried.append(kLines, e.splatI32(0));
-  const Values none(ArrayRef(carried).drop_front());
+  linesEach = e.mul(e.div(e.add(aheadLines, e.sub(most, 1)), most), kLineBytes);
+  clear(sums, kLanes * lines);
+  clear(starts, lines);
   int64_t inGroup = tile.groupBlocks();
-  e.loop(zero, count, 1, carried, [&](Value place, ValueRange before) {
-    Value begin = before[0], index = indexAt(place);
-    Value starts = e.at(rowsOf(index), TransposedRows::kStartsOffset);
-    Values carried(1, begin);
-    for (int64_t g = 0; g < kLines; ++g)
-      carried.push_back(arith::AddIOp::create(
-          e.b, e.loc, before[1 + g],
-          e.load(e.vi32, e.at(starts, g * kLineBytes), kLineBytes)));
+  // Carries the first block of the run.
+  e.loop(zero, count, 1, zero, [&](Value place, ValueRange begin) {
+    Value index = indexAt(place), after = e.add(place, 1);
+    Value more = e.at(rowsOf(index), TransposedRows::kQuads * stride);
+    for (int64_t offset = 0; offset < stride; offset += kLineBytes) {
+      Value start = e.load(e.vi32, e.at(more, offset), kLineBytes);
+      if (inGroup != 1)
+        start = arith::AddIOp::create(
+            e.b, e.loc, start,
+            e.load(e.vi32, e.at(starts, offset), kLineBytes));
+      e.store(start, e.at(starts, offset), kLineBytes);
+    }
     prefetch(place);
     if (!isBytes(tile))
-      unpack(place, e.sub(place, begin));
-    Value after = e.add(place, 1);
-    auto multiply = [&] {
-      run(begin, after, index, ArrayRef(carried).drop_front());
-      Values next(1, after);
-      llvm::append_range(next, none);
-      return next;
-    };
-    if (inGroup == 1)
-      return multiply();
+      unpack(place, e.sub(place, begin[0]));
+    if (inGroup == 1) {
+      run(place, after, index);
+      return Values{after};
+    }
     Value ends = e.compare(arith::CmpIPredicate::eq, after, count);
     if (inGroup)
       ends = arith::OrIOp::create(e.b, e.loc, ends,
                                   e.compare(arith::CmpIPredicate::ne,
                                             e.div(indexAt(after), inGroup),
                                             e.div(index, inGroup)));
-    return e.ifElse(ends, TypeRange(ValueRange(carried)), multiply,
-                    [&] { return carried; });
+    return e.ifElse(
+        ends, {e.index},
+        [&] {
+          run(begin[0], after, index);
+          clear(starts, lines);
+          return Values{after};
+        },
+        [&] { return Values{begin[0]}; });
   });
   copyOut();
 }
@@ -254,8 +269,9 @@ void TallTileEmitter::emit(ValueRange args) {
   x = args[0], panels = args[2], panelBytes = args[3], k = args[4];
   out = args[5], outBytes = args[6], header = args[8], scales = args[9];
   ahead = args[12], aheadBytes = args[13];
-  rowScales = e.at(x, transposed.scalesOffset(e, k));
-  sums = buffer(kLanes * kLines);
+  rowScales = e.at(x, e.mul(transposed.blocksBytes(e, k), lines));
+  sums = buffer(kLanes * lines);
+  starts = buffer(lines);
   if (!isBytes(tile))
     unpacked = buffer(tile.groupBlocks() * kCodesBytes / kLineBytes);
   if (!tile.scalesLast())
@@ -265,25 +281,29 @@ void TallTileEmitter::emit(ValueRange args) {
 
 } // namespace
 
-bool adze::hasSparseTallTile(const KernelTarget &target,
-                             const SparseTile &tile) {
+ArrayRef<int64_t> adze::sparseTallTiles(const KernelTarget &target,
+                                        const SparseTile &tile) {
+  static constexpr int64_t kHeights[] = {TransposedRows::kMostLines, 2, 1};
   if (!tile.format || !tile.multipliesCodes() || !target.hasByteDot ||
       target.lanes != kLanes || target.registers < 32 ||
       tile.codes().hasMinimum())
-    return false;
+    return {};
   int64_t blocks = tile.groupBlocks();
-  return isBytes(tile) || (blocks > 0 && blocks <= kMostUnpacked);
+  if (!isBytes(tile) && (blocks == 0 || blocks > kMostUnpacked))
+    return {};
+  return kHeights;
 }
 
 TransposedRows adze::transposedRows(const SparseTile &tile) {
   return {tile.rows, tile.codes().getZeroCode()};
 }
 
-func::FuncOp adze::getSparseTallTile(KernelEmitter &e, const SparseTile &tile) {
+func::FuncOp adze::getSparseTallTile(KernelEmitter &e, const SparseTile &tile,
+                                     int64_t lines) {
   std::string name;
   llvm::raw_string_ostream(name)
       << "adze.tile.tall." << tile.format.getFormatName() << "."
-      << tile.rows.group << "." << TransposedRows::kRows << "x1";
+      << tile.rows.group << "." << lines * kLanes << "x1";
   if (func::FuncOp known = e.lookup(name))
     return known;
   OpBuilder::InsertionGuard guard(e.b);
@@ -292,7 +312,7 @@ func::FuncOp adze::getSparseTallTile(KernelEmitter &e, const SparseTile &tile) {
   types.append(6, index);
   types.append({ptr, index});
   func::FuncOp func = e.beginShared(name, types);
-  TallTileEmitter(e, tile).emit(func.getArguments());
+  TallTileEmitter(e, tile, lines).emit(func.getArguments());
   e.ret();
   return func;
 }

@@ -54,59 +54,67 @@ KernelEmitter::Values adze::emitTransposedQuads(KernelEmitter &e, Value rows,
   return lines;
 }
 
-Value TransposedRows::scalesOffset(KernelEmitter &e, Value k) const {
-  return e.mul(e.ceilDiv(k, kBlock), kBlockBytes);
+static Value groupsOf(KernelEmitter &e, const QuantizedRows &rows, Value k) {
+  return rows.group ? e.ceilDiv(k, rows.group) : e.constant(1);
 }
-Value TransposedRows::tileBytes(KernelEmitter &e, Value k) const {
-  Value groups = rows.group ? e.ceilDiv(k, rows.group) : e.constant(1);
-  return e.add(scalesOffset(e, k),
-               e.mul(e.mul(e.ceilDiv(groups, 4), 4), kStride));
+
+Value TransposedRows::blocksBytes(KernelEmitter &e, Value k) const {
+  return e.mul(e.ceilDiv(k, kBlock), kBlockLines * kLineBytes);
 }
-int64_t TransposedRows::tileBytes(int64_t k) const {
+Value TransposedRows::lineBytes(KernelEmitter &e, Value k) const {
+  Value scales = e.mul(e.ceilDiv(groupsOf(e, rows, k), 4), 4 * kLineBytes);
+  return e.add(blocksBytes(e, k), scales);
+}
+int64_t TransposedRows::lineBytes(int64_t k) const {
   int64_t groups = rows.group ? llvm::divideCeil(k, rows.group) : 1;
-  return llvm::divideCeil(k, kBlock) * kBlockBytes +
-         llvm::alignTo(groups, 4) * kStride;
+  return (llvm::divideCeil(k, kBlock) * kBlockLines +
+          llvm::alignTo(groups, 4)) *
+         kLineBytes;
 }
+
+/// Rows are prefetched so far ahead.
+static constexpr int64_t kAheadBytes = 256;
 
 void TransposedRows::emit(KernelEmitter &e, ValueRange args) const {
   Value x = args[0], rowBytes = args[1], k = args[2], tile = args[3];
+  Value lines = args[4], stride = e.mul(lines, kLineBytes);
   Type bytes = VectorType::get({kLineBytes}, e.b.getI8Type());
   Value zeros = arith::ConstantOp::create(
       e.b, e.loc,
       DenseElementsAttr::get(cast<ShapedType>(bytes),
                              e.b.getI8IntegerAttr(int8_t(zero))));
-  Value scales = e.at(tile, scalesOffset(e, k));
-  Value groups = rows.group ? e.ceilDiv(k, rows.group) : e.constant(1);
-  e.loop(e.constant(0), e.constant(kLines), 1, [&](Value line) {
+  Value scales = e.at(tile, e.mul(blocksBytes(e, k), lines));
+  e.loop(e.constant(0), lines, 1, [&](Value line) {
     Value first = e.at(x, e.mul(rowBytes, e.mul(line, kLanes)));
-    Value offset = e.mul(line, kLineBytes);
+    Value place = e.mul(line, kLineBytes);
+    auto storeQuads = [&](ArrayRef<Value> quads, Value to) {
+      for (auto [i, quad] : llvm::enumerate(quads))
+        e.store(quad, e.at(to, e.mul(stride, int64_t(i))), kLineBytes);
+    };
     // Rows are zero from K on to the end of their last line.
     e.loop(e.constant(0), e.ceilDiv(k, kBlock), 1, [&](Value block) {
       Value from = e.at(first, e.mul(block, kBlock));
-      Value to = e.at(tile, e.add(e.mul(block, kBlockBytes), offset));
+      Value to =
+          e.at(e.at(tile, place), e.mul(e.mul(block, kBlockLines), stride));
+      for (int64_t row = 0; row < kLanes; ++row)
+        e.prefetch(e.at(e.at(from, e.mul(rowBytes, row)), kAheadBytes), 1);
+      KernelEmitter::Values quads;
+      for (int64_t quad = 0; quad < kQuads; quad += 4)
+        llvm::append_range(
+            quads, emitTransposedQuads(e, e.at(from, 4 * quad), rowBytes));
       Value taken = e.splatI32(0);
-      for (int64_t quad = 0; quad < kQuads; ++quad) {
-        KernelEmitter::Values lines;
-        if (quad % 4 == 0)
-          lines = emitTransposedQuads(e, e.at(from, 4 * quad), rowBytes);
-        for (auto [i, codes] : llvm::enumerate(lines)) {
-          e.store(codes, e.at(to, (quad + int64_t(i)) * kStride), kLineBytes);
-          taken = kernel::DotCodesOp::create(
-              e.b, e.loc, e.vi32, taken, zeros,
-              vector::BitCastOp::create(e.b, e.loc, bytes, codes),
-              uint64_t(zero));
-        }
-      }
-      e.store(arith::SubIOp::create(e.b, e.loc, e.splatI32(0), taken),
-              e.at(to, kStartsOffset), kLineBytes);
+      for (Value quad : quads)
+        taken = kernel::DotCodesOp::create(
+            e.b, e.loc, e.vi32, taken, zeros,
+            vector::BitCastOp::create(e.b, e.loc, bytes, quad), uint64_t(zero));
+      quads.push_back(arith::SubIOp::create(e.b, e.loc, e.splatI32(0), taken));
+      storeQuads(quads, to);
     });
     // And so are their scales.
     Value from = e.at(first, rows.scalesOffset(e, k));
-    e.loop(e.constant(0), groups, 4, [&](Value group) {
-      Value to = e.at(scales, e.add(e.mul(group, kStride), offset));
-      for (auto [i, scale] : llvm::enumerate(
-               emitTransposedQuads(e, e.at(from, e.mul(group, 4)), rowBytes)))
-        e.store(scale, e.at(to, int64_t(i) * kStride), kLineBytes);
+    e.loop(e.constant(0), groupsOf(e, rows, k), 4, [&](Value group) {
+      storeQuads(emitTransposedQuads(e, e.at(from, e.mul(group, 4)), rowBytes),
+                 e.at(e.at(scales, place), e.mul(group, stride)));
     });
   });
 }
@@ -117,7 +125,8 @@ func::FuncOp TransposedRows::getFunction(KernelEmitter &e) const {
   if (func::FuncOp known = e.lookup(name))
     return known;
   OpBuilder::InsertionGuard guard(e.b);
-  func::FuncOp func = e.beginShared(name, {e.ptr, e.index, e.index, e.ptr});
+  func::FuncOp func =
+      e.beginShared(name, {e.ptr, e.index, e.index, e.ptr, e.index});
   emit(e, func.getArguments());
   e.ret();
   return func;

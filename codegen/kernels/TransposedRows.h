@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Quantized rows transposed, 48 at a time, for tiles whose lanes are rows: what
-// such a tile broadcasts are weights. Of each block of 32 codes there are the
-// quads of codes of all rows, one after the other, and what the code of the
-// weight's zero takes off the block; behind the blocks there are the scales.
+// Quantized rows transposed, for tiles whose lanes are rows: what such a tile
+// broadcasts are weights. A tile is of one to three lines of 16 rows. Of each
+// block of 32 codes there are the quads of codes of all rows, one after the
+// other, and what the code of the weight's zero takes off the block; behind the
+// blocks there are the scales.
 #ifndef ADZE_CODEGEN_KERNELS_TRANSPOSEDROWS_H
 #define ADZE_CODEGEN_KERNELS_TRANSPOSEDROWS_H
 
@@ -21,22 +22,19 @@ struct TransposedRows {
   /// The code of the weight's zero.
   int64_t zero = 0;
 
-  /// Rows of a tile, and the lines that they fill.
-  static constexpr int64_t kLines = 3, kRows = kLines * kLanes;
-  /// Codes of a block, and its quads of them.
+  /// The most lines of a tile.
+  static constexpr int64_t kMostLines = 3;
+  /// Codes of a block, and its quads of them; behind these lie the starts.
   static constexpr int64_t kBlock = 32, kQuads = kBlock / 4;
-  /// Of a quad, a start or a scale of all rows.
-  static constexpr int64_t kStride = kLines * kLineBytes;
-  /// The starts lie behind the quads.
-  static constexpr int64_t kStartsOffset = kQuads * kStride;
-  static constexpr int64_t kBlockBytes = kStartsOffset + kStride;
+  /// Lines of a block for each line of the tile.
+  static constexpr int64_t kBlockLines = kQuads + 1;
 
-  mlir::Value scalesOffset(KernelEmitter &e, mlir::Value k) const;
-  /// Bytes of a tile.
-  mlir::Value tileBytes(KernelEmitter &e, mlir::Value k) const;
-  int64_t tileBytes(int64_t k) const;
+  /// Bytes of a tile for each of its lines, and those of them before scales.
+  mlir::Value lineBytes(KernelEmitter &e, mlir::Value k) const;
+  int64_t lineBytes(int64_t k) const;
+  mlir::Value blocksBytes(KernelEmitter &e, mlir::Value k) const;
 
-  /// The function (x, rowBytes, k, tile) that transposes 48 rows.
+  /// The function (x, rowBytes, k, tile, lines) that transposes rows.
   mlir::func::FuncOp getFunction(KernelEmitter &e) const;
 
 private:

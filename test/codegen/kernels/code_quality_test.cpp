@@ -192,16 +192,23 @@ TEST_P(CodeQualityTest, TallTilesOfBlocksBroadcastWeights) {
     SCOPED_TRACE(element);
     std::vector<Function> functions =
         code(codes(blocks(element).c_str(), 128, 32));
-    auto find = [&](const char *instruction) {
-      return findInLoops(functions, "^adze\\.tile\\.tall\\.", instruction)
-          .size();
-    };
     bool tall = target.lanes == 16 && target.hasByteDot &&
                 !llvm::StringRef(element).contains("zeros");
-    // Of two quads of codes, in 8 columns and 3 lines.
-    EXPECT_EQ(find("vpdpbusd"), tall ? 48u : 0u);
-    EXPECT_EQ(find("vpdpbusd.*\\["), 0u);
-    EXPECT_EQ(find("vpbroadcastd zmm[0-9]+, dword ptr"), tall ? 16u : 0u);
+    struct {
+      const char *rows;
+      size_t lines, columns;
+    } tiles[] = {{"48x1", 3, 8}, {"32x1", 2, 8}, {"16x1", 1, 16}};
+    for (auto [rows, lines, columns] : tiles) {
+      SCOPED_TRACE(rows);
+      std::string name = std::string("^adze\\.tile\\.tall\\..*") + rows + "$";
+      auto find = [&](const char *instruction) {
+        return findInLoops(functions, name, instruction).size();
+      };
+      // Of two quads of codes.
+      EXPECT_EQ(find("vpdpbusd"), tall ? 2 * lines * columns : 0);
+      EXPECT_EQ(find("vpbroadcastd zmm[0-9]+, dword ptr"),
+                tall ? 2 * columns : 0);
+    }
   }
 }
 

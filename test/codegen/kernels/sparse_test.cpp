@@ -114,8 +114,8 @@ protected:
 struct Size {
   int64_t n, k;
 };
-constexpr Size kSizes[] = {{1, 1},    {16, 32},  {33, 31},  {40, 65},
-                           {70, 129}, {96, 300}, {50, 1024}};
+constexpr Size kSizes[] = {{1, 1},    {16, 32},   {33, 31},  {40, 65},
+                           {70, 129}, {200, 300}, {50, 1024}};
 constexpr int64_t kRows[] = {1, 2, 3, 4, 5, 8, 9, 12, 13, 25, 54};
 
 /// A weight for each kind of zeros, at small sizes too.
@@ -285,9 +285,10 @@ TEST_P(SparseTest, CodesAreAddedInTheOrderThatIsPromised) {
   }
 }
 
-/// More rows and panels than above, of which all do not stay in L2 together:
-/// tiles that take transposed rows, with no more scratch than they ask for.
-TEST_P(SparseTest, TallTilesGiveTheBitsOfTheDenseWeight) {
+/// More rows and panels than above, of which not all stay in L2 together: tiles
+/// that take transposed rows, with no more scratch than they ask for, against
+/// the tile of one row.
+TEST_P(SparseTest, TallTilesGiveTheBitsOfSingleRows) {
   const Case cases[] = {{"#adze.int<8, scale = f32>", 128, 32},
                         {"#adze.int<8, scale = f32>", 0, 16},
                         {"#adze.int<8, group = 32, scale = bf16>", 32, 32},
@@ -297,50 +298,54 @@ TEST_P(SparseTest, TallTilesGiveTheBitsOfTheDenseWeight) {
                         {"#adze.int<4, group = 512, scale = f32>", 512, 32},
                         {"#adze.int<4, scale = f32>", 128, 32},
                         {"#adze.int<4, scale = bf16>", 0, 32}};
-  const Size sizes[] = {{176, 2077}, {170, 97}, {64, 31}, {300, 640}};
+  struct {
+    Size size;
+    int64_t most;
+    Zeros zeros;
+  } weights[] = {{{240, 2077}, 300, Zeros::Half},
+                 {{200, 97}, 2000, Zeros::Most},
+                 {{208, 31}, 100, Zeros::None},
+                 {{300, 640}, 100, Zeros::OneLeft}};
   for (const Case &c : cases)
-    for (auto [n, k] : sizes)
-      for (Zeros zeros : {Zeros::Half, Zeros::Most, Zeros::OneLeft}) {
-        SCOPED_TRACE(testing::Message()
-                     << c.format << " x " << c.group << " N " << n << " K " << k
-                     << " zeros " << int(zeros));
-        FormatAttrInterface element = parseFormat(lab, c.format);
-        Matrix weight = makeWeight(n, k, Stored::F32, zeros, random);
-        BlocksFormatAttr format =
-            tightFormat(element, Rows(weight, element), k);
-        auto dense = compile(codesText(element, c), k);
-        auto sparse = compile(codesText(format, c), k);
-        ASSERT_TRUE(dense && sparse);
-        Memory panels = lab.pack(weight, element);
-        Memory blocks = lab.pack(weight, asFormat(format));
-        const int64_t most = k < 128 ? 4300 : 300;
-        Matrix x(most, k, Stored::F32);
-        x.fill(random);
-        std::vector<float> row(k);
-        size_t bytes = QuantizedRow(row, c.group, c.sums).bytes().size();
-        Memory codes(most * bytes);
-        for (int64_t r = 0; r < most; ++r) {
-          for (int64_t i = 0; i < k; ++i)
-            row[i] = x.at(r, i);
-          std::memcpy(codes.data() + r * bytes,
-                      QuantizedRow(row, c.group, c.sums).bytes().data(), bytes);
-        }
-        for (int64_t m : {int64_t(47), int64_t(48), int64_t(49), int64_t(61),
-                          int64_t(97), int64_t(100), most}) {
-          Matrix y(m, n, Stored::F32), expected(m, n, Stored::F32);
-          runInParts(*dense, word(codes), expected, panels, k);
-          runInParts(*sparse, word(codes), y, blocks, k);
-          for (int64_t r = 0; r < m; ++r)
-            ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
-                << "M " << m << " row " << r;
-        }
+    for (const auto &[size, most, zeros] : weights) {
+      auto [n, k] = size;
+      SCOPED_TRACE(testing::Message()
+                   << c.format << " x " << c.group << " N " << n << " K " << k);
+      FormatAttrInterface element = parseFormat(lab, c.format);
+      Matrix weight = makeWeight(n, k, Stored::F32, zeros, random);
+      BlocksFormatAttr format = tightFormat(element, Rows(weight, element), k);
+      auto kernel = compile(codesText(format, c), k);
+      ASSERT_TRUE(kernel);
+      Memory panels = lab.pack(weight, asFormat(format));
+      Matrix x(most, k, Stored::F32), expected(most, n, Stored::F32);
+      x.fill(random);
+      std::vector<float> row(k);
+      size_t bytes = QuantizedRow(row, c.group, c.sums).bytes().size();
+      Memory codes(most * bytes);
+      for (int64_t r = 0; r < most; ++r) {
+        for (int64_t i = 0; i < k; ++i)
+          row[i] = x.at(r, i);
+        std::memcpy(codes.data() + r * bytes,
+                    QuantizedRow(row, c.group, c.sums).bytes().data(), bytes);
+        (*kernel)(0, (n + 15) / 16, nullptr,
+                  {word(codes) + r * bytes, word(expected) + r * n * 4,
+                   word(panels), 1, uint64_t(n), uint64_t(k)});
       }
+      for (int64_t m : {int64_t(16), int64_t(47), int64_t(48), int64_t(49),
+                        int64_t(61), int64_t(97), int64_t(100), most}) {
+        Matrix y(m, n, Stored::F32);
+        runInParts(*kernel, word(codes), y, panels, k);
+        for (int64_t r = 0; r < m; ++r)
+          ASSERT_EQ(y.rowBytes(r), expected.rowBytes(r))
+              << "M " << m << " row " << r;
+      }
+    }
 }
 
 /// Gate and up with a region: units of two panels with lists of their own.
 TEST_P(SparseTest, StreamsAndRegions) {
   const Case c = kCases[5];
-  const int64_t n = 40, k = 160, blocks = 3;
+  const int64_t n = 56, k = 160, blocks = 4;
   IntFormatAttr element = parseIntFormat(lab, c.format);
   IntegerWeight weight(element, blocks * 32, k);
   Matrix values = makeWeight(blocks * 32, k, Stored::F32, Zeros::Half, random);
