@@ -175,8 +175,8 @@ private:
     return std::min(wanted, quads & -quads);
   }
   void add(Value block, ArrayRef<Value> dots, Values &sums);
-  /// Tiles of few rows are bound by memory.
-  bool streams() const { return rows <= 4; }
+  /// Tiles of few rows are bound by memory, on their only pass over the panels.
+  bool streams() const { return rows <= 8; }
   void prefetchStep(Value step) {
     Value offset = e.mul(step, stepBytes);
     for (int64_t p = 0; p < panels; ++p) {
