@@ -175,8 +175,8 @@ private:
     return std::min(wanted, quads & -quads);
   }
   void add(Value block, ArrayRef<Value> dots, Values &sums);
-  /// Tiles of few rows are bound by memory, on their only pass over the panels.
-  bool streams() const { return rows <= 8; }
+  /// Tiles of few rows are bound by memory.
+  bool streams() const { return rows <= 4; }
   void prefetchStep(Value step) {
     Value offset = e.mul(step, stepBytes);
     for (int64_t p = 0; p < panels; ++p) {
@@ -187,7 +187,7 @@ private:
                          e.at(later, i * kLineBytes));
     }
   }
-  /// Brings the part of what comes next that belongs to a block.
+  /// Brings the part of what comes next that belongs to a block and this turn.
   void prefetch(Value block) {
     if (streams())
       return;
@@ -206,6 +206,7 @@ private:
   bool inMemory;
 
   Value k, out, outBytes, panelBytes, stepBytes, ahead, aheadBytes;
+  Value bySteps; // whether tiles that do not stream prefetch as if they did
   Values x, w;
   std::optional<IntegerBlocks> blocks;
 };
@@ -245,6 +246,8 @@ void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
   SmallVector<Values> codes;
   if (streams())
     prefetchStep(index);
+  else
+    e.ifThen(bySteps, [&] { prefetchStep(index); });
   for (Value panel : w)
     codes.push_back(format.emitCodes(e.b, e.loc, panel, k, index));
   Value at = e.mul(index, 8);
@@ -287,8 +290,7 @@ void IntegerTileEmitter::emit(ValueRange args) {
   panelBytes = args[3], k = args[4], out = args[5], outBytes = args[6];
   Value last = e.sub(args[7], 1);
   ahead = args[8], aheadBytes = args[9];
-  if (streams())
-    stepBytes = e.div(e.mul(panelBytes, 8), k);
+  stepBytes = e.div(e.mul(panelBytes, 8), k);
   for (int64_t r = 0; r < rows; ++r)
     x.push_back(e.opaque(e.at(args[0], e.mul(rowBytes, r))));
   for (int64_t p = 0; p < panels; ++p) {
@@ -296,6 +298,7 @@ void IntegerTileEmitter::emit(ValueRange args) {
     w.push_back(e.at(args[2], e.mul(panelBytes, index)));
   }
   blocks.emplace(e, tile, k);
+  bySteps = e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0));
 
   auto forEach = [&](auto body) {
     for (int64_t r = 0; r < rows; ++r)

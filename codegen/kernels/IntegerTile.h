@@ -77,9 +77,9 @@ TileShapes integerTileShapes(const KernelTarget &target,
 
 /// The tile function, as getTile (MicroTile.h) with two arguments more, ahead
 /// and aheadBytes: of each block of K so many bytes from `ahead` on are
-/// prefetched, the next block's behind them; tiles of few rows prefetch from
-/// there what they read themselves. x points to quantized rows. For each block
-/// b, ascending:
+/// prefetched, the next block's behind them; tiles of few rows, and all with
+/// aheadBytes = 0, prefetch from there as much as they read. x points to
+/// quantized rows. For each block b, ascending:
 ///   i = sum over k in b of (code - zero) * x code, exact
 ///   out = fma(float(i), weight scale * x scale, out)
 ///   out = fma(x scale * float(sum of x codes in b), minimum, out), if any

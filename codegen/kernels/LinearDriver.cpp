@@ -19,6 +19,8 @@ constexpr int64_t kGroupBytes = 256 << 10;
 /// With fewer panels, transposing rows takes longer than tall tiles gain: it is
 /// what two panels take of which half the blocks are zero.
 constexpr int64_t kLeastPanels = 8;
+/// Rows that do not hide how long memory takes.
+constexpr int64_t kFewRows = 48;
 
 /// The arguments of the main loop, in this order. Values of one call are those
 /// of the caller; inside, the function's.
@@ -110,13 +112,16 @@ void LoopEmitter::tiles(size_t shape, Value function, Value x, Value panels,
                         Value panelBytes, Value k, Value out, Value count,
                         Value turn, Value turns) {
   int64_t width = plan.shapes[shape].panels;
+  // Where few rows pass over the panels, tiles bring as much as they read with
+  // each step (aheadBytes = 0), whatever the turn.
+  int64_t tall = plan.shapes.front().rows;
+  int64_t fewTurns = std::max<int64_t>(1, kFewRows / tall);
   Value next, aheadBytes;
   if (plan.multipliesCodes()) {
     Value lines = e.ceilDiv(e.mul(panelBytes, width), kLineBytes);
     Value parts = e.mul(turns, a.kBlocks);
     aheadBytes = e.mul(e.div(e.add(lines, e.sub(parts, 1)), parts), kLineBytes);
-    // In a single pass tall tiles are bound by memory already.
-    aheadBytes = e.select(e.compare(arith::CmpIPredicate::sgt, turns, 1),
+    aheadBytes = e.select(e.compare(arith::CmpIPredicate::sgt, turns, fewTurns),
                           aheadBytes, e.constant(0));
     next = e.at(e.at(panels, e.mul(panelBytes, count)),
                 e.mul(e.mul(turn, a.kBlocks), aheadBytes));

@@ -271,8 +271,9 @@ TileEmitter::Values TileEmitter::maskedSteps(ArrayRef<Value> x,
 void TileEmitter::emit(ValueRange args, TileKind kind) {
   bool segmented = kind == TileKind::Segmented;
   bool prefetch = segmented || kind == TileKind::Prefetching;
-  // Few rows of a linear are bound by memory; with zeros to put in, one.
-  bool streams = (kind == TileKind::Plain && rows <= 4) ||
+  // Few rows of a linear are bound by memory; with zeros to put in, one. Of
+  // many rows, all but the first find what they ask for.
+  bool streams = (kind == TileKind::Plain && rows <= 8) ||
                  (kind == TileKind::Masked && rows == 1);
   size_t next = 0;
   Value x = args[next++], rowBytes = args[next++], base = args[next++];

@@ -125,7 +125,7 @@ private:
 
   /// Tiles of few rows are bound by memory, and panels are too short for the
   /// processor to notice that they are read in order.
-  bool streams() const { return rows <= 4; }
+  bool streams() const { return rows <= 8; }
   void prefetchBlock(Value i);
   void prefetchPart();
 
@@ -197,7 +197,7 @@ SparseTileEmitter::Values SparseTileEmitter::dots(const Block &block,
             uint64_t(codes.getMaxCode()));
       }
   };
-  if (streams()) {
+  if (rows <= 4) {
     for (int64_t i = 0; i < kSteps; ++i)
       step(e.constant(i), acc);
     return acc;

@@ -406,7 +406,7 @@ int main(int argc, char **argv) {
       bench.codes(format, group, sums, 512, 2048, 2048);
       bench.codes(format, group, sums, 512, 5632, 2048);
       bench.codes(format, group, sums, 512, 2048, 5632);
-      for (int64_t m : {1, 2, 4, 8, 16})
+      for (int64_t m : {1, 2, 4, 8, 12, 16, 32})
         bench.codes(format, group, sums, m, 5632, 2048);
     }
     for (const char *format : {"#adze.int<8, scale = f32>",
