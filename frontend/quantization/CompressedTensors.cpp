@@ -80,6 +80,7 @@ struct Scheme {
   std::string format;
   int64_t bits = 8, group = 0;
   bool symmetric = true, oneScale = false;
+  bool ordered = false; // groups are of columns that are not neighbours
 };
 
 class CompressedTensors : public Quantization {
@@ -176,8 +177,18 @@ void CompressedTensors::addScheme(ConfigReader &reader, StringRef format) {
   scheme.oneScale = strategy == Strategy::Tensor;
   weights->require("block_structure", nullptr);
   weights->require("dynamic", false);
-  weights->ignore(
-      {"observer", "observer_kwargs", "actorder", "zp_dtype", "scale_dtype"});
+  // With "group" (once true) groups follow an order that weight_g_idx has. With
+  // "weight" only the codes were found in one. Each has another name.
+  if (weights->isBoolean("actorder"))
+    scheme.ordered = weights->boolean("actorder", false);
+  else
+    scheme.ordered = weights->choose("actorder",
+                                     {{"group", true},
+                                      {"dynamic", true},
+                                      {"weight", false},
+                                      {"static", false}},
+                                     false);
+  weights->ignore({"observer", "observer_kwargs", "zp_dtype", "scale_dtype"});
   weights->finish();
   schemes.push_back(std::move(scheme));
 }
@@ -337,6 +348,12 @@ CompressedTensors::find(const Checkpoint &checkpoint, const TensorSpec &spec,
     tensors.require(".weight_zero_point", DType::I32,
                     {int64_t(divideCeil(rows, perWord)), groups});
   tensors.optional(".input_scale"); // of static activations
+  // Without it nobody knows which scale a column has.
+  if (scheme->ordered && groups > 1 && !tensors.has(".weight_g_idx"))
+    tensors.error(".weight_g_idx",
+                  "expected the groups of columns, as \"actorder\": \"group\" "
+                  "says, found no such tensor",
+                  "correct quantization_config, or save the model with it");
   if (tensors.isOutOfOrder(".weight_g_idx", columns, scheme->group)) {
     if (isPacked)
       stored.order = tensors.pattern();

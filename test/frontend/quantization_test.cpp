@@ -414,6 +414,24 @@ TEST(CompressedTensors, CheckTheirTensors) {
       packed(compressedConfig((kFourBits + R"(, "symmetric": false)").str()));
   EXPECT_ERROR(model, "q_proj.weight_zero_point\": expected zero points, as "
                       "\"symmetric\": false says, found no such tensor");
+  for (const char *order : {"\"group\"", "\"dynamic\"", "true"}) {
+    model = packed(
+        compressedConfig((kFourBits + R"(, "actorder": )" + order).str()));
+    EXPECT_ERROR(model, "q_proj.weight_g_idx\": expected the groups of "
+                        "columns, as \"actorder\": \"group\" says, found no "
+                        "such tensor");
+    model.each(".weight_g_idx", groups(false));
+    EXPECT_EQ(model.errors(), "") << order;
+  }
+  for (const char *order : {"\"weight\"", "\"static\"", "false", "null"})
+    EXPECT_EQ(packed(compressedConfig(
+                         (kFourBits + R"(, "actorder": )" + order).str()))
+                  .errors(),
+              "")
+        << order;
+  EXPECT_ERROR(packed(compressedConfig(
+                   (kFourBits + R"(, "actorder": "columns")").str())),
+               "actorder\": expected a supported value, found \"columns\"");
   model = packed(
       compressedConfig(kFourBits, R"(, "ignore": ["lm_head", "re:.*q_proj"])"));
   EXPECT_ERROR(model, "q_proj.weight_scale\": expected no scales of a module "

@@ -40,6 +40,12 @@ public:
   /// Present, perhaps null.
   bool contains(llvm::StringRef key) const { return object.get(key); }
 
+  /// Holds true or false. Does not count as reading.
+  bool isBoolean(llvm::StringRef key) const {
+    const llvm::json::Value *value = object.get(key);
+    return value && value->kind() == llvm::json::Value::Boolean;
+  }
+
   /// All keys, in order. Does not count as reading.
   std::vector<std::string> keys() const;
 
