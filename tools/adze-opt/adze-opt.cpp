@@ -9,7 +9,9 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
+#include <vector>
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -23,6 +25,16 @@ int main(int argc, char **argv) {
                  << '\n';
     return 1;
   }
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "Adze optimizer\n", registry));
+  // An error about a module would print all of it.
+  constexpr llvm::StringLiteral printOp = "--mlir-print-op-on-diagnostic";
+  std::vector<char *> arguments(argv, argv + argc);
+  bool isSaid = llvm::any_of(arguments, [&](llvm::StringRef argument) {
+    return argument.starts_with(printOp) ||
+           argument.starts_with(printOp.drop_front());
+  });
+  std::string quiet = (printOp + "=false").str();
+  if (!isSaid && !arguments.empty())
+    arguments.insert(arguments.begin() + 1, quiet.data());
+  return mlir::asMainReturnCode(mlir::MlirOptMain(
+      int(arguments.size()), arguments.data(), "Adze optimizer\n", registry));
 }
