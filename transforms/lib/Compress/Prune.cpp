@@ -235,6 +235,12 @@ llvm::Error Pruning::pruneInput(const InputStatistics &input,
 //===-- the module --------------------------------------------------------===//
 
 LogicalResult Pruning::replace() {
+  if (llvm::all_of(results, [](const Pruned &result) {
+        return result.error.zeros == 0;
+      }))
+    module.emitWarning() << options.pass
+                         << ": nothing is pruned: the amount of zeros rounds "
+                            "to no element or block of any weight";
   std::vector<WeightTableEntry> entries;
   CompressReport report(context.statistics(), options.pass);
   StringRef method = settings.method == PruneMethod::Magnitude ? "magnitude"
