@@ -7,6 +7,7 @@
 
 #include "ModelCompiler.h"
 #include "KernelPool.h"
+#include "PartRounding.h"
 #include "Proof.h"
 #include "Schedule.h"
 #include "adze/Codegen/KernelLowering.h"
@@ -24,6 +25,7 @@
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Transforms/Progress.h"
 #include "adze/Transforms/Rounding.h"
+#include "adze/Weights/Statistics.h"
 #include "adze/Weights/WeightTable.h"
 #include "adze/abi.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -265,6 +267,25 @@ adze::targetsOf(const CompileOptions &options) {
   return resolveTargets(options.target.empty() ? "all" : options.target);
 }
 
+/// Layers of a sequential calibration read what layers rounded as it says give.
+static void warnOfOtherRounding(const CompileOptions &options,
+                                std::vector<std::string> &warnings) {
+  if (options.calibration.empty() || options.weights.empty())
+    return;
+  auto statistics = Statistics::open(options.calibration);
+  if (!statistics) { // the passes say what is wrong with them
+    llvm::consumeError(statistics.takeError());
+    return;
+  }
+  const std::string &made = (*statistics)->origin().rounding;
+  std::string own = roundingName(options);
+  if (!made.empty() && made != own)
+    warnings.push_back(
+        options.calibration + ": the calibration saw what layers rounded by " +
+        made + " give, and these are rounded by " + own +
+        ": calibrate again, or compile with the same --weights and --method");
+}
+
 llvm::Expected<std::vector<PipelineStep>>
 ModelCompiler::pipelineSteps(StringRef table) {
   if (!pluginProblems.empty())
@@ -379,6 +400,7 @@ llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
                    llvm::join(extensionPoints(), ", "));
   if (report("optimize", 0, 1))
     return stopped();
+  warnOfOtherRounding(options, numbers.warnings);
   if (passes.empty())
     return llvm::Error::success();
   if (llvm::Error error = runPipeline(passes))

@@ -14,10 +14,12 @@
 using namespace mlir;
 using namespace adze;
 
-std::string PartRounding::recipe() const {
+std::string adze::roundingName(const CompileOptions &options) {
   return options.weights + " with " +
          (options.method.empty() ? "gptq" : options.method);
 }
+
+std::string PartRounding::recipe() const { return roundingName(options); }
 
 llvm::Expected<std::unique_ptr<PartRounding>>
 PartRounding::create(ModelCompiler &compiler, const CompileOptions &options,

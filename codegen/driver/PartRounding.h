@@ -15,6 +15,9 @@ namespace adze {
 
 class ModelCompiler;
 
+/// How weights are rounded where there is a calibration: "int4:g32 with gptq".
+std::string roundingName(const CompileOptions &options);
+
 class PartRounding {
 public:
   /// Of the compiler's module as it was imported, whose identity is `model`.
