@@ -64,9 +64,10 @@ int run(CalibrateArguments &a) {
   }
   if (made->resumed)
     std::printf("went on after %u of %u parts\n", made->resumed, made->parts);
-  std::printf("wrote %s: %u inputs over %u sequences of %u tokens, %s\n"
+  std::printf("wrote %s: %u inputs over %u sequence%s of %u tokens, %s\n"
               "%s; at most %s of memory beside the files\n",
-              a.output.c_str(), made->inputs, made->sequences, made->tokens,
+              a.output.c_str(), made->inputs, made->sequences,
+              made->sequences == 1 ? "" : "s", made->tokens,
               bytesText(made->bytes).c_str(),
               durationText(made->seconds).c_str(),
               bytesText(made->peakAnonBytes).c_str());

@@ -245,8 +245,9 @@ void adze::tools::addWindowsTo(CLI::App &command, uint32_t &sequences,
 
 void adze::tools::printEstimate(double seconds, uint32_t sequences,
                                 uint32_t tokens) {
-  std::fprintf(stderr, "%s%u sequences of %u tokens: about %s\n",
-               isatty(STDERR_FILENO) ? "\r\033[K" : "", sequences, tokens,
+  std::fprintf(stderr, "%s%u sequence%s of %u tokens: about %s\n",
+               isatty(STDERR_FILENO) ? "\r\033[K" : "", sequences,
+               sequences == 1 ? "" : "s", tokens,
                durationText(seconds).c_str());
 }
 

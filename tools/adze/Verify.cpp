@@ -168,9 +168,9 @@ void printErrors(const json::Array &errors) {
       where = row ? row->getString("weight").value_or("") : "";
     }
   }
-  std::printf("proof: %zu weights were rounded, with a relative error of %s in "
+  std::printf("proof: %zu weight%s rounded, with a relative error of %s in "
               "the mean and %s at most (%s)\n",
-              errors.size(),
+              errors.size(), errors.size() == 1 ? " was" : "s were",
               percentText(sum / double(errors.size()), 2).c_str(),
               percentText(worst, 2).c_str(), where.str().c_str());
 }
@@ -184,10 +184,11 @@ void printRounding(const json::Object &rounding) {
       output += row->getNumber("output").value_or(0) / double(count);
       plain += row->getNumber("plain").value_or(0) / double(count);
     }
-  std::printf("proof: %zu weights were rounded by %s after a calibration of "
+  std::printf("proof: %zu weight%s rounded by %s after a calibration of "
               "%lld tokens (text %.12s): error of what they compute %s in the "
               "mean, %s with plain rounding\n",
-              count, rounding.getString("pass").value_or("?").str().c_str(),
+              count, count == 1 ? " was" : "s were",
+              rounding.getString("pass").value_or("?").str().c_str(),
               (long long)rounding.getInteger("tokens").value_or(0),
               rounding.getString("text").value_or("").str().c_str(),
               percentText(output, 2).c_str(), percentText(plain, 2).c_str());
