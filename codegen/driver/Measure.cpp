@@ -267,10 +267,10 @@ Measure::~Measure() {
     munmap(memory, part * threads);
 }
 
-double Measure::readRate() {
+double Measure::readRate(double seconds) {
   bool avx2 = dot == Dot::F32Avx2 || dot == Dot::I8Avx2;
   auto *read = avx2 ? readAvx2 : readAvx512;
-  return rateOf(threads, 0.35, [&](unsigned t) {
+  return rateOf(threads, seconds, [&](unsigned t) {
     keep(read(memory + t * part, part));
     return double(part);
   });

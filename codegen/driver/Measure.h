@@ -35,9 +35,9 @@ public:
   Measure(const Measure &) = delete;
   ~Measure();
 
-  /// Bytes per second of a plain read: about a third of a second of reading
-  /// over all of the memory, each thread its own part.
-  double readRate();
+  /// Bytes per second of a plain read: `seconds` of reading over all of the
+  /// memory, each thread its own part.
+  double readRate(double seconds = 0.35);
   /// Operations (a multiplication or an addition) per second.
   double dotRate();
 

@@ -244,6 +244,7 @@ Result<void> Pricer::time(std::vector<std::unique_ptr<Trial>> &trials) const {
     c.prefillSeconds = timing.prefillSeconds;
     c.context = timing.context;
     c.readRate = timing.readRate;
+    c.isDisturbed = timing.isDisturbed;
     trial->standIn.reset();
   }
   return {};
@@ -455,6 +456,7 @@ json::Object candidateJson(const Candidate &c) {
                       {"prefill_seconds", c.prefillSeconds},
                       {"context", int64_t(c.context)},
                       {"read_rate", c.readRate},
+                      {"disturbed", c.isDisturbed},
                       {"beaten", c.isBeaten},
                       {"refused", c.isRefused},
                       {"within_limits", c.isWithin},
@@ -474,11 +476,18 @@ json::Array adze::candidatesJson(const std::vector<Candidate> &candidates) {
   return array;
 }
 
-double OptimizeResult::predictedSecondsPerToken() const {
+std::optional<double> OptimizeResult::predictedSecondsPerToken() const {
+  constexpr double kShort = 1e-4;
   const Candidate &c = candidates[chosen];
-  return measuredReadRate > 0
-             ? c.secondsPerToken * c.readRate / measuredReadRate
-             : c.secondsPerToken;
+  if (c.isDisturbed || isDisturbed)
+    return std::nullopt;
+  if (c.readRate <= 0 || measuredReadRate <= 0)
+    return c.secondsPerToken;
+  double reading =
+      std::min(c.secondsPerToken, double(c.bytesPerToken) / c.readRate);
+  if (c.secondsPerToken < kShort && reading < c.secondsPerToken / 2)
+    return std::nullopt;
+  return c.secondsPerToken - reading + reading * c.readRate / measuredReadRate;
 }
 
 static Result<void> priceAll(Pricer &pricer, const CompileOptions &options,
@@ -553,5 +562,6 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
     return measured.error();
   result.measuredSecondsPerToken = measured->front().seconds;
   result.measuredReadRate = measured->front().readRate;
+  result.isDisturbed = measured->front().isDisturbed;
   return result;
 }

@@ -2,10 +2,11 @@
 
 #include "StepTiming.h"
 #include "Measure.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 using namespace adze;
 using Clock = std::chrono::steady_clock;
@@ -16,10 +17,17 @@ bool adze::isReadWhole(const adze_weight_info &weight) {
 
 namespace {
 
-// Steps that count are at least kLeast, after kWarm that bring things in; more
-// of them as long as kSeconds allow.
-constexpr int kRounds = 3, kWarm = 2, kLeast = 3, kMost = 64;
-constexpr double kSeconds = 0.3;
+// Steps of a burst that count are at least kLeast, after kWarm that bring
+// things in; more of them as long as kSeconds allow. Where that is not reached,
+// there are more bursts, for kShort.
+constexpr int kWarm = 2, kLeast = 3, kMost = 64;
+constexpr double kSeconds = 0.3, kShort = 0.05;
+// Rounds, and how near the fastest two of each model have to be.
+constexpr int kRounds = 3, kMostRounds = 8;
+constexpr double kNear = 1.1;
+// Reads before and after a round: the best counts, as of the rounds.
+constexpr int kReads = 2;
+constexpr double kReadSeconds = 0.08;
 
 double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -33,17 +41,26 @@ public:
   Result<void> prompt();
   /// Steps of one token behind it, with the reads before and after.
   Result<void> round();
-  StepTiming timing() const;
+  /// Whether a second round was as fast as the fastest.
+  bool isSteady() const;
+  StepTiming timing() const {
+    StepTiming timing = result;
+    timing.isDisturbed = !isSteady();
+    return timing;
+  }
 
 private:
   Result<void> step(uint32_t count);
+  /// The median time of a step.
+  Result<double> burst();
+  double readRate();
 
   std::unique_ptr<adze_session, adze::detail::SessionDeleter> session;
   std::optional<Measure> measure;
   StepTiming result;
   uint32_t room = 0; // positions behind the prompt
   uint32_t token = 0;
-  std::vector<double> seconds, work; // of each round; work: seconds x rate
+  std::vector<double> rounds; // seconds of a step in each
 };
 
 } // namespace
@@ -106,10 +123,9 @@ Result<void> Runner::prompt() {
   return done;
 }
 
-Result<void> Runner::round() {
+Result<double> Runner::burst() {
   if (adze_sequence_rewind(session.get(), 0, result.context))
     return lastError();
-  double before = measure->readRate();
   std::vector<double> times;
   auto begin = Clock::now();
   for (int i = 0; i < int(room); ++i) {
@@ -117,20 +133,42 @@ Result<void> Runner::round() {
       break;
     auto start = Clock::now();
     if (auto done = step(1); !done)
-      return done;
+      return done.error();
     if (i >= kWarm || i + 1 == int(room))
       times.push_back(since(start));
   }
-  seconds.push_back(median(times));
-  work.push_back(seconds.back() * (before + measure->readRate()) / 2);
+  return median(times);
+}
+
+double Runner::readRate() {
+  double most = 0;
+  for (int i = 0; i < kReads; ++i)
+    most = std::max(most, measure->readRate(kReadSeconds));
+  return most;
+}
+
+Result<void> Runner::round() {
+  double rate = readRate(), least = INFINITY;
+  auto begin = Clock::now();
+  do {
+    auto now = burst();
+    if (!now)
+      return now.error();
+    least = std::min(least, *now);
+  } while (since(begin) < kShort);
+  rate = std::max(rate, readRate());
+  if (rounds.empty() || least < result.seconds) {
+    result.seconds = least;
+    result.readRate = rate;
+  }
+  rounds.push_back(least);
   return {};
 }
 
-StepTiming Runner::timing() const {
-  StepTiming timing = result;
-  timing.seconds = median(seconds);
-  timing.readRate = median(work) / timing.seconds;
-  return timing;
+bool Runner::isSteady() const {
+  return llvm::count_if(rounds, [&](double seconds) {
+           return seconds <= kNear * result.seconds;
+         }) > 1;
 }
 
 Result<std::vector<StepTiming>>
@@ -144,7 +182,12 @@ adze::timeSteps(llvm::ArrayRef<const Model *> models, unsigned threads) {
     if (auto done = runner.prompt(); !done)
       return done.error();
   }
-  for (int round = 0; round < kRounds; ++round)
+  for (int round = 0;
+       round < kRounds ||
+       (round < kMostRounds &&
+        !llvm::all_of(
+            runners, [](const Runner &runner) { return runner.isSteady(); }));
+       ++round)
     for (Runner &runner : runners)
       if (auto done = runner.round(); !done)
         return done.error();

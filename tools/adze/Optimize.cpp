@@ -32,21 +32,25 @@ bool readNumber(StringRef &text, double &value) {
   return !digits.empty() && !digits.getAsDouble(value) && std::isfinite(value);
 }
 
-/// "4.5bpw", "600MB", "1.5GB".
+/// "4.5bpw", "900KB", "600MB", "1.5GB".
 Result<void> readBudget(const std::string &text, OptimizeOptions &how) {
   StringRef unit = text;
   double value = 0;
   bool isNumber = readNumber(unit, value) && value > 0;
   if (isNumber && unit == "bpw")
     how.budgetBits = value;
+  else if (isNumber && unit == "KB")
+    how.budgetBytes = uint64_t(value * 1e3);
   else if (isNumber && unit == "MB")
     how.budgetBytes = uint64_t(value * 1e6);
   else if (isNumber && unit == "GB")
     how.budgetBytes = uint64_t(value * 1e9);
   else
-    return badOption("--budget",
-                     "bits per weight or bytes, such as 4.5bpw, 600MB or 1.5GB",
-                     text);
+    return badOption(
+        "--budget",
+        "bits per weight or bytes, such as 4.5bpw, 900KB, 600MB or "
+        "1.5GB",
+        text);
   return {};
 }
 
@@ -87,9 +91,9 @@ void printRow(const Candidate &c) {
   char perplexity[32] = "-";
   if (c.perplexity)
     std::snprintf(perplexity, sizeof perplexity, "%.4g", *c.perplexity);
-  std::printf("%s %8s  %6.2f  %9.1f  %5.3g  %5.4g  %10s  %s\n",
+  std::printf("%s %8s  %6.2f  %9.1f  %5.1f  %6.3g  %7.0f  %10s  %s\n",
               c.isChosen ? "*" : " ", bytesText(c.weightBytes).c_str(),
-              c.bitsPerWeight, double(c.bytesPerToken) / 1e6,
+              c.bitsPerWeight, double(c.bytesPerToken) / 1e6, c.readRate / 1e9,
               1e3 * c.secondsPerToken, 1 / c.secondsPerToken, perplexity,
               c.recipe.text().c_str());
   if (!c.why.empty())
@@ -103,27 +107,45 @@ void printRow(const Candidate &c) {
 void print(const OptimizeResult &result, const std::string &output) {
   const Candidate &winner = result.candidates[result.chosen];
   printCandidates(result.candidates);
-  double predicted = result.predictedSecondsPerToken(),
-         measured = result.measuredSecondsPerToken;
-  std::printf("wrote %s: %s%s, %s\n"
-              "a token takes %.3g ms; %.3g were predicted (%+.0f %%), memory "
-              "being read at %.1f GB/s now\n",
-              output.c_str(), winner.recipe.text().c_str(),
-              result.isForced ? " (forced)" : "",
-              bytesText(result.compile.artefactBytes).c_str(), 1e3 * measured,
-              1e3 * predicted, 100 * (predicted / measured - 1),
-              result.measuredReadRate / 1e9);
+  std::printf("wrote %s: %s%s, %s\n", output.c_str(),
+              winner.recipe.text().c_str(), result.isForced ? " (forced)" : "",
+              bytesText(result.compile.artefactBytes).c_str());
+  double measured = result.measuredSecondsPerToken,
+         rate = result.measuredReadRate;
+  if (auto predicted = result.predictedSecondsPerToken())
+    std::printf("a token takes %.3g ms; %.3g were predicted (%+.0f %%), its "
+                "%.1f MB being read at %.1f GB/s now\n",
+                1e3 * measured, 1e3 * *predicted,
+                100 * (*predicted / measured - 1),
+                double(winner.bytesPerToken) / 1e6, rate / 1e9);
+  else if (result.isDisturbed)
+    std::printf("a token takes %.3g ms while other work has a part of the "
+                "cores: not compared with the prediction\n",
+                1e3 * measured);
+  else if (winner.isDisturbed)
+    std::printf("a token takes %.3g ms; other work had a part of the cores "
+                "when candidates were timed: not compared\n",
+                1e3 * measured);
+  else
+    std::printf("a token takes %.3g ms, of which reading %.1f MB at %.1f GB/s "
+                "takes %.2g: too short to predict, the rest is barriers and "
+                "other work\n",
+                1e3 * measured, double(winner.bytesPerToken) / 1e6, rate / 1e9,
+                1e3 * double(winner.bytesPerToken) / rate);
 }
 
 json::Object toJson(const OptimizeResult &result, const std::string &output) {
+  auto predicted = result.predictedSecondsPerToken();
   return json::Object{
       {"output", output},
       {"candidates", candidatesJson(result.candidates)},
       {"forced", result.isForced},
       {"artefact_bytes", int64_t(result.compile.artefactBytes)},
-      {"predicted_seconds_per_token", result.predictedSecondsPerToken()},
+      {"predicted_seconds_per_token",
+       predicted ? json::Value(*predicted) : json::Value(nullptr)},
       {"measured_seconds_per_token", result.measuredSecondsPerToken},
       {"read_rate", result.measuredReadRate},
+      {"disturbed", result.isDisturbed},
       {"warnings", json::Array(result.compile.warnings)}};
 }
 
@@ -132,12 +154,20 @@ json::Object toJson(const OptimizeResult &result, const std::string &output) {
 void adze::tools::printCandidates(const std::vector<Candidate> &candidates) {
   if (candidates.empty())
     return;
-  std::printf("at %u positions; memory was read at %.1f GB/s\n"
-              "   weights  bits/w   MB/token     ms  tok/s  perplexity  "
-              "candidate\n",
-              candidates.back().context, candidates.back().readRate / 1e9);
+  std::printf("at %u positions; GB/s: a plain read of as many bytes\n"
+              "   weights  bits/w   MB/token   GB/s      ms    tok/s  "
+              "perplexity  candidate\n",
+              candidates.back().context);
   for (const Candidate &c : candidates)
     printRow(c);
+  std::string disturbed;
+  for (const Candidate &c : candidates)
+    if (c.isDisturbed)
+      disturbed += (disturbed.empty() ? "" : ", ") + c.recipe.text();
+  if (!disturbed.empty())
+    warn("other work had a part of the cores while these were timed, which "
+         "may be faster without it: " +
+         disturbed);
 }
 
 int adze::tools::optimizeModel(const std::string &model,
@@ -145,8 +175,10 @@ int adze::tools::optimizeModel(const std::string &model,
                                const CompileOptions &given,
                                const OptimizeArguments &a, bool json) {
   auto how = readOptions(a);
-  if (!how)
-    return fail(how.error());
+  if (!how) {
+    fail(how.error());
+    return ExitUsage;
+  }
   how->text = given.proofText;
   how->context = given.proofContext;
   auto made = [&] {
@@ -186,7 +218,7 @@ void OptimizeArguments::addTo(CLI::App &command, CLI::Option *text) {
   command
       .add_option("--budget", budget,
                   "no more than this: 4.5bpw (bits per weight),\n"
-                  "600MB, 1.5GB")
+                  "900KB, 600MB, 1.5GB")
       ->type_name("SIZE")
       ->needs(optimize);
   command

@@ -53,8 +53,10 @@ struct Candidate {
   /// its code over weights that stand in for its own.
   double secondsPerToken = 0, prefillSeconds = 0;
   uint32_t context = 0;
-  /// What the machine read meanwhile, bytes per second.
+  /// What the machine read meanwhile, bytes per second: of memory, or of the
+  /// cache where `bytesPerToken` fit it.
   double readRate = 0;
+  bool isDisturbed = false; ///< other work had a part of the cores meanwhile
   std::optional<double> perplexity; ///< on the text, if there is one
 
   bool isBeaten = false;  ///< another is better in time, bytes and perplexity
@@ -96,8 +98,13 @@ struct OptimizeResult {
   /// Of the winner as it was written, measured like its prediction, and what
   /// the machine read meanwhile.
   double measuredSecondsPerToken = 0, measuredReadRate = 0;
-  /// The prediction for that speed of memory.
-  double predictedSecondsPerToken() const;
+  bool isDisturbed = false; ///< then, as Candidate's
+  /// The prediction for that speed of reading: what reading took of the step
+  /// takes as much more or less, the rest as long. None for steps of less than
+  /// 0.1 ms of which reading takes less than half: barriers, and what else goes
+  /// on on the machine, make them longer or shorter; nor where other work had a
+  /// part of the cores.
+  std::optional<double> predictedSecondsPerToken() const;
 };
 
 /// Marks what is beaten, refused and within the limits, and says why. Times

@@ -142,9 +142,31 @@ TEST(Gate, MarksWhatIsBeaten) {
 TEST(Gate, PredictionsFollowTheMachine) {
   OptimizeResult result;
   result.candidates = usual();
-  result.candidates[0].readRate = 20e9;
+  Candidate &c = result.candidates[0];
+  c.readRate = 20e9;
   result.measuredReadRate = 40e9;
-  EXPECT_DOUBLE_EQ(result.predictedSecondsPerToken(), 0.02);
+  // Bound by memory: more than a plain read would read.
+  c.bytesPerToken = uint64_t(1e9);
+  EXPECT_DOUBLE_EQ(*result.predictedSecondsPerToken(), 0.02);
+  // Of 40 ms, half go by the speed of reading.
+  c.bytesPerToken = uint64_t(0.4e9);
+  EXPECT_DOUBLE_EQ(*result.predictedSecondsPerToken(), 0.03);
+  c.bytesPerToken = 0;
+  EXPECT_DOUBLE_EQ(*result.predictedSecondsPerToken(), 0.04);
+}
+
+TEST(Gate, StepsTooShortArePredictedFromReadingOnly) {
+  OptimizeResult result;
+  result.candidates = usual();
+  Candidate &c = result.candidates[0];
+  c.secondsPerToken = 4e-5;
+  c.readRate = result.measuredReadRate = 50e9;
+  c.bytesPerToken = uint64_t(0.6e6);
+  EXPECT_FALSE(result.predictedSecondsPerToken());
+  c.bytesPerToken = uint64_t(1.8e6);
+  EXPECT_DOUBLE_EQ(*result.predictedSecondsPerToken(), 4e-5);
+  result.isDisturbed = true;
+  EXPECT_FALSE(result.predictedSecondsPerToken());
 }
 
 TEST(Recipe, IsReadAsItIsWritten) {
