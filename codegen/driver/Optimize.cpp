@@ -417,9 +417,9 @@ Result<void> addBudgeted(Pricer &pricer, const CompileOptions &options,
   return {};
 }
 
-/// Where eight bits are within the limits and four are not, looks between them:
-/// formats chosen for each matrix, under a budget that is halved or doubled
-/// towards the limit.
+/// Where eight bits are within the limits and four are not, or the model as it
+/// is and eight bits are not, looks between them: formats chosen for each
+/// matrix, under a budget that is halved towards the limit.
 Result<void> addMixed(Pricer &pricer, const CompileOptions &options,
                       const OptimizeOptions &how) {
   constexpr int kLooks = 3;
@@ -430,10 +430,17 @@ Result<void> addMixed(Pricer &pricer, const CompileOptions &options,
     return nullptr;
   };
   const Candidate *small = find("int4:g128"), *large = find("int8");
+  if (large && !large->isWithin) {
+    small = large;
+    large = find("");
+  }
   if (how.text.empty() || !small || !large || small->isWithin ||
       !large->isWithin)
     return {};
-  double low = small->bitsPerWeight, high = large->bitsPerWeight;
+  // More than sixteen bits are no use to it.
+  double low = small->bitsPerWeight, high = std::min(large->bitsPerWeight, 16.);
+  if (low >= high)
+    return {};
   for (int i = 0; i < kLooks; ++i) {
     double bits = (low + high) / 2;
     Recipe recipe{mixedName(bits), options.method, "", "", ""};

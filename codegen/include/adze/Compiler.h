@@ -25,9 +25,9 @@
 namespace adze {
 
 /// Called during long work: stage ("import", "optimize", "codegen", "pack", and
-/// of passes that compute weights "rotate", "choose", "scale", "round",
-/// "prune", "allocate"), how much is done of how much; from any thread, in
-/// "pack" from several at once. Return true to stop.
+/// of passes that compute weights "rotate", "choose", "check", "scale",
+/// "round", "prune", "allocate"), how much is done of how much; from any
+/// thread, in "pack" from several at once. Return true to stop.
 using CompileProgress =
     std::function<bool(const char *stage, uint64_t done, uint64_t total)>;
 
@@ -35,9 +35,9 @@ struct CompileOptions {
   /// One format (f32, bf16, f16, int8, int4, int4:g32, ...) or rules by tensor
   /// name ("lm_head=int8,*=int4:g128", first match); empty: as the checkpoint
   /// has them. checkWeights says what is wrong with one.
-  /// "mixed:4.5bpw" chooses among int4:g128, int4:g32 and int8 for each matrix
-  /// of each layer, within so many bits per weight, by what each loses (on a
-  /// calibration's inputs, where there is one).
+  /// "mixed:4.5bpw" chooses among int4:g128, int4:g32, int8, bf16 and f16 for
+  /// each matrix of each layer, within so many bits per weight, by what each
+  /// loses (on a calibration's inputs, where there is one).
   std::string weights;
   /// Folder that adze::calibrate wrote for this model: integer weights that
   /// only linears read are scaled and rounded by what they read. `method` says

@@ -32,6 +32,27 @@
 // HOLD: adze.formats = "large.weight=int8"
 // LAST: [Missed] {{.*}}adze-choose-formats {{.*}}"large.weight" comes last for f16, which cannot hold its values
 
+// Sixteen bits are a choice too, of the two halves the one that loses less:
+// with few bits for one of two weights, where eight bits lose more, then for
+// both; what neither gains by keeps eight.
+// DEFINE: %{halves} = adze-opt %t/halves.mlir --adze-choose-formats
+// RUN: %{halves}="budget=12.5 formats=int4:g32+int8+bf16+f16" | FileCheck %s --check-prefix=ONE
+// RUN: %{halves}="budget=16 formats=int4:g32+int8+bf16+f16" | FileCheck %s --check-prefix=BOTH
+// RUN: %{halves}="budget=16 formats=int4:g32+f16+bf16+int8" | FileCheck %s --check-prefix=BOTH
+// RUN: %{halves}="budget=16 formats=int4:g32+int8+bf16" | FileCheck %s --check-prefix=BF16
+// ONE: adze.formats = "halves.0.weight=int8,halves.1.weight=bf16"
+// BOTH: adze.formats = "halves.0.weight=f16,halves.1.weight=bf16"
+// BF16: adze.formats = "halves.*.weight=bf16"
+
+// A number that f16 cannot hold counts wherever it is: rows that were not
+// measured are looked at before f16 stays.
+// RUN: adze-opt %t/tall.mlir --adze-choose-formats="budget=16 formats=int8+bf16+f16" %remarks 2> %t/tall | FileCheck %s --check-prefix=TALL
+// RUN: FileCheck %s --input-file=%t/tall --check-prefix=TALL-LAST
+// TALL: adze.formats = "tall.weight=bf16"
+// TALL-LAST: [Missed] {{.*}}adze-choose-formats {{.*}}"tall.weight" comes last for f16, which cannot hold its values
+// RUN: adze-opt %t/tall.mlir --adze-choose-formats="budget=16 formats=f16" | FileCheck %s --check-prefix=ONLY
+// ONLY: adze.formats = "tall.weight=f16"
+
 // Rows that are too short for codes stay, and do not count.
 // RUN: adze-opt %t/short.mlir --adze-choose-formats="budget=5 formats=int4:g32+int8" -o %t/short.out %remarks 2> %t/short
 // RUN: FileCheck %s --input-file=%t/short.out --check-prefix=SHORT
@@ -107,5 +128,25 @@ module attributes {adze.table = "weights.json"} {
   func.func @f(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {
     %y = adze.linear %x, @large : (tensor<?x64xf32>) -> tensor<?x32xf32>
     return %y : tensor<?x32xf32>
+  }
+}
+//--- halves.mlir
+module attributes {adze.table = "weights.json"} {
+  adze.weight @halves from "halves.{}.weight" x 2 : !adze.weight<32x64, #adze.float<f32>>
+  func.func private @layer(%l: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+    %y = adze.linear %x, @halves[%l] : (tensor<?x64xf32>) -> tensor<?x32xf32>
+    return %x : tensor<?x64xf32>
+  }
+  func.func @f(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+    %y = adze.repeat 2 @layer(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    return %y : tensor<?x64xf32>
+  }
+}
+//--- tall.mlir
+module attributes {adze.table = "weights.json"} {
+  adze.weight @tall from "tall.weight" : !adze.weight<128x64, #adze.float<f32>>
+  func.func @f(%x: tensor<?x64xf32>) -> tensor<?x128xf32> {
+    %y = adze.linear %x, @tall : (tensor<?x64xf32>) -> tensor<?x128xf32>
+    return %y : tensor<?x128xf32>
   }
 }

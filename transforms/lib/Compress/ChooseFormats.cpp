@@ -35,7 +35,12 @@ using namespace adze::detail;
 namespace {
 
 constexpr llvm::StringLiteral kPass = "adze-choose-formats";
-constexpr int64_t kRows = 64; // of a weight that are looked at
+constexpr int64_t kRows = 64; // of a weight that are measured
+
+/// From one row that is measured to the next.
+int64_t rowStride(WeightType type) {
+  return llvm::divideCeil(type.getRows(), kRows);
+}
 
 /// A weight in one layer and what each format would make of it.
 struct Member {
@@ -44,9 +49,19 @@ struct Member {
   std::string source, tensor; // its name with {} for the layer, and without
   std::vector<double> loss;   // by format; infinite: it cannot hold the values
   std::vector<int64_t> bytes;
-  bool isSeen = true; // by the calibration
+  llvm::SmallDenseSet<size_t, 2> held; // formats that hold all of its rows
+  bool isSeen = true;                  // by the calibration
   std::string error;
 };
+
+/// Whether `format` can hold the row.
+bool isHeld(ArrayRef<float> row, FormatAttrInterface format) {
+  std::vector<uint8_t> coded(size_t(format.getRowBytes(int64_t(row.size()))));
+  std::vector<float> back(row.size());
+  format.encodeRow(row, coded);
+  format.decodeRow(coded, back);
+  return llvm::all_of(back, [](float value) { return std::isfinite(value); });
+}
 
 /// Weights of one layer that read one value have one format: fusion asks for
 /// it.
@@ -92,8 +107,19 @@ public:
   int64_t bytes() const;
 
 private:
+  using MemberWork = llvm::function_ref<llvm::Error(Member &)>;
+
   void collect();
+  LogicalResult forEach(llvm::StringLiteral stage, ArrayRef<Member *> list,
+                        llvm::function_ref<double(const Member &)> effort,
+                        MemberWork work);
   llvm::Error measureMember(Member &member);
+  void chooseSmallest();
+  void spend(int64_t limit);
+  FailureOr<bool> excludeChosen();
+  bool mayOverflow(const Member &member, FormatAttrInterface format) const;
+  llvm::Expected<bool> holdsAll(const Member &member,
+                                FormatAttrInterface format) const;
   std::optional<Step> bestStep(size_t group, int64_t room) const;
 
   ModuleOp module;
@@ -155,7 +181,7 @@ void Chooser::collect() {
 
 llvm::Error Chooser::measureMember(Member &member) {
   WeightType type = member.weight.getWeightType();
-  int64_t k = type.getCols(), stride = llvm::divideCeil(type.getRows(), kRows);
+  int64_t k = type.getCols(), stride = rowStride(type);
   // An embedding that no linear reads was not seen: its values stand for it.
   member.isSeen = with.statistics && with.statistics->has(member.tensor);
   std::optional<ScaledStatistics> scaled;
@@ -205,6 +231,35 @@ llvm::Error Chooser::measureMember(Member &member) {
   return llvm::Error::success();
 }
 
+/// Does `work` of each on the threads of the context; the first error counts.
+LogicalResult
+Chooser::forEach(llvm::StringLiteral stage, ArrayRef<Member *> list,
+                 llvm::function_ref<double(const Member &)> effort,
+                 MemberWork work) {
+  double whole = 0;
+  for (const Member *member : list)
+    whole += effort(*member);
+  WorkProgress progress(module.getContext(), stage, whole);
+  runParallel(module.getContext(), int64_t(list.size()), [&](int64_t i) {
+    Member &member = *list[i];
+    member.error = progress.isStopped() ? WorkProgress::stopped().str()
+                                        : llvm::toString(work(member));
+    progress.add(effort(member));
+  });
+  if (progress.isStopped())
+    return module.emitError() << kPass << ": " << WorkProgress::stopped();
+  for (Member *member : list)
+    if (!member->error.empty())
+      return member->weight.emitError() << kPass << ": " << member->error;
+  return success();
+}
+
+static void reportLast(const Member &member, FormatAttrInterface format) {
+  reportMissed(member.weight, kPass,
+               "\"" + member.tensor + "\" comes last for " +
+                   format.getFormatName() + ", which cannot hold its values");
+}
+
 LogicalResult Chooser::measure() {
   collect();
   if (members.empty())
@@ -213,24 +268,15 @@ LogicalResult Chooser::measure() {
   if (failed(opened))
     return failure();
   with = std::move(*opened);
-  auto effortOf = [](const Member &member) {
+  auto effort = [](const Member &member) {
     return double(WeightOp(member.weight).getWeightType().getCols());
   };
-  double effort = 0;
+  SmallVector<Member *> all;
   for (auto &member : members)
-    effort += effortOf(*member);
-  WorkProgress progress(module.getContext(), "choose", effort);
-  runParallel(module.getContext(), int64_t(members.size()), [&](int64_t i) {
-    Member &member = *members[i];
-    member.error = progress.isStopped() ? WorkProgress::stopped().str()
-                                        : llvm::toString(measureMember(member));
-    progress.add(effortOf(member));
-  });
-  if (progress.isStopped())
-    return module.emitError() << kPass << ": " << WorkProgress::stopped();
-  for (auto &member : members)
-    if (!member->error.empty())
-      return member->weight.emitError() << kPass << ": " << member->error;
+    all.push_back(member.get());
+  if (failed(forEach("choose", all, effort,
+                     [&](Member &member) { return measureMember(member); })))
+    return failure();
   for (auto &member : members) {
     if (with.statistics && !member->isSeen)
       reportMissed(member->weight, kPass,
@@ -239,10 +285,7 @@ LogicalResult Chooser::measure() {
                        "lost of what it computes");
     for (auto [format, loss] : llvm::zip_equal(formats, member->loss))
       if (std::isinf(loss))
-        reportMissed(member->weight, kPass,
-                     "\"" + member->tensor + "\" comes last for " +
-                         format.getFormatName() +
-                         ", which cannot hold its values");
+        reportLast(*member, format);
   }
   return success();
 }
@@ -284,13 +327,19 @@ std::optional<Step> Chooser::bestStep(size_t index, int64_t room) const {
   return best;
 }
 
-LogicalResult Chooser::choose(double budgetBits) {
-  for (Group &group : groups)
+void Chooser::chooseSmallest() {
+  for (Group &group : groups) {
+    group.chosen = 0;
     for (size_t f = 1; f < formats.size(); ++f) {
       int64_t less = group.bytes(group.chosen) - group.bytes(f);
       if (less > 0 || (less == 0 && group.loss(f) < group.loss(group.chosen)))
         group.chosen = f;
     }
+  }
+}
+
+LogicalResult Chooser::choose(double budgetBits) {
+  chooseSmallest();
   auto limit = int64_t(std::min(budgetBits * double(elements()) / 8, 0x1p62));
   int64_t used = bytes();
   if (used > limit) {
@@ -302,6 +351,20 @@ LogicalResult Chooser::choose(double budgetBits) {
     return module.emitError()
            << kPass << ": " << text << "; raise it, or add a smaller format";
   }
+  for (;;) {
+    spend(limit);
+    FailureOr<bool> excluded = excludeChosen();
+    if (failed(excluded))
+      return failure();
+    if (!*excluded)
+      return success();
+    chooseSmallest();
+  }
+}
+
+/// From the smallest formats up to `limit` bytes.
+void Chooser::spend(int64_t limit) {
+  int64_t used = bytes();
   std::priority_queue<Step> steps;
   auto push = [&](size_t group) {
     if (auto step = bestStep(group, limit - used))
@@ -321,8 +384,81 @@ LogicalResult Chooser::choose(double budgetBits) {
     // Of a step that does not fit any more a smaller one takes the place.
     push(step.group);
   }
-  return success();
 }
+
+//===-- what rows that were not measured hold -----------------------------===//
+
+/// Whether numbers of the weight's own format can be too large for `format`,
+/// be it for its elements (f16) or its scales.
+bool Chooser::mayOverflow(const Member &member,
+                          FormatAttrInterface format) const {
+  WeightType type = WeightOp(member.weight).getWeightType();
+  auto from = cast<FloatFormatAttr>(Attribute(type.getFormat()));
+  auto semantics = &cast<FloatType>(from.getElementType()).getFloatSemantics();
+  std::vector<float> most(
+      size_t(type.getCols()),
+      llvm::APFloat::getLargest(*semantics).convertToFloat());
+  return !isHeld(most, format);
+}
+
+llvm::Expected<bool> Chooser::holdsAll(const Member &member,
+                                       FormatAttrInterface format) const {
+  WeightType type = WeightOp(member.weight).getWeightType();
+  std::vector<float> row(size_t(type.getCols()));
+  for (int64_t r = 0; r < type.getRows(); ++r) {
+    if (llvm::Error error = with.evaluator->readRows(
+            member.weight, member.layer, r, 1, row.data()))
+      return std::move(error);
+    if (!isHeld(row, format))
+      return false;
+  }
+  return true;
+}
+
+/// Looks at all rows of what has got a format that may be too small for some.
+/// Formats that are come last from now on; true if there are any.
+FailureOr<bool> Chooser::excludeChosen() {
+  llvm::MapVector<Member *, size_t> chosen;
+  SmallVector<Member *> list;
+  for (const Group &group : groups)
+    for (Member *member : group.members) {
+      size_t f = group.chosen;
+      WeightType type = member->weight.getWeightType();
+      if (rowStride(type) > 1 && std::isfinite(member->loss[f]) &&
+          !member->held.contains(f) && mayOverflow(*member, formats[f])) {
+        chosen[member] = f;
+        list.push_back(member);
+      }
+    }
+  if (list.empty())
+    return false;
+  auto effort = [](const Member &member) {
+    WeightType type = WeightOp(member.weight).getWeightType();
+    return double(type.getRows()) * double(type.getCols());
+  };
+  auto look = [&](Member &member) -> llvm::Error {
+    size_t f = chosen.find(&member)->second;
+    auto holds = holdsAll(member, formats[f]);
+    if (!holds)
+      return holds.takeError();
+    if (*holds)
+      member.held.insert(f);
+    else
+      member.loss[f] = INFINITY;
+    return llvm::Error::success();
+  };
+  if (failed(forEach("check", list, effort, look)))
+    return failure();
+  bool any = false;
+  for (auto [member, f] : chosen)
+    if (std::isinf(member->loss[f])) {
+      reportLast(*member, formats[f]);
+      any = true;
+    }
+  return any;
+}
+
+//===-- what was chosen ---------------------------------------------------===//
 
 std::string Chooser::rules() const {
   // One rule for a tensor that has one format in all layers.
