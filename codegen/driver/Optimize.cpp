@@ -11,6 +11,7 @@
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Transforms/Pipelines.h"
 #include "adze/Transforms/PruneRules.h"
+#include "adze/Transforms/WeightExpr.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringRef.h"
@@ -146,6 +147,27 @@ int64_t vectorBytes(mlir::ModuleOp packed) {
   return bytes;
 }
 
+/// Bytes that zeros save, which are not stored.
+int64_t savedBytes(mlir::ModuleOp packed) {
+  int64_t bytes = 0;
+  for (auto weight : packed.getOps<WeightOp>()) {
+    WeightType type = weight.getWeightType();
+    FormatAttrInterface dense;
+    if (auto blocks =
+            mlir::dyn_cast<BlocksFormatAttr>(mlir::Attribute(type.getFormat())))
+      dense = blocks.getElement();
+    else if (auto masked = mlir::dyn_cast<MaskedFormatAttr>(
+                 mlir::Attribute(type.getFormat())))
+      dense = masked.getElement();
+    else
+      continue;
+    bytes +=
+        int64_t(weight.getLayerIndices().size()) *
+        (withFormat(type, dense).getStorageBytes() - type.getStorageBytes());
+  }
+  return bytes;
+}
+
 /// A candidate with the compilation that prices it.
 struct Trial {
   Trial(const CompileOptions &base, const Recipe &recipe)
@@ -160,6 +182,7 @@ struct Trial {
   ModelCompiler compiler;
   std::optional<Model> standIn; ///< what is timed
   double vectorBits = 0;        ///< bits per weight that no format changes
+  double denseBits = 0;         ///< bits per weight if zeros were stored
 };
 
 class Pricer {
@@ -175,6 +198,7 @@ public:
   void judgeAll() { judge(candidates, how, source); }
 
   std::vector<Candidate> candidates;
+  std::vector<double> denseBits; ///< of each: see Trial
   std::optional<double> source;
   /// Of the first candidate, the model as it is: see Trial.
   double vectorBits = 0;
@@ -216,6 +240,8 @@ Result<void> Pricer::prepare(Trial &trial) const {
     c.weightBytes = uint64_t(bytes.getInt());
   c.bitsPerWeight = 8 * double(c.weightBytes) / double(elements);
   trial.vectorBits = 8 * double(vectorBytes(module)) / double(elements);
+  trial.denseBits =
+      c.bitsPerWeight + 8 * double(savedBytes(module)) / double(elements);
   if (llvm::Error error = compiler.generate())
     return toError(std::move(error));
   auto linked = linkModel(compiler, /*standIn=*/true);
@@ -358,6 +384,7 @@ Result<void> Pricer::add(const std::vector<Recipe> &recipes) {
     if (candidates.empty())
       vectorBits = trial->vectorBits;
     candidates.push_back(std::move(trial->candidate));
+    denseBits.push_back(trial->denseBits);
     trial.reset();
   }
   return {};
@@ -387,32 +414,52 @@ std::vector<Recipe> recipesOf(const CompileOptions &options,
 }
 
 /// Under a budget that the smallest candidate meets: formats for each matrix.
-/// Some keep theirs, whatever the budget of the others is: what that takes too
-/// much is taken off it, and it is tried again.
+/// What takes more than they were chosen for (some matrices keep theirs,
+/// whatever the budget of the others is) is taken off their budget, and it is
+/// tried again. They are chosen as if zeros were stored: what sparse weights do
+/// not store is put onto it.
 Result<void> addBudgeted(Pricer &pricer, const CompileOptions &options,
-                         const OptimizeOptions &how) {
+                         const OptimizeOptions &how, bool isPruned) {
   constexpr int kLooks = 3;
-  const double plain = pricer.candidates.front().bitsPerWeight;
+  constexpr double kMost = 16;    // bits that are of use
+  constexpr double kUnused = .02; // of a budget, which is not worth a look
+  Recipe recipe{"", options.method, "", "", ""};
+  if (isPruned) {
+    recipe.prune = options.prune;
+    recipe.pruneMethod = options.pruneMethod;
+  }
   double budget = how.budgetBits;
   if (how.budgetBytes) {
-    double whole = double(how.budgetBytes) /
-                   double(pricer.candidates.front().weightBytes) * plain;
+    const Candidate &first = pricer.candidates.front();
+    double whole = double(how.budgetBytes) / double(first.weightBytes) *
+                   first.bitsPerWeight;
     budget = budget > 0 ? std::min(budget, whole) : whole;
   }
-  double least = plain;
-  for (const Candidate &c : pricer.candidates)
-    if (c.recipe.prune.empty())
-      least = std::min(least, c.bitsPerWeight);
+  double plain = 0, least = INFINITY, asDense = 1; // of the smallest
+  for (auto [c, dense] : llvm::zip_equal(pricer.candidates, pricer.denseBits)) {
+    if (c.recipe.prune != recipe.prune)
+      continue;
+    if (c.recipe.weights.empty())
+      plain = c.bitsPerWeight;
+    if (c.bitsPerWeight < least) {
+      least = c.bitsPerWeight;
+      asDense = (dense - pricer.vectorBits) / (least - pricer.vectorBits);
+    }
+  }
   double bits = budget - pricer.vectorBits;
-  for (int i = 0; i < kLooks && least < budget && bits < plain; ++i) {
-    if (auto added =
-            pricer.add({{mixedName(bits), options.method, "", "", ""}});
-        !added)
+  if (least >= budget || bits >= plain)
+    return {};
+  bits = std::min(bits * asDense, kMost);
+  for (int i = 0; i < kLooks; ++i) {
+    recipe.weights = mixedName(bits);
+    if (auto added = pricer.add({recipe}); !added)
       return added;
-    double over = pricer.candidates.back().bitsPerWeight - budget;
-    if (over <= 0)
+    double stored = pricer.candidates.back().bitsPerWeight;
+    double dense = pricer.denseBits.back(), over = stored - budget;
+    bool hasRoom = dense > stored && -over > kUnused * budget && bits < kMost;
+    if (over <= 0 && !hasRoom)
       break;
-    bits -= over;
+    bits = std::min(bits - over * dense / stored, kMost);
   }
   return {};
 }
@@ -507,9 +554,11 @@ static Result<void> priceAll(Pricer &pricer, const CompileOptions &options,
     return done;
   if (auto done = pricer.add(recipesOf(options, how)); !done)
     return done;
-  if (how.recipes.empty())
-    if (auto done = addBudgeted(pricer, options, how); !done)
-      return done;
+  if (how.recipes.empty() && (how.budgetBits || how.budgetBytes))
+    for (bool isPruned : {false, true})
+      if (!isPruned || !options.prune.empty())
+        if (auto done = addBudgeted(pricer, options, how, isPruned); !done)
+          return done;
   pricer.judgeAll();
   return how.recipes.empty() ? addMixed(pricer, options, how) : Result<void>();
 }
