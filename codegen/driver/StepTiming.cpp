@@ -182,15 +182,14 @@ adze::timeSteps(llvm::ArrayRef<const Model *> models, unsigned threads) {
     if (auto done = runner.prompt(); !done)
       return done.error();
   }
-  for (int round = 0;
-       round < kRounds ||
-       (round < kMostRounds &&
-        !llvm::all_of(
-            runners, [](const Runner &runner) { return runner.isSteady(); }));
-       ++round)
+  auto isSteady = [](const Runner &runner) { return runner.isSteady(); };
+  for (int round = 0; round < kMostRounds; ++round) {
+    if (round >= kRounds && llvm::all_of(runners, isSteady))
+      break;
     for (Runner &runner : runners)
       if (auto done = runner.round(); !done)
         return done.error();
+  }
   std::vector<StepTiming> timings;
   for (const Runner &runner : runners)
     timings.push_back(runner.timing());

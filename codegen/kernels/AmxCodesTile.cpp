@@ -10,7 +10,6 @@
 // Rows pass 32 at a time, with their f32 sums in `out`.
 
 #include "AmxTile.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace adze;
@@ -60,11 +59,6 @@ public:
 private:
   using Values = KernelEmitter::Values;
 
-  Value buffer(int64_t lines) {
-    Value size = e.constantI32(lines * kLineBytes);
-    return e.opaque(LLVM::AllocaOp::create(e.b, e.loc, e.ptr, e.b.getI8Type(),
-                                           size, kLineBytes));
-  }
   /// Of a panel, from code `at` of the part on.
   Value codesOf(int64_t panel, Value at) {
     Value first = e.at(codes, panel * steps.part() * kLanes);
@@ -205,9 +199,9 @@ void CodesEmitter::emit(ValueRange args) {
   outBytes = args[6];
   ahead = args[8], aheadBytes = args[9];
   w = registers.panelPointers(args[2], args[3], args[7], panels);
-  sums = buffer(steps.inParts() ? rows * panels
-                                : height * panels * steps.together);
-  codes = buffer(panels * steps.part() / 4);
+  sums = e.stackLines(steps.inParts() ? rows * panels
+                                      : height * panels * steps.together);
+  codes = e.stackLines(panels * steps.part() / 4);
   forEachOut(
       [&](Value place, int64_t) { e.store(e.splat(0), place, kLineBytes); });
   Value zero = e.constant(0);

@@ -202,6 +202,11 @@ Value KernelEmitter::load(Type type, Value pointer, unsigned align) {
 void KernelEmitter::store(Value value, Value pointer, unsigned align) {
   LLVM::StoreOp::create(b, loc, value, pointer, align);
 }
+Value KernelEmitter::stackLines(int64_t lines) {
+  Value size = constantI32(lines * kLineBytes);
+  return opaque(
+      LLVM::AllocaOp::create(b, loc, ptr, b.getI8Type(), size, kLineBytes));
+}
 void KernelEmitter::prefetch(Value pointer, int64_t level) {
   LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/4 - level,
                          /*cache=*/1);

@@ -94,6 +94,8 @@ public:
   mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned align);
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
+  /// So many lines of the stack, of which LLVM knows nothing.
+  mlir::Value stackLines(int64_t lines);
   /// Brings a line to the cache of this level, 1 or 2.
   void prefetch(mlir::Value pointer, int64_t level = 2);
   /// With a line that is read of one of several panels side by side: brings

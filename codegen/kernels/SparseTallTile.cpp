@@ -10,7 +10,6 @@
 
 #include "SparseTallTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace adze;
@@ -40,11 +39,6 @@ public:
 private:
   using Values = KernelEmitter::Values;
 
-  Value buffer(int64_t lines) {
-    Value size = e.constantI32(lines * kLineBytes);
-    return e.opaque(LLVM::AllocaOp::create(e.b, e.loc, e.ptr, e.b.getI8Type(),
-                                           size, kLineBytes));
-  }
   Value word(Value at) {
     return arith::IndexCastUIOp::create(e.b, e.loc, e.index,
                                         e.load(e.b.getI16Type(), at, 2));
@@ -270,12 +264,12 @@ void TallTileEmitter::emit(ValueRange args) {
   out = args[5], outBytes = args[6], header = args[8], scales = args[9];
   ahead = args[12], aheadBytes = args[13];
   rowScales = e.at(x, e.mul(transposed.blocksBytes(e, k), lines));
-  sums = buffer(kLanes * lines);
-  starts = buffer(lines);
+  sums = e.stackLines(kLanes * lines);
+  starts = e.stackLines(lines);
   if (!isBytes(tile))
-    unpacked = buffer(tile.groupBlocks() * kCodesBytes / kLineBytes);
+    unpacked = e.stackLines(tile.groupBlocks() * kCodesBytes / kLineBytes);
   if (!tile.scalesLast())
-    factors = buffer(1);
+    factors = e.stackLines(1);
   e.loop(e.constant(0), args[7], 1, [&](Value index) { panel(index); });
 }
 
@@ -307,11 +301,7 @@ func::FuncOp adze::getSparseTallTile(KernelEmitter &e, const SparseTile &tile,
   if (func::FuncOp known = e.lookup(name))
     return known;
   OpBuilder::InsertionGuard guard(e.b);
-  Type index = e.index, ptr = e.ptr;
-  SmallVector<Type> types{ptr, index, ptr, index, index, ptr};
-  types.append(6, index);
-  types.append({ptr, index});
-  func::FuncOp func = e.beginShared(name, types);
+  func::FuncOp func = beginSparseTile(e, name);
   TallTileEmitter(e, tile, lines).emit(func.getArguments());
   e.ret();
   return func;

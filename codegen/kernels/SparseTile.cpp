@@ -543,6 +543,14 @@ void SparseTileEmitter::emit(ValueRange args) {
 
 } // namespace
 
+func::FuncOp adze::beginSparseTile(KernelEmitter &e, StringRef name) {
+  Type index = e.index, ptr = e.ptr;
+  SmallVector<Type> types{ptr, index, ptr, index, index, ptr};
+  types.append(6, index);
+  types.append({ptr, index});
+  return e.beginShared(name, types);
+}
+
 func::FuncOp adze::getSparseTile(KernelEmitter &e, const KernelTarget &target,
                                  const SparseTile &tile, int64_t rows) {
   std::string name;
@@ -557,11 +565,7 @@ func::FuncOp adze::getSparseTile(KernelEmitter &e, const KernelTarget &target,
     return known;
 
   OpBuilder::InsertionGuard guard(e.b);
-  Type index = e.index, ptr = e.ptr;
-  SmallVector<Type> types{ptr, index, ptr, index, index, ptr};
-  types.append(6, index);
-  types.append({ptr, index});
-  func::FuncOp func = e.beginShared(name, types);
+  func::FuncOp func = beginSparseTile(e, name);
   // Sums that are meant to stay in memory must not be promoted to registers.
   if (!SparseTileEmitter::sumsInMemory(target, tile, rows))
     for (unsigned i : {0u, 2u, 5u})

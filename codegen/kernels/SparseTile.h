@@ -48,6 +48,9 @@ TileShapes sparseTileShapes(const KernelTarget &target, const SparseTile &tile);
 mlir::func::FuncOp getSparseTile(KernelEmitter &e, const KernelTarget &target,
                                  const SparseTile &tile, int64_t rows);
 
+/// Begins a function of that name with those arguments.
+mlir::func::FuncOp beginSparseTile(KernelEmitter &e, llvm::StringRef name);
+
 } // namespace adze
 
 #endif // ADZE_CODEGEN_KERNELS_SPARSETILE_H

@@ -10,7 +10,6 @@
 
 #include "UnpackedTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace adze;
@@ -58,7 +57,6 @@ private:
   using Values = KernelEmitter::Values;
 
   // Memory of the tile.
-  Value buffer(int64_t lines);
   /// Of a table with a line of numbers, one for each block, for each row of the
   /// tile; and of one with a line for each panel of each block.
   Value rowTable(Value table, Value index, Value row) {
@@ -105,12 +103,6 @@ private:
   Value codes, next; // what is unpacked, and where the next part goes
   Value tableIndex;  // of its first block
 };
-
-Value UnpackedTileEmitter::buffer(int64_t lines) {
-  Value size = e.constantI32(lines * kLineBytes);
-  return e.opaque(LLVM::AllocaOp::create(e.b, e.loc, e.ptr, e.b.getI8Type(),
-                                         size, kLineBytes));
-}
 
 /// A step of a panel to `to`, where its first line goes.
 void UnpackedTileEmitter::unpackStep(Value panel, Value step, Value to) {
@@ -340,7 +332,7 @@ void UnpackedTileEmitter::emit(ValueRange args) {
   x = args[0], rowBytes = args[1], k = args[4], out = args[5],
   outBytes = args[6], ahead = args[8], aheadBytes = args[9];
   Value zero = e.constant(0), last = e.sub(args[7], 1);
-  pointers = buffer(1);
+  pointers = e.stackLines(1);
   for (int64_t p = 0; p < kPanels; ++p) {
     w.push_back(
         e.at(args[2], e.mul(args[3], p ? e.min(e.constant(p), last) : zero)));
@@ -348,9 +340,9 @@ void UnpackedTileEmitter::emit(ValueRange args) {
   }
   ofBlocks.emplace(e, tile, k);
   int64_t inTables = block ? kTableBlocks : 1;
-  auto rows = [&] { return buffer(kTall); };
-  auto panels = [&] { return buffer(inTables * kPanels); };
-  sums = buffer(kTall * kPanels);
+  auto rows = [&] { return e.stackLines(kTall); };
+  auto panels = [&] { return e.stackLines(inTables * kPanels); };
+  sums = e.stackLines(kTall * kPanels);
   rowScales = rows();
   if (tile.format.getZeroCode())
     starts = rows();
@@ -359,13 +351,13 @@ void UnpackedTileEmitter::emit(ValueRange args) {
   if (tile.format.hasMinimum())
     shifts = rows(), minima = panels();
   constexpr int64_t kPartLines = kPart / 4 * kPanels;
-  Value first = buffer(kPartLines), second = buffer(kPartLines);
+  Value first = e.stackLines(kPartLines), second = e.stackLines(kPartLines);
 
   e.loop(zero, e.constant(kTall * kPanels * kLineBytes), kLineBytes,
          [&](Value i) { e.store(e.splat(0), e.at(sums, i), kLineBytes); });
   if (!block) {
     fillTables(zero);
-    integers = buffer(kTall * kPanels);
+    integers = e.stackLines(kTall * kPanels);
     e.loop(zero, e.constant(kTall), 1, [&](Value r) {
       Value start = e.splatI32(0);
       if (starts)
