@@ -39,11 +39,6 @@ static std::vector<StringRef> passesOf(StringRef method) {
   return {scaling.empty() ? rounding : scaling};
 }
 
-/// What a budget is spent on, from few bits to many. Of two that take as many
-/// bytes and lose as much the first is taken.
-static constexpr llvm::StringLiteral kMixedFormats =
-    "int4:g128+int4:g32+int8+bf16+f16";
-
 std::optional<double> adze::mixedBudget(StringRef weights) {
   double bits = 0;
   if (!weights.consume_front("mixed:"))
@@ -128,7 +123,6 @@ std::vector<std::string> adze::formatPasses(const PipelineOptions &options) {
   if (auto budget = mixedBudget(options.weights))
     return {
         passWith("adze-choose-formats", {{"budget", std::to_string(*budget)},
-                                         {"formats", kMixedFormats},
                                          {"statistics", options.calibration},
                                          {"table", options.table}})};
   std::vector<std::string> texts;

@@ -43,6 +43,8 @@
 // ONE: adze.formats = "halves.0.weight=int8,halves.1.weight=bf16"
 // BOTH: adze.formats = "halves.0.weight=f16,halves.1.weight=bf16"
 // BF16: adze.formats = "halves.*.weight=bf16"
+// They are among the formats that can be chosen where none are given.
+// RUN: %{halves}=budget=16 | FileCheck %s --check-prefix=BOTH
 
 // A number that f16 cannot hold counts wherever it is: rows that were not
 // measured are looked at before f16 stays.

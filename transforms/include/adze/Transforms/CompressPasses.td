@@ -584,7 +584,8 @@ def ChooseFormats : Pass<"adze-choose-formats", "::mlir::ModuleOp"> {
     their rows are short or other ops read them, do not count.
 
     A budget that the smallest formats do not meet is an error that says what they
-    take.
+    take. Of two formats that take as many bytes and lose as much, the first of
+    `formats` is taken.
 
     Of four bits with a scale for each 128 and eight bits,
     `adze-choose-formats{budget=6 formats=int4:g128+int8}` may leave
@@ -595,7 +596,8 @@ def ChooseFormats : Pass<"adze-choose-formats", "::mlir::ModuleOp"> {
   let options = [
     Option<"budget", "budget", "double", "4.5",
            "bits per weight, scales included">,
-    Option<"formats", "formats", "std::string", "\"int4:g128+int4:g32+int8\"",
+    Option<"formats", "formats", "std::string",
+           "\"int4:g128+int4:g32+int8+bf16+f16\"",
            "what can be chosen, joined by +">,
     Option<"statistics", "statistics", "std::string", "\"\"",
            "folder of a calibration">,
