@@ -5,10 +5,13 @@
 // registers of the type used (peak), and a plain read of as many bytes (roof).
 //
 //   kernel-bench [filter]
+//   kernel-bench --rates FILE [VARIANT]: writes what kernels of sparse weights
+//   take relative to dense ones, as adze compile --kernel-rates reads it
 
 #include "KernelLab.h"
 #include "Step.h"
 #include "mlir/AsmParser/AsmParser.h"
+#include "llvm/TargetParser/Host.h"
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -223,8 +226,8 @@ struct Bench {
   }
 
   /// How a weight is pruned: blocks, or elements by chance, of which `percent`
-  /// are zero; or 2 of 4.
-  enum class Zeros { Blocks, Elements, TwoOfFour };
+  /// are zero; or as many of each four.
+  enum class Zeros { Blocks, Elements, OfFour };
 
   /// Sets such elements of a weight to zero and says how it is stored.
   FormatAttrInterface prune(Matrix &weight, FormatAttrInterface element,
@@ -252,9 +255,9 @@ struct Bench {
       }
       return format(BlocksFormatAttr::get(&lab.context, element, keep));
     }
-    bool even = zeros == Zeros::TwoOfFour;
+    bool even = zeros == Zeros::OfFour;
     for (int64_t i = 0; i < n * k; ++i)
-      if (even ? (i + i / k) % 4 < 2 : uniform(random) < percent)
+      if (even ? (i + i / k) % 4 < percent / 25 : uniform(random) < percent)
         values[i] = 0;
     auto any = MaskedFormatAttr::get(&lab.context, element, 0, even);
     int64_t keep = 0, bytes = element.getRowBytes(k);
@@ -271,15 +274,90 @@ struct Bench {
     return format(MaskedFormatAttr::get(&lab.context, element, keep, even));
   }
 
-  /// A pruned weight, stored without its zeros and dense, run in turns; rows
-  /// are codes where the format has any.
+  /// A pruned weight, stored dense and without its zeros, and the kernels of
+  /// both; rows are codes where the format has any.
+  class SparsePair {
+  public:
+    SparsePair(Bench &bench, FormatAttrInterface element, Zeros zeros,
+               int64_t percent, int64_t n, int64_t k)
+        : n(n), k(k), isCodes(llvm::isa<IntegerFormatAttrInterface>(
+                          mlir::Attribute(element))) {
+      KernelLab &lab = bench.lab;
+      rowBytes = std::max<int64_t>(
+          BufferType::get(&lab.context, k,
+                          mlir::IntegerType::get(&lab.context, 8), 128, 32)
+              .getRowBytes(),
+          4 * k);
+      Matrix weight(n, k, Stored::F32);
+      std::mt19937 random(2);
+      weight.fill(random);
+      FormatAttrInterface sparse = bench.prune(weight, element, zeros, percent);
+      bool isBF16 = element.getFormatName() == "bf16";
+      Stored in = bench.variant.kernel.hasBF16Dot && isBF16 ? Stored::BF16
+                                                            : Stored::F32;
+      denseBytes = n / 16 * element.getPanelBytes(k);
+      for (FormatAttrInterface stored : {element, sparse}) {
+        std::string text;
+        llvm::raw_string_ostream(text)
+            << "adze.kernel @k linear {format = " << mlir::Attribute(stored)
+            << ", in = "
+            << (isCodes ? "i8, group = 128 : i64, sums = 32 : i64" : nameOf(in))
+            << "}";
+        kernels.push_back(lab.compile(text, bench.variant));
+        if (!kernels.back())
+          llvm::report_fatal_error(lab.errors.c_str());
+        Memory packed = lab.pack(weight, stored);
+        bytes.push_back(packed.size());
+        // As many bytes of both, or the smaller one would be read from a cache.
+        layers.push_back(std::max<int64_t>(1, (400 << 20) / packed.size()));
+        memory.emplace_back(layers.back() * packed.size());
+        for (int64_t l = 0; l < layers.back(); ++l)
+          std::memcpy(memory.back().data() + l * packed.size(), packed.data(),
+                      packed.size());
+      }
+    }
+
+    struct Seconds {
+      double dense, sparse;
+    };
+    /// Of a weight, run in turns: from memory for up to 16 rows.
+    Seconds time(int64_t m) {
+      Matrix y(m, n, Stored::F32);
+      Memory x(m * rowBytes);
+      std::memset(x.data(), isCodes ? 3 : 0, x.size());
+      double seconds[2];
+      for (int turn = 0; turn < 3; ++turn)
+        for (int which : {0, 1}) {
+          int64_t count = m > 16 ? 1 : layers[which];
+          double found = best(
+              [&] {
+                for (int64_t l = 0; l < count; ++l)
+                  (*kernels[which])(0, n / 16, nullptr,
+                                    {word(x), word(y),
+                                     word(memory[which]) + l * bytes[which],
+                                     uint64_t(m), uint64_t(n), uint64_t(k)});
+              },
+              0.2);
+          found /= count;
+          seconds[which] = turn ? std::min(seconds[which], found) : found;
+        }
+      return {seconds[0], seconds[1]};
+    }
+    int64_t denseBytes;
+
+  private:
+    int64_t n, k, rowBytes;
+    bool isCodes;
+    std::vector<int64_t> layers;
+    std::vector<std::unique_ptr<CompiledKernel>> kernels;
+    std::vector<Memory> memory;
+    std::vector<size_t> bytes;
+  };
+
   void sparse(const char *format, Zeros zeros, int64_t percent, int64_t m,
               int64_t n, int64_t k) {
     auto element = llvm::cast<FormatAttrInterface>(
         mlir::parseAttribute(format, &lab.context));
-    bool isCodes =
-        llvm::isa<IntegerFormatAttrInterface>(mlir::Attribute(element));
-    Stored in = variant.kernel.hasBF16Dot ? Stored::BF16 : Stored::F32;
     char name[128];
     const char *kinds[] = {"blocks", "mask", "2:4"};
     snprintf(name, sizeof name, "%s linear %s+%s %ld%% M=%ld N=%ld K=%ld",
@@ -287,54 +365,65 @@ struct Bench {
              kinds[int(zeros)], percent, m, n, k);
     if (skip(name))
       return;
-    Matrix weight(n, k, Stored::F32);
-    std::mt19937 random(2);
-    weight.fill(random);
-    FormatAttrInterface sparse = prune(weight, element, zeros, percent);
-    double seconds[2];
-    std::function<void()> run[2];
-    std::vector<std::unique_ptr<CompiledKernel>> kernels;
-    std::vector<Memory> memory;
-    Matrix y(m, n, Stored::F32);
-    auto rows = BufferType::get(
-        &lab.context, k, mlir::IntegerType::get(&lab.context, 8), 128, 32);
-    Memory x(m * std::max<int64_t>(rows.getRowBytes(), 4 * k));
-    std::memset(x.data(), isCodes ? 3 : 0, x.size());
-    int64_t denseBytes = n / 16 * element.getPanelBytes(k);
-    int64_t layers =
-        m > 16 ? 1 : std::max<int64_t>(1, (400 << 20) / denseBytes);
-    for (bool isSparse : {false, true}) {
-      FormatAttrInterface stored = isSparse ? sparse : element;
-      std::string text;
-      llvm::raw_string_ostream(text)
-          << "adze.kernel @k linear {format = " << mlir::Attribute(stored)
-          << ", in = "
-          << (isCodes ? "i8, group = 128 : i64, sums = 32 : i64" : nameOf(in))
-          << "}";
-      kernels.push_back(lab.compile(text, variant));
-      if (!kernels.back())
-        llvm::report_fatal_error(lab.errors.c_str());
-      Memory packed = lab.pack(weight, stored);
-      size_t bytes = packed.size();
-      memory.emplace_back(layers * bytes);
-      for (int64_t l = 0; l < layers; ++l)
-        std::memcpy(memory.back().data() + l * bytes, packed.data(), bytes);
-      run[isSparse] = [&, bytes, isSparse] {
-        for (int64_t l = 0; l < layers; ++l)
-          (*kernels[isSparse])(0, n / 16, nullptr,
-                               {word(x), word(y),
-                                word(memory[isSparse]) + l * bytes, uint64_t(m),
-                                uint64_t(n), uint64_t(k)});
-      };
-    }
-    for (int turn = 0; turn < 3; ++turn)
-      for (int which : {0, 1}) {
-        double found = best(run[which], 0.2);
-        seconds[which] = turn ? std::min(seconds[which], found) : found;
-      }
+    SparsePair pair(*this, element, zeros, percent, n, k);
+    auto [dense, sparse] = pair.time(m);
     printf("%-62s dense %9.1f us, sparse %9.1f us: %.2f x (%.1f GB/s dense)\n",
-           name, seconds[0] / layers * 1e6, seconds[1] / layers * 1e6,
-           seconds[0] / seconds[1], layers * denseBytes / seconds[0] / 1e9);
+           name, dense * 1e6, sparse * 1e6, dense / sparse,
+           pair.denseBytes / dense / 1e9);
+  }
+
+  /// Times relative to dense of all that is sparse, a table of a file of kernel
+  /// rates (adze/Transforms/KernelRates.h).
+  void writeRates(std::FILE *out) {
+    struct Pattern {
+      const char *storage;
+      Zeros zeros;
+      std::vector<int64_t> percents;
+    };
+    const Pattern patterns[] = {{"blocks", Zeros::Blocks, {30, 50, 70, 90}},
+                                {"mask", Zeros::Elements, {30, 50, 70, 90}},
+                                {"nm", Zeros::OfFour, {50, 75}}};
+    const std::pair<const char *, const char *> formats[] = {
+        {"int8", "#adze.int<8, scale = f32>"},
+        {"int4", "#adze.int<4, group = 128, scale = bf16>"},
+        {"bf16", "#adze.float<bf16>"},
+        {"f16", "#adze.float<f16>"},
+        {"f32", "#adze.float<f32>"}};
+    fprintf(out,
+            "    {\n      \"machine\": \"%s\",\n"
+            "      \"targets\": [\"%s\"],\n"
+            "      \"rows\": [1, 2, 4, 8, 16, 512],\n      \"times\": {",
+            llvm::sys::getHostCPUName().str().c_str(), variant.name.data());
+    const char *nextFormat = "\n";
+    for (auto [name, format] : formats) {
+      fprintf(out, "%s        \"%s\": {", nextFormat, name);
+      nextFormat = ",\n";
+      const char *nextStorage = "\n";
+      for (const Pattern &pattern : patterns) {
+        fprintf(out, "%s          \"%s\": {", nextStorage, pattern.storage);
+        nextStorage = ",\n";
+        const char *nextShare = "\n";
+        for (int64_t percent : pattern.percents) {
+          SparsePair pair(*this,
+                          llvm::cast<FormatAttrInterface>(
+                              mlir::parseAttribute(format, &lab.context)),
+                          pattern.zeros, percent, 5632, 2048);
+          fprintf(out, "%s            \"%ld\": [", nextShare, percent);
+          nextShare = ",\n";
+          const char *nextRows = "";
+          for (int64_t m : {1, 2, 4, 8, 16, 512}) {
+            auto [dense, sparse] = pair.time(m);
+            fprintf(out, "%s%.3f", nextRows, sparse / dense);
+            nextRows = ", ";
+          }
+          fprintf(out, "]");
+          fflush(out);
+        }
+        fprintf(out, "\n          }");
+      }
+      fprintf(out, "\n        }");
+    }
+    fprintf(out, "\n      }\n    }");
   }
 
   void attention(Stored kv, int64_t heads, int64_t kvHeads, int64_t d,
@@ -387,9 +476,31 @@ struct Bench {
   }
 };
 
+/// Writes the file of --rates; says what is wrong otherwise.
+int writeRates(const char *path, const char *only) {
+  std::FILE *out = std::fopen(path, "w");
+  if (!out) {
+    std::fprintf(stderr, "adze-kernel-bench: cannot write %s\n", path);
+    return 1;
+  }
+  std::fprintf(out, "{\n  \"tables\": [");
+  const char *next = "\n";
+  for (const TargetVariant *variant : runnableVariants()) {
+    if (only && variant->name != only)
+      continue;
+    std::fprintf(out, "%s", next);
+    next = ",\n";
+    Bench{*variant, nullptr, {}}.writeRates(out);
+  }
+  std::fprintf(out, "\n  ]\n}\n");
+  return std::fclose(out) ? 1 : 0;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
+  if (argc > 2 && !std::strcmp(argv[1], "--rates"))
+    return writeRates(argv[2], argc > 3 ? argv[3] : nullptr);
   for (const TargetVariant *variant : runnableVariants()) {
     Bench bench{*variant, argc > 1 ? argv[1] : nullptr, {}};
     struct {
@@ -422,7 +533,7 @@ int main(int argc, char **argv) {
                                "#adze.int<4, group = 128, scale = bf16>",
                                "#adze.float<bf16>", "#adze.float<f32>"})
       for (int64_t m : {1, 2, 4, 8, 16, 512}) {
-        bench.sparse(format, Bench::Zeros::TwoOfFour, 50, m, 5632, 2048);
+        bench.sparse(format, Bench::Zeros::OfFour, 50, m, 5632, 2048);
         for (int64_t percent : {30, 50, 70, 90})
           bench.sparse(format, Bench::Zeros::Elements, percent, m, 5632, 2048);
       }
