@@ -4,8 +4,8 @@
 #ifndef ADZE_LIB_WEIGHTS_STATISTICSFILE_H
 #define ADZE_LIB_WEIGHTS_STATISTICSFILE_H
 
-#include "TableFile.h"
 #include "adze/Weights/Statistics.h"
+#include "adze/Weights/TableFile.h"
 
 namespace adze::detail {
 

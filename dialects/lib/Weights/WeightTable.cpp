@@ -3,8 +3,8 @@
 // Reads, checks and writes weight tables. A table is a file like any other:
 // nothing in it is believed before it is compared with the files it names.
 
-#include "TableFile.h"
 #include "adze/Weights/BeyondEnd.h"
+#include "adze/Weights/TableFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MathExtras.h"

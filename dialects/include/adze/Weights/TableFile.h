@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What weight tables and statistics have in common on disk: JSON that is read
-// with bounds, and tensors by name. Private to lib/Weights.
-#ifndef ADZE_LIB_WEIGHTS_TABLEFILE_H
-#define ADZE_LIB_WEIGHTS_TABLEFILE_H
+// What weight tables, statistics and kernel rates have in common on disk: JSON
+// that is read with bounds, and tensors by name.
+#ifndef ADZE_WEIGHTS_TABLEFILE_H
+#define ADZE_WEIGHTS_TABLEFILE_H
 
 #include "adze/Weights/WeightTable.h"
 #include "llvm/ADT/Twine.h"
@@ -28,4 +28,4 @@ void writeTensors(llvm::json::OStream &out, llvm::raw_ostream &os,
 
 } // namespace adze::detail
 
-#endif // ADZE_LIB_WEIGHTS_TABLEFILE_H
+#endif // ADZE_WEIGHTS_TABLEFILE_H
