@@ -5,8 +5,9 @@
 // registers of the type used (peak), and a plain read of as many bytes (roof).
 //
 //   kernel-bench [filter]
-//   kernel-bench --rates FILE [VARIANT]: writes what kernels of sparse weights
-//   take relative to dense ones, as adze compile --kernel-rates reads it
+//   kernel-bench --rates FILE [VARIANT [STORAGE]]: writes what kernels of
+//   sparse weights take relative to dense ones, as adze compile --kernel-rates
+//   reads it
 
 #include "KernelLab.h"
 #include "Step.h"
@@ -374,7 +375,7 @@ struct Bench {
 
   /// Times relative to dense of all that is sparse, a table of a file of kernel
   /// rates (adze/Transforms/KernelRates.h).
-  void writeRates(std::FILE *out) {
+  void writeRates(std::FILE *out, const char *only) {
     struct Pattern {
       const char *storage;
       Zeros zeros;
@@ -400,6 +401,8 @@ struct Bench {
       nextFormat = ",\n";
       const char *nextStorage = "\n";
       for (const Pattern &pattern : patterns) {
+        if (only && std::strcmp(only, pattern.storage))
+          continue;
         fprintf(out, "%s          \"%s\": {", nextStorage, pattern.storage);
         nextStorage = ",\n";
         const char *nextShare = "\n";
@@ -477,7 +480,7 @@ struct Bench {
 };
 
 /// Writes the file of --rates; says what is wrong otherwise.
-int writeRates(const char *path, const char *only) {
+int writeRates(const char *path, const char *only, const char *storage) {
   std::FILE *out = std::fopen(path, "w");
   if (!out) {
     std::fprintf(stderr, "adze-kernel-bench: cannot write %s\n", path);
@@ -490,7 +493,7 @@ int writeRates(const char *path, const char *only) {
       continue;
     std::fprintf(out, "%s", next);
     next = ",\n";
-    Bench{*variant, nullptr, {}}.writeRates(out);
+    Bench{*variant, nullptr, {}}.writeRates(out, storage);
   }
   std::fprintf(out, "\n  ]\n}\n");
   return std::fclose(out) ? 1 : 0;
@@ -500,7 +503,8 @@ int writeRates(const char *path, const char *only) {
 
 int main(int argc, char **argv) {
   if (argc > 2 && !std::strcmp(argv[1], "--rates"))
-    return writeRates(argv[2], argc > 3 ? argv[3] : nullptr);
+    return writeRates(argv[2], argc > 3 ? argv[3] : nullptr,
+                      argc > 4 ? argv[4] : nullptr);
   for (const TargetVariant *variant : runnableVariants()) {
     Bench bench{*variant, argc > 1 ? argv[1] : nullptr, {}};
     struct {
