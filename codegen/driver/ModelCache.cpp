@@ -217,6 +217,12 @@ llvm::Expected<ModelCache> ModelCache::find(const std::string &model,
   key.field(options.removeDead ? "remove-dead" : "");
   key.field(options.kv);
   key.field(options.activations);
+  for (uint32_t rows : options.expectRows)
+    key.field(std::to_string(rows));
+  key.field("rates"); // as many rows as there are
+  if (!options.kernelRates.empty())
+    if (std::error_code code = key.file(options.kernelRates))
+      return fileError(options.kernelRates, code);
   key.field(options.target);
   if (StringRef(options.target).contains("host")) {
     key.field(llvm::sys::getHostCPUName());

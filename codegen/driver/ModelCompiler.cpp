@@ -312,13 +312,10 @@ ModelCompiler::pipelineSteps(StringRef table) {
   auto variants = targetsOf(options);
   if (!variants)
     return variants.takeError();
-  pipeline.masks = llvm::all_of(*variants, [](const TargetVariant *variant) {
-    return variant->kernel.hasExpand;
-  });
-  pipeline.floatMasks =
-      llvm::none_of(*variants, [](const TargetVariant *variant) {
-        return variant->kernel.hasAmx;
-      });
+  for (const TargetVariant *variant : *variants)
+    pipeline.targets.push_back(variant->name.str());
+  pipeline.expectRows = options.expectRows;
+  pipeline.kernelRates = options.kernelRates;
   std::vector<PipelineStep> steps;
   std::string problem;
   if (!buildPipeline(pipeline, steps, problem))

@@ -14,6 +14,9 @@ using namespace adze;
 namespace json = llvm::json;
 
 json::Object adze::recipeJson(const CompileOptions &options) {
+  std::string rows;
+  for (uint32_t count : options.expectRows)
+    rows += (rows.empty() ? "" : ",") + std::to_string(count);
   return json::Object{{"weights", options.weights},
                       {"activations", options.activations},
                       {"kv", options.kv},
@@ -25,6 +28,8 @@ json::Object adze::recipeJson(const CompileOptions &options) {
                       {"prune_neurons", options.pruneNeurons},
                       {"prune_heads", options.pruneHeads},
                       {"remove_dead", options.removeDead},
+                      {"expect_rows", rows},
+                      {"kernel_rates", options.kernelRates},
                       {"disabled", json::Array(options.disable)},
                       {"inserted", json::Array(options.insert)}};
 }

@@ -126,6 +126,25 @@ void ModelArguments::addTo(CLI::App &command, const char *modelHelp) {
       ->type_name("TYPE")
       ->group(group);
   command
+      .add_option("--expect-rows", options.expectRows,
+                  "rows of the steps that kernels of weights with\n"
+                  "zeros have to be fast for: sequences that are\n"
+                  "decoded at once, 512 for prompts, or several with\n"
+                  "commas between them (default: 1)")
+      ->check(CLI::Range(1u, 1u << 20).description(""))
+      ->type_name("N")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+  command
+      .add_option("--kernel-rates", options.kernelRates,
+                  "how fast these kernels are: a file written by\n"
+                  "adze-kernel-bench --rates (default: as measured on\n"
+                  "some machines)")
+      ->type_name("FILE")
+      ->group(group);
+  command
       .add_option("--target", options.target,
                   "all, host, levels (x86-64-v3,\n"
                   "x86-64-v4+vnni+bf16+amx) and CPU names, with\n"
@@ -180,6 +199,7 @@ bool ModelArguments::compiles() const {
          !options.prune.empty() || options.pruneNeurons != 0 ||
          options.pruneHeads != 0 || options.removeDead || options.rotate ||
          !options.kv.empty() || !options.activations.empty() ||
+         !options.expectRows.empty() || !options.kernelRates.empty() ||
          !options.target.empty() || !options.disable.empty() ||
          !options.generic.empty() || !options.plugins.empty() ||
          !options.insert.empty();

@@ -119,6 +119,15 @@ static std::string structurePass(const PipelineOptions &options) {
                    {"table", options.table}});
 }
 
+static std::string sparsePass(const PipelineOptions &options) {
+  auto rows = llvm::map_range(
+      options.expectRows, [](uint32_t count) { return std::to_string(count); });
+  return passWith("adze-choose-sparse",
+                  {{"rows", llvm::join(rows, ",")},
+                   {"targets", llvm::join(options.targets, ",")},
+                   {"rates", options.kernelRates}});
+}
+
 std::vector<std::string> adze::formatPasses(const PipelineOptions &options) {
   if (auto budget = mixedBudget(options.weights))
     return {
@@ -286,9 +295,7 @@ bool adze::buildPipeline(const PipelineOptions &options,
                                        {"table", options.table}}),
        "", fixesRanges);
   steps.push_back({"adze-pack-weights", ""});
-  pass(!options.masks        ? "adze-choose-sparse{masks=false}"
-       : !options.floatMasks ? "adze-choose-sparse{float-masks=false}"
-                             : "adze-choose-sparse");
+  pass(sparsePass(options));
   pass("adze-eliminate-dead-weights");
   point("before-codegen");
   steps.push_back({"adze-assign-weight-offsets", ""});

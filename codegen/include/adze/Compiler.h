@@ -77,6 +77,14 @@ struct CompileOptions {
   /// `calibration` in place of the values. Empty: int8:g128. checkActivations
   /// says what is wrong with one.
   std::string activations;
+  /// Rows of the steps that the artefact is for: weights with zeros are stored
+  /// without them where kernels are faster for all of these (empty: for one
+  /// row, decode of one sequence; 512 and more: prompts).
+  std::vector<uint32_t> expectRows;
+  /// A file with rates of kernels by which that is decided, as
+  /// adze-kernel-bench --rates writes it; empty: what was measured on some
+  /// machines. See docs/sparsity.md.
+  std::string kernelRates;
   /// all, host, or a comma separated list of psABI levels with features
   /// (x86-64-v3, x86-64-v4+vnni+bf16) and CPU names. compile() takes host.
   std::string target;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // adze-choose-sparse: packed weights of which many blocks are zero become
-// #adze.blocks; those of which many elements are, #adze.masked. A few panels
-// say that a weight is dense; only others are looked at as a whole.
+// #adze.blocks, those of which many elements are, #adze.masked: what is fastest
+// by the rates of KernelRates.h. A few panels say that a weight is dense; only
+// others are looked at as a whole.
 
 #include "adze/Transforms/ChooseSparse.h"
 #include "ModuleTable.h"
+#include "adze/Transforms/KernelRates.h"
 #include "adze/Transforms/Passes.h"
 #include "adze/Transforms/Remark.h"
 #include "adze/Weights/Evaluator.h"
@@ -31,13 +33,9 @@ constexpr int64_t kSamples = 8;
 /// Zeros that are worth a remark where they are not in blocks.
 constexpr double kManyZeros = 0.3;
 
-/// The least share of elements that must be zero for masks to pay, measured
-/// (docs/sparsity.md): reading a mask and spreading elements costs what some
-/// bytes do, so that fewer bits of an element ask for more zeros.
-double maskThreshold(FormatAttrInterface element) {
-  auto codes = dyn_cast<IntFormatAttr>(Attribute(element));
-  return codes && codes.getBits() == 4 ? 0.45 : 0.4;
-}
+/// How many times as fast as dense sparse weights must be: less is within what
+/// measuring varies by from machine to machine.
+constexpr double kMargin = 1.05;
 
 FormatAttrInterface maskable(WeightType type) {
   FormatAttrInterface format = type.getFormat();
@@ -77,13 +75,51 @@ struct Panel {
   int64_t layer, index;
 };
 
+/// What the rates say of a weight in some storage: of each number of rows, the
+/// slowest of the targets.
+struct Verdict {
+  struct Figure {
+    int64_t rows;
+    double time;
+    StringRef target;
+    bool isMeasured;
+  };
+  SmallVector<Figure> figures; // of all rows that are expected, or none:
+  StringRef unknownOn;         // what the rates do not have for this target
+
+  bool pays() const { return !figures.empty() && worst().time * kMargin <= 1; }
+  const Figure &worst() const {
+    return *llvm::max_element(figures, [](const Figure &a, const Figure &b) {
+      return a.time < b.time;
+    });
+  }
+};
+
+/// What is expected of steps and machines.
+struct Conditions {
+  const KernelRates &rates;
+  SmallVector<int64_t> rows;
+  SmallVector<std::string> targets;
+
+  Verdict judge(StringRef format, StringRef storage, double zeros) const;
+  std::string gain(const Verdict &verdict) const;
+  std::string loss(const Verdict &verdict, StringRef what, double zeros) const;
+  std::string place(const Verdict::Figure &figure) const;
+};
+
+/// A way to store a weight without its zeros.
+struct Candidate {
+  FormatAttrInterface format;
+  Verdict verdict;
+};
+
 /// The choice for the weights of a module.
 class Chooser {
 public:
-  Chooser(ModuleOp module, double threshold, bool force, bool masks,
-          bool floatMasks)
-      : module(module), threshold(threshold), force(force), masks(masks),
-        floatMasks(floatMasks) {
+  Chooser(ModuleOp module, const Conditions &conditions, double threshold,
+          bool force)
+      : module(module), conditions(conditions), threshold(threshold),
+        force(force) {
     findReaders();
   }
 
@@ -97,15 +133,18 @@ private:
   llvm::Expected<Count> count(WeightOp weight, ArrayRef<Panel> panels,
                               const WeightEvaluator &values);
   std::string reasonAgainst(WeightOp weight);
-  LogicalResult chooseMasks(WeightOp weight, Count count, const Twine &why,
-                            const WeightEvaluator &values);
-  bool makeMasked(WeightOp weight, const Count &all);
-  void makeSparse(WeightOp weight, const Count &all);
+  /// Why it does not pay, or nothing.
+  std::string tryBlocks(WeightOp weight, const Count &count, Candidate &made);
+  std::string tryMasks(WeightOp weight, const Count &count, Candidate &made);
+  MaskedFormatAttr maskedFormat(WeightType type, const Count &all);
+  void makeMasked(WeightOp weight, const Count &all, const Candidate &chosen);
+  void makeBlocks(WeightOp weight, const Count &all, const Candidate &chosen);
   void setFormat(WeightOp weight, Attribute format);
 
   ModuleOp module;
+  const Conditions &conditions;
   double threshold;
-  bool force, masks, floatMasks;
+  bool force;
   llvm::StringMap<SmallVector<LinearOp, 1>> linears;
   llvm::StringSet<> others;
 };
@@ -251,6 +290,75 @@ static SmallVector<Panel> panelsOf(WeightOp weight) {
   return all;
 }
 
+//===-- what the rates say ------------------------------------------------===//
+
+/// What the table calls it: integers by the bits that they are stored in.
+static std::string rateName(FormatAttrInterface element) {
+  if (auto codes = dyn_cast<IntFormatAttr>(Attribute(element)))
+    return codes.getBits() == 8 ? "int8" : "int4";
+  return element.getFormatName();
+}
+
+Verdict Conditions::judge(StringRef format, StringRef storage,
+                          double zeros) const {
+  Verdict verdict;
+  for (int64_t count : rows) {
+    std::optional<Verdict::Figure> slowest;
+    for (const std::string &target : targets) {
+      auto rate = rates.find(target, format, storage, zeros, count);
+      if (!rate)
+        return {{}, target};
+      if (!slowest || rate->time > slowest->time)
+        slowest = {count, rate->time, target, rate->isMeasured};
+    }
+    verdict.figures.push_back(*slowest);
+  }
+  return verdict;
+}
+
+/// Where it is so slow, if there are several places, or it was not measured.
+std::string Conditions::place(const Verdict::Figure &figure) const {
+  if (!figure.isMeasured)
+    return (" (not measured on " + figure.target + ": the slowest of all)")
+        .str();
+  return targets.size() > 1 ? (" on " + figure.target).str() : "";
+}
+
+/// "1.77 x as fast at 1 row, 1.78 x at 512".
+std::string Conditions::gain(const Verdict &verdict) const {
+  std::string text;
+  for (const Verdict::Figure &figure : verdict.figures) {
+    bool isFirst = text.empty();
+    text += llvm::formatv("{0}{1:f2} x {2}{3}{4}{5}", isFirst ? "" : ", ",
+                          1 / figure.time, isFirst ? "as fast at " : "at ",
+                          figure.rows,
+                          !isFirst           ? ""
+                          : figure.rows == 1 ? " row"
+                                             : " rows",
+                          place(figure))
+                .str();
+  }
+  return text;
+}
+
+/// "a mask of int8 with 50.0 % zeros takes 1.23 x the time of dense at 512
+/// rows"
+std::string Conditions::loss(const Verdict &verdict, StringRef what,
+                             double zeros) const {
+  bool isPlural = what.starts_with("blocks");
+  if (verdict.figures.empty())
+    return llvm::formatv("{0} with {1} zeros {2} not measured on {3}", what,
+                         percent(zeros), isPlural ? "were" : "was",
+                         verdict.unknownOn)
+        .str();
+  const Verdict::Figure &worst = verdict.worst();
+  return llvm::formatv("{0} with {1} zeros take{2} {3:f2} x the time of dense "
+                       "at {4} row{5}{6}",
+                       what, percent(zeros), isPlural ? "" : "s", worst.time,
+                       worst.rows, worst.rows == 1 ? "" : "s", place(worst))
+      .str();
+}
+
 //===-- the choice --------------------------------------------------------===//
 
 static LogicalResult fail(WeightOp weight, llvm::Error error) {
@@ -259,35 +367,130 @@ static LogicalResult fail(WeightOp weight, llvm::Error error) {
 }
 
 LogicalResult Chooser::choose(WeightOp weight, const WeightEvaluator &values) {
-  auto sample = count(weight, samplesOf(weight), values);
-  if (!sample)
-    return fail(weight, sample.takeError());
-  auto missed = [&](const Count &count, const Twine &why) {
-    return chooseMasks(weight, count, why, values);
-  };
-  if (!BlocksFormatAttr::takes(weight.getWeightType().getFormat()))
-    return sample->zeroElements() < kManyZeros
-               ? success()
-               : missed(*sample, "its groups cut blocks of 32");
-  bool isDense = sample->kept == sample->blocks;
-  if (!force && isDense) {
-    if (sample->zeroElements() >= kManyZeros)
-      return missed(*sample, "its zeros are not in blocks");
+  WeightType type = weight.getWeightType();
+  bool takesBlocks = BlocksFormatAttr::takes(type.getFormat());
+  auto panels = panelsOf(weight);
+  auto counted = count(weight, samplesOf(weight), values);
+  if (!counted)
+    return fail(weight, counted.takeError());
+  bool forced = force && takesBlocks;
+  if (!forced && counted->zeroElements() < kManyZeros &&
+      (!takesBlocks || counted->kept == counted->blocks))
     return success();
+
+  Candidate blocks, masks;
+  std::string whyNoBlocks, whyNoMasks;
+  auto consider = [&] {
+    blocks = masks = {};
+    whyNoBlocks = tryBlocks(weight, *counted, blocks);
+    whyNoMasks = tryMasks(weight, *counted, masks);
+  };
+  consider();
+  // Half of what is asked for in a few panels may be more in all of them.
+  double least =
+      threshold
+          ? threshold
+          : conditions.rates.leastZeros(rateName(type.getFormat()), "blocks")
+                .value_or(1);
+  bool mayPay = blocks.format || masks.format ||
+                (takesBlocks && counted->kept != counted->blocks &&
+                 counted->zeroBlocks() >= least / 2);
+  if (mayPay && counted->panels < int64_t(panels.size())) {
+    counted = count(weight, panels, values);
+    if (!counted)
+      return fail(weight, counted.takeError());
+    consider();
   }
-  if (!force && sample->zeroBlocks() < threshold / 2)
-    return missed(*sample, "too few blocks are zero");
-  auto all = count(weight, panelsOf(weight), values);
-  if (!all)
-    return fail(weight, all.takeError());
-  if (!force && all->zeroBlocks() < threshold)
-    return missed(*all, "too few blocks are zero");
-  if (std::string why = reasonAgainst(weight); !why.empty())
-    return missed(*all, why);
-  if (all->mostKept > BlocksFormatAttr::kMostBlocks)
-    return missed(*all, "its rows are too long");
-  makeSparse(weight, *all);
+  if (blocks.format && masks.format && !forced && !threshold) {
+    bool isMask = masks.verdict.worst().time < blocks.verdict.worst().time;
+    (isMask ? blocks : masks).format = {};
+  }
+  if (blocks.format) {
+    makeBlocks(weight, *counted, blocks);
+  } else if (masks.format) {
+    makeMasked(weight, *counted, masks);
+  } else {
+    std::string reason = whyNoBlocks;
+    if (!whyNoMasks.empty())
+      reason += ", and " + whyNoMasks;
+    reportMissed(
+        weight, kPass,
+        reason + " (" + percent(counted->zeroBlocks()) +
+            " of its blocks of 16 x 32 are zero, " +
+            percent(counted->zeroElements()) + " of its elements" +
+            (counted->panels < int64_t(panels.size())
+                 ? ", in " + std::to_string(counted->panels) + " panels"
+                 : std::string()) +
+            ")");
+  }
   return success();
+}
+
+std::string Chooser::tryBlocks(WeightOp weight, const Count &count,
+                               Candidate &made) {
+  WeightType type = weight.getWeightType();
+  if (!BlocksFormatAttr::takes(type.getFormat()))
+    return "its groups cut blocks of 32";
+  if (!force && count.kept == count.blocks)
+    return "its zeros are not in blocks";
+  std::string name = rateName(type.getFormat());
+  double zeros = count.zeroBlocks();
+  auto least = conditions.rates.leastZeros(name, "blocks");
+  if (!force && zeros < (threshold ? threshold : least.value_or(0)))
+    return "too few blocks are zero";
+  if (std::string why = reasonAgainst(weight); !why.empty())
+    return why;
+  if (count.mostKept > BlocksFormatAttr::kMostBlocks)
+    return "its rows are too long";
+  made.verdict = conditions.judge(name, "blocks", zeros);
+  if (!force && !threshold && !made.verdict.pays())
+    return conditions.loss(made.verdict, "blocks of " + name, zeros);
+  made.format = cast<FormatAttrInterface>(
+      Attribute(BlocksFormatAttr::get(module.getContext(), type.getFormat(),
+                                      std::max<int64_t>(1, count.mostKept))));
+  return "";
+}
+
+std::string Chooser::tryMasks(WeightOp weight, const Count &count,
+                              Candidate &made) {
+  WeightType type = weight.getWeightType();
+  FormatAttrInterface element = maskable(type);
+  double zeros = count.zeroElements();
+  if (!element || zeros < kManyZeros)
+    return "";
+  std::string name = rateName(element);
+  MaskedFormatAttr format = maskedFormat(type, count);
+  made.verdict =
+      conditions.judge(name, format && format.getEven() ? "nm" : "mask", zeros);
+  if (!made.verdict.pays())
+    return conditions.loss(made.verdict, "a mask of " + name, zeros);
+  if (!format)
+    return "masks would take more than they save, or have no room";
+  made.format = cast<FormatAttrInterface>(Attribute(format));
+  return "";
+}
+
+/// What `all` needs; nothing if that would not be smaller, or is too long.
+MaskedFormatAttr Chooser::maskedFormat(WeightType type, const Count &all) {
+  FormatAttrInterface element = maskable(type);
+  auto of = [&](bool even) {
+    return MaskedFormatAttr::get(module.getContext(), element,
+                                 even ? all.evenNeed : all.need, even);
+  };
+  int64_t steps =
+      llvm::divideCeil(type.getCols(), MaskedFormatAttr::kStepColumns);
+  if (std::max(all.need, steps * (MaskedFormatAttr::kMaskBytes +
+                                  all.evenNeed)) > INT32_MAX)
+    return {}; // offsets have 32 bits
+  // Evenly as well as it can: N of M zeros need no table.
+  MaskedFormatAttr format = of(true);
+  if (of(false).getPanelBytes(type.getCols()) <
+      format.getPanelBytes(type.getCols()))
+    format = of(false);
+  if (format.getPanelBytes(type.getCols()) >=
+      element.getPanelBytes(type.getCols()))
+    return {};
+  return format;
 }
 
 void Chooser::setFormat(WeightOp weight, Attribute format) {
@@ -300,120 +503,76 @@ void Chooser::setFormat(WeightOp weight, Attribute format) {
   weight.setTypeAttr(TypeAttr::get(sparse));
 }
 
-/// Looks for zeros that are not in blocks, since `why` there are none of
-/// blocks: in a count of some panels or all.
-LogicalResult Chooser::chooseMasks(WeightOp weight, Count count,
-                                   const Twine &why,
-                                   const WeightEvaluator &values) {
-  std::string reason = why.str();
-  auto panels = panelsOf(weight);
-  auto missed = [&] {
-    reportMissed(weight, kPass,
-                 reason + " (" + percent(count.zeroBlocks()) +
-                     " of its blocks of 16 x 32 are zero, " +
-                     percent(count.zeroElements()) + " of its elements" +
-                     (count.panels < int64_t(panels.size())
-                          ? ", in " + std::to_string(count.panels) + " panels"
-                          : std::string()) +
-                     ")");
-    return success();
-  };
-  FormatAttrInterface element = maskable(weight.getWeightType());
-  if (!element || count.zeroElements() < kManyZeros)
-    return missed();
-  if (!masks) {
-    reason += ", and masks are not wanted (where a target does not spread "
-              "elements over them)";
-    return missed();
-  }
-  if (!floatMasks && isa<FloatFormatAttr>(Attribute(element))) {
-    reason += ", and masks of floats are not wanted (where a target multiplies "
-              "them in tile registers)";
-    return missed();
-  }
-  double least = maskThreshold(element);
-  if (count.zeroElements() >= least && count.panels < int64_t(panels.size())) {
-    auto all = this->count(weight, panels, values);
-    if (!all)
-      return fail(weight, all.takeError());
-    count = *all;
-  }
-  if (count.zeroElements() < least) {
-    reason += ", and masks pay from " + percent(least) + " of zeros on";
-    return missed();
-  }
-  if (!makeMasked(weight, count)) {
-    reason += ", and masks would take more than they save, or have no room";
-    return missed();
-  }
-  return success();
+/// Of all layers.
+static int64_t storedBytes(WeightOp weight) {
+  return weight.getWeightType().getStorageBytes() *
+         int64_t(weight.getLayerIndices().size());
 }
 
-/// Unless it would not be smaller, or is too long.
-bool Chooser::makeMasked(WeightOp weight, const Count &all) {
-  WeightType type = weight.getWeightType();
-  FormatAttrInterface element = maskable(type);
-  auto of = [&](bool even) {
-    return MaskedFormatAttr::get(module.getContext(), element,
-                                 even ? all.evenNeed : all.need, even);
-  };
-  int64_t steps =
-      llvm::divideCeil(type.getCols(), MaskedFormatAttr::kStepColumns);
-  if (std::max(all.need, steps * (MaskedFormatAttr::kMaskBytes +
-                                  all.evenNeed)) > INT32_MAX)
-    return false; // offsets have 32 bits
-  // Evenly as well as it can: N of M zeros need no table.
-  MaskedFormatAttr format = of(true);
-  if (of(false).getPanelBytes(type.getCols()) <
-      format.getPanelBytes(type.getCols()))
-    format = of(false);
-  if (format.getPanelBytes(type.getCols()) >=
-      element.getPanelBytes(type.getCols()))
-    return false;
-  int64_t dense = type.getStorageBytes() * weight.getLayerIndices().size();
-  setFormat(weight, format);
-  int64_t stored = weight.getWeightType().getStorageBytes() *
-                   weight.getLayerIndices().size();
-  reportFired(weight, kPass,
-              llvm::formatv("{0} of its elements are zero: {1} keeps {2} MB of "
-                            "{3} MB",
-                            percent(all.zeroElements()), format.getFormatName(),
-                            llvm::format("%.1f", double(stored) / 1e6),
-                            llvm::format("%.1f", double(dense) / 1e6))
-                  .str());
-  return true;
-}
-
-void Chooser::makeSparse(WeightOp weight, const Count &all) {
-  WeightType type = weight.getWeightType();
-  auto format = BlocksFormatAttr::get(module.getContext(), type.getFormat(),
-                                      std::max<int64_t>(1, all.mostKept));
-  setFormat(weight, format);
-  WeightType sparse = weight.getWeightType();
-
-  // What a pass over it reads: of scales all, though some may be left out.
-  int64_t dense = type.getStorageBytes() * weight.getLayerIndices().size();
-  int64_t stored = sparse.getStorageBytes() * weight.getLayerIndices().size();
-  int64_t left = (all.mostKept * all.panels - all.kept) * format.getTileBytes();
+void Chooser::makeMasked(WeightOp weight, const Count &all,
+                         const Candidate &chosen) {
+  int64_t dense = storedBytes(weight);
+  setFormat(weight, chosen.format);
   reportFired(
       weight, kPass,
-      llvm::formatv("{0} of its blocks are zero: {1} keeps {2} of {3} in a "
-                    "panel at most, {4} MB of {5} MB are read",
-                    percent(all.zeroBlocks()), format.getFormatName(),
-                    format.getKeep(), format.countBlocks(type.getCols()),
-                    llvm::format("%.1f", double(stored - left) / 1e6),
-                    llvm::format("%.1f", double(dense) / 1e6))
+      llvm::formatv("{0} of its elements are zero: {1} keeps {2} MB of "
+                    "{3} MB, {4}",
+                    percent(all.zeroElements()),
+                    FormatAttrInterface(chosen.format).getFormatName(),
+                    llvm::format("%.1f", double(storedBytes(weight)) / 1e6),
+                    llvm::format("%.1f", double(dense) / 1e6),
+                    conditions.gain(chosen.verdict))
+          .str());
+}
+
+void Chooser::makeBlocks(WeightOp weight, const Count &all,
+                         const Candidate &chosen) {
+  auto format = cast<BlocksFormatAttr>(Attribute(chosen.format));
+  // What a pass over it reads: of scales all, though some may be left out.
+  int64_t dense = storedBytes(weight),
+          left = (all.mostKept * all.panels - all.kept) * format.getTileBytes();
+  setFormat(weight, chosen.format);
+  std::string gain = conditions.gain(chosen.verdict);
+  reportFired(
+      weight, kPass,
+      llvm::formatv(
+          "{0} of its blocks are zero: {1} keeps {2} of {3} in a "
+          "panel at most, {4} MB of {5} MB are read{6}{7}",
+          percent(all.zeroBlocks()), format.getFormatName(), format.getKeep(),
+          format.countBlocks(weight.getWeightType().getCols()),
+          llvm::format("%.1f", double(storedBytes(weight) - left) / 1e6),
+          llvm::format("%.1f", double(dense) / 1e6), gain.empty() ? "" : ", ",
+          gain)
           .str());
 }
 
 void ChooseSparse::runOnOperation() {
   ModuleOp module = getOperation();
-  if (threshold < 0 || threshold > 1) {
-    module.emitError() << kPass << ": expects a threshold from 0 to 1, got "
-                       << threshold;
-    return signalPassFailure();
+  auto wrong = [&](const Twine &message) {
+    module.emitError() << kPass << ": " << message;
+    signalPassFailure();
+  };
+  if (threshold < 0 || threshold > 1)
+    return wrong("expects a threshold from 0 to 1, got " +
+                 llvm::formatv("{0}", threshold.getValue()).str());
+  for (int64_t count : rows)
+    if (count < 1)
+      return wrong("expects rows from 1 on, got " + Twine(count));
+  std::optional<KernelRates> given;
+  if (!rates.empty()) {
+    auto read = KernelRates::open(rates);
+    if (!read)
+      return wrong(llvm::toString(read.takeError()));
+    given = std::move(*read);
   }
-  Chooser chooser(module, threshold, force, masks, floatMasks);
+  Conditions conditions{given ? *given : KernelRates::builtIn(),
+                        {rows.begin(), rows.end()},
+                        {targets.begin(), targets.end()}};
+  if (conditions.rows.empty())
+    conditions.rows.push_back(1);
+  if (conditions.targets.empty())
+    conditions.targets.push_back(conditions.rates.firstTarget().str());
+  Chooser chooser(module, conditions, threshold, force);
   SmallVector<WeightOp> candidates = chooser.candidates();
   if (candidates.empty())
     return;
@@ -424,18 +583,14 @@ void ChooseSparse::runOnOperation() {
     if (table.empty() && !namesTable(module))
       return; // nothing to look at
     auto made = openModuleTable(module, table);
-    if (!made) {
-      module.emitError() << kPass << ": " << llvm::toString(made.takeError());
-      return signalPassFailure();
-    }
+    if (!made)
+      return wrong(llvm::toString(made.takeError()));
     opened = std::move(*made);
     source = opened.get();
   }
   auto made = WeightEvaluator::create(module, *source);
-  if (!made) {
-    module.emitError() << kPass << ": " << llvm::toString(made.takeError());
-    return signalPassFailure();
-  }
+  if (!made)
+    return wrong(llvm::toString(made.takeError()));
   for (WeightOp weight : candidates)
     if (failed(chooser.choose(weight, **made)))
       return signalPassFailure();

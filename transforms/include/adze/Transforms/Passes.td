@@ -474,27 +474,36 @@ def EliminateDeadWeights : Pass<"adze-eliminate-dead-weights", "::mlir::ModuleOp
 def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
   let summary = "Packed weights with many zeros are stored without them";
   let description = [{
-    Of packed weights that only linears read, the values are looked at: where
-    blocks of 16 output channels (one panel, as it is packed) by 32 columns are
-    zero, at least `threshold` of all, the format F becomes
-    `#adze.blocks<F, keep = B>` (see there), B the most blocks that any panel of
-    any layer has. Nothing else changes, and no value does.
+    Of packed weights that only linears read, the values are looked at. Where
+    many blocks of 16 output channels (one panel, as it is packed) by 32 columns
+    are zero the format F can become `#adze.blocks<F, keep = B>` (see there), B
+    the most blocks that any panel of any layer has. Where they are not in blocks,
+    but many elements of a float, or of an integer without a zero point, are zero
+    (before they are rounded, where this module rounds them), it can become
+    `#adze.masked<F, keep = B>`. Nothing else changes, and no value does.
 
-    Where they are not in blocks, but 40 % of the elements of a float or int8
-    weight or 45 % of an int4 weight are zero (before they are rounded, where this
-    module rounds them), F becomes `#adze.masked<F, keep = B>`, even where that is
-    not larger (N of M zeros). That pays where an instruction spreads bytes and
-    words over a mask; `masks=false` leaves it, `float-masks=false` that of floats.
+    Which of the three is fastest, a table of kernel rates says: times relative to
+    the dense kernel of F that were measured for some shares of zeros and numbers
+    of rows (`docs/sparsity.md` has the format of such tables). The share that was
+    counted is interpolated between those of the table; less zeros than were ever
+    measured stay. A weight changes if its linears become at least 1.05 times as
+    fast for all of the `rows` that are expected, on all of the `targets`; among
+    formats that do, the one whose worst case is best is taken. A target that
+    the table does not have counts as the slowest of those that it has; what was
+    not measured stays dense. Remarks say what was found and what the
+    table says of it.
 
     A weight is taken for dense, and costs nothing more, if eight panels from all
-    over its layers have no block of zeros and few others. Remarks say what was
-    found. Weights that embeddings share stay dense, as do formats that take
-    neither. Weights that meet activations in groups that cut blocks are not
-    stored in blocks.
+    over its layers have no block of zeros and few others. Weights that embeddings
+    share stay dense, as do formats that take neither. Weights that meet
+    activations in groups that cut blocks are not stored in blocks.
 
     `table` is the weight table that has the values, by default the one that the
     module names; a driver lends the pass those it has. Without any nothing
-    changes. `force` stores every weight in blocks that can be, whatever it holds.
+    changes. `rates` is a file with tables of rates that come before those that are built
+    in. `threshold` stores
+    weights in blocks from that share of zero blocks on, and `force` every weight
+    that can be, whatever it holds and whatever the rates say.
 
     With a quarter of @w's blocks zero and `threshold=0.2`,
     ```
@@ -508,14 +517,17 @@ def ChooseSparse : Pass<"adze-choose-sparse", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"threshold", "threshold", "double", /*default=*/"0.3",
-           "The least share of blocks that must be zero">,
+    ListOption<"rows", "rows", "int64_t",
+               "The rows of a step that it has to pay for (default: 1)">,
+    ListOption<"targets", "targets", "std::string",
+               "The variants that it has to pay on (default: the first of the "
+               "table of rates)">,
+    Option<"rates", "rates", "std::string", /*default=*/"",
+           "A table of kernel rates, in place of the built-in one">,
+    Option<"threshold", "threshold", "double", /*default=*/"0",
+           "The least share of blocks that must be zero (default: by the rates)">,
     Option<"force", "force", "bool", /*default=*/"false",
            "Store all weights in blocks that can be">,
-    Option<"masks", "masks", "bool", /*default=*/"true",
-           "Leave out zeros that are not in blocks, too">,
-    Option<"floatMasks", "float-masks", "bool", /*default=*/"true",
-           "With masks, also those of float weights">,
     Option<"table", "table", "std::string", /*default=*/"",
            "The weight table, where the module names none">];
 }

@@ -55,10 +55,12 @@ struct PipelineOptions {
   /// What linears with integer weights multiply, see kActivationNames; empty:
   /// kDefaultActivations. Static ranges are those of `calibration`.
   std::string activations;
-  /// Whether all targets spread bytes over a mask: only then are zeros that are
-  /// not in blocks left out; and those of floats only if no target has AMX,
-  /// which would have to read them from memory.
-  bool masks = true, floatMasks = true;
+  /// What weights are stored without their zeros for, see adze-choose-sparse:
+  /// rows of a step (empty: one), and variants by name. `kernelRates` is a file
+  /// with rates of kernels; empty: those that are built in.
+  std::vector<uint32_t> expectRows;
+  std::vector<std::string> targets;
+  std::string kernelRates;
   /// Passes left out, by name (for instance adze-merge-qkv).
   std::vector<std::string> disabled;
   /// Ops that take the generic path, by name, or all. What would hide them in
