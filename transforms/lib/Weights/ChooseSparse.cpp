@@ -308,7 +308,9 @@ Verdict Conditions::judge(StringRef format, StringRef storage,
       auto rate = rates.find(target, format, storage, zeros, count);
       if (!rate)
         return {{}, target};
-      if (!slowest || rate->time > slowest->time)
+      // Of equal ones, one that was measured.
+      if (!slowest || rate->time > slowest->time ||
+          (rate->time == slowest->time && !slowest->isMeasured))
         slowest = {count, rate->time, target, rate->isMeasured};
     }
     verdict.figures.push_back(*slowest);
