@@ -33,7 +33,7 @@ double now() {
 }
 
 /// Best of several runs of about `seconds` in all.
-template <typename Body> double best(Body body, double seconds = 0.4) {
+template <typename Body> double best(Body &&body, double seconds = 0.4) {
   double least = 1e9, end = now() + seconds;
   int runs = 0;
   do {
@@ -429,53 +429,90 @@ struct Bench {
     fprintf(out, "\n      }\n    }");
   }
 
+  /// An attention kernel with what it reads and writes, of so many layers that
+  /// few rows read the cache from memory.
+  struct Attention {
+    Attention(Bench &bench, Stored kv, int64_t heads, int64_t kvHeads,
+              int64_t d, int64_t past, int64_t rows)
+        : random(1),
+          dots(bench.variant.kernel.hasBF16Dot && kv == Stored::BF16),
+          in(dots ? Stored::BF16 : Stored::F32),
+          kvBytes(2 * (past + rows) * kvHeads * d * bytesOf(kv)),
+          layers(rows > 16 ? 1 : std::max<int64_t>(1, (200 << 20) / kvBytes)),
+          step(bench.lab, {{past, rows}}, layers, kvHeads, d, kv, random),
+          kernel(bench.lab.compile(
+              "adze.kernel @k attention {heads = " + std::to_string(heads) +
+                  " : i64, kv_heads = " + std::to_string(kvHeads) +
+                  " : i64, head_dim = " + std::to_string(d) +
+                  " : i64, scale = 0.1 : f64, q = " + nameOf(in) +
+                  ", kv = " + nameOf(kv) + "}",
+              bench.variant)),
+          q(rows, heads * d, in), out(rows, heads * d, Stored::F32),
+          shared(kernel->shared.constant +
+                 kernel->shared.perPage * step.view.pagesPerSeq) {
+      std::fill_n(step.pool->as<uint32_t>(), step.pool->size() / 4,
+                  0x2c002c00u);
+      std::fill_n(q.memory.as<uint16_t>(), q.memory.size() / 2, 0x3c00);
+    }
+    void operator()() {
+      for (int64_t l = 0; l < layers; ++l)
+        (*kernel)(0, 1, &step.view,
+                  {word(q), word(out), word(shared), word(*step.pool),
+                   uint64_t(l), uint64_t(q.rows)});
+    }
+
+    std::mt19937 random;
+    bool dots;
+    Stored in;
+    int64_t kvBytes, layers;
+    Step step;
+    std::unique_ptr<CompiledKernel> kernel;
+    Matrix q, out;
+    Memory shared;
+  };
+
   void attention(Stored kv, int64_t heads, int64_t kvHeads, int64_t d,
                  int64_t past, int64_t rows) {
-    bool dots = variant.kernel.hasBF16Dot && kv == Stored::BF16;
-    Stored in = dots ? Stored::BF16 : Stored::F32;
     char name[128];
     snprintf(name, sizeof name,
              "%s attention %s %ld/%ld D=%ld past %ld rows %ld",
              variant.name.data(), nameOf(kv), heads, kvHeads, d, past, rows);
     if (skip(name))
       return;
-    auto kernel = lab.compile(
-        "adze.kernel @k attention {heads = " + std::to_string(heads) +
-            " : i64, kv_heads = " + std::to_string(kvHeads) +
-            " : i64, head_dim = " + std::to_string(d) +
-            " : i64, scale = 0.1 : f64, q = " + nameOf(in) +
-            ", kv = " + nameOf(kv) + "}",
-        variant);
-    std::mt19937 random(1);
-    int64_t kvBytes = 2 * (past + rows) * kvHeads * d * bytesOf(kv);
-    int64_t layers =
-        rows > 16 ? 1 : std::max<int64_t>(1, (200 << 20) / kvBytes);
-    Step step(lab, {{past, rows}}, layers, kvHeads, d, kv, random);
-    std::fill_n(step.pool->as<uint32_t>(), step.pool->size() / 4, 0x2c002c00u);
-    Matrix q(rows, heads * d, in), out(rows, heads * d, Stored::F32);
-    std::fill_n(q.memory.as<uint16_t>(), q.memory.size() / 2, 0x3c00);
-    Memory shared(kernel->shared.constant +
-                  kernel->shared.perPage * step.view.pagesPerSeq);
-    auto run = [&] {
-      for (int64_t l = 0; l < layers; ++l)
-        (*kernel)(0, 1, &step.view,
-                  {word(q), word(out), word(shared), word(*step.pool),
-                   uint64_t(l), uint64_t(rows)});
-    };
+    Attention run(*this, kv, heads, kvHeads, d, past, rows);
     if (rows > 16) {
-      double peak = peakOf(variant, dots), seconds = best(run);
+      double peak = peakOf(variant, run.dots), seconds = best(run);
       double pairs = double(rows) * past + double(rows) * (rows + 1) / 2;
       double rate = 4 * pairs * heads * d / seconds / 1e9;
       printf("%-58s %7.1f GFLOP/s, peak %.1f: %.1f %%\n", name, rate, peak,
              100 * rate / peak);
       return;
     }
-    double before = roof(step.pool->data(), step.pool->size()),
-           seconds = best(run, 0.6),
-           after = roof(step.pool->data(), step.pool->size());
-    double rate = layers * kvBytes / seconds / 1e9;
+    Memory &pool = *run.step.pool;
+    double before = roof(pool.data(), pool.size()), seconds = best(run, 0.6),
+           after = roof(pool.data(), pool.size());
+    double rate = run.layers * run.kvBytes / seconds / 1e9;
     printf("%-58s %7.1f GB/s,    roof %.1f / %.1f: %.1f %%\n", name, rate,
            before, after, 100 * rate / std::max(before, after));
+  }
+
+  /// One row over a cache in bf16 and in int8, run in turns.
+  void caches(int64_t heads, int64_t kvHeads, int64_t d, int64_t past) {
+    char name[128];
+    snprintf(name, sizeof name, "%s attention caches %ld/%ld D=%ld past %ld",
+             variant.name.data(), heads, kvHeads, d, past);
+    if (skip(name))
+      return;
+    Attention floats(*this, Stored::BF16, heads, kvHeads, d, past, 1);
+    Attention codes(*this, Stored::I8, heads, kvHeads, d, past, 1);
+    double seconds[2] = {1e9, 1e9};
+    for (int turn = 0; turn < 4; ++turn) {
+      seconds[0] = std::min(seconds[0], best(floats, 0.15) / floats.layers);
+      seconds[1] = std::min(seconds[1], best(codes, 0.15) / codes.layers);
+    }
+    printf("%-58s bf16 %7.1f us, i8 %7.1f us: %.2f x (%.1f GB/s bf16)\n", name,
+           seconds[0] * 1e6, seconds[1] * 1e6, seconds[0] / seconds[1],
+           floats.kvBytes / seconds[0] / 1e9);
   }
 };
 
@@ -560,6 +597,12 @@ int main(int argc, char **argv) {
     bench.attention(Stored::I8, 32, 4, 64, 4095, 1);
     bench.attention(Stored::I8, 32, 8, 128, 4095, 1);
     bench.attention(Stored::I8, 32, 4, 64, 8191, 1);
+    for (int64_t past : {4095, 8191}) {
+      bench.caches(32, 4, 64, past);
+      bench.caches(32, 8, 64, past);
+      bench.caches(16, 8, 128, past);
+      bench.caches(32, 8, 128, past);
+    }
   }
   return 0;
 }
