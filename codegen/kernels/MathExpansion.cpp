@@ -80,13 +80,14 @@ public:
   // Adding 1.5 * 2^23 rounds |x| < 2^22 to the nearest integer, which then sits
   // in the low bits.
   static constexpr double kRound = 12582912.0;
+  // The same with the bias of an exponent.
+  static constexpr double kRoundBiased = kRound + 127;
 
   /// 2^n for an integer-valued n in [-127, 128] that was rounded into
-  /// `shifted` = n + kRound. The bits above those of n leave by the shift;
-  /// -127 gives 0 and 128 infinity.
+  /// `shifted` = n + kRoundBiased. The bits above those of n + 127 leave by the
+  /// shift; -127 gives 0, 128 infinity.
   Value scale(Value shifted) {
-    Type i32 = b.getI32Type();
-    Value biased = addi(bits(shifted, i32), integer(127));
+    Value biased = bits(shifted, b.getI32Type());
     return bits(shl(biased, integer(23)), b.getF32Type());
   }
 
@@ -123,8 +124,8 @@ private:
 
 Value Arithmetic::exp2(Value x) {
   x = clamp(x, -127, 128);
-  Value shifted = add(x, real(kRound));
-  Value f = sub(x, sub(shifted, real(kRound))); // [-1/2, 1/2], exact
+  Value shifted = add(x, real(kRoundBiased));
+  Value f = sub(x, sub(shifted, real(kRoundBiased))); // [-1/2, 1/2], exact
   Value p =
       polynomial(f, {1.0, 6.9314718246e-01, 2.4022647738e-01, 5.5503323674e-02,
                      9.6184369177e-03, 1.3398875017e-03, 1.5353360504e-04});
@@ -134,8 +135,8 @@ Value Arithmetic::exp2(Value x) {
 Value Arithmetic::exp(Value x) {
   // Below the result is 0, above infinity.
   x = clamp(x, -88.1, 88.8);
-  Value shifted = fma(x, real(1.4426950408889634), real(kRound));
-  Value n = sub(shifted, real(kRound));
+  Value shifted = fma(x, real(1.4426950408889634), real(kRoundBiased));
+  Value n = sub(shifted, real(kRoundBiased));
   // ln 2 in two parts: n times the first is exact.
   Value r = fma(n, real(-0.693359375), x);
   r = fma(n, real(2.12194440e-4), r);
