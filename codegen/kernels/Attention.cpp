@@ -68,11 +68,12 @@ private:
   void multiply(Value height, Value row, Value chunkIndex, Value firstPosition,
                 Value last);
   void multiplyKeys(int64_t height, int64_t panels, Value row, Value keys,
-                    int64_t panel, Value to);
-  void multiplyValues(int64_t height, int64_t panels, Value pages,
+                    Value later, int64_t panel, Value to);
+  void multiplyValues(int64_t height, int64_t panels, Value row, Value pages,
                       int64_t panel);
   void maskRow(Value tileRow, Value position, Value begin, Value vectors);
-  void softmaxRows(Value tileRow, int64_t count, Value vectors);
+  void softmaxRows(Value tileRow, int64_t count, Value vectors, Value tables,
+                   Value ahead, Value aheadOfRow);
   Value valueScalesAt(Value vector);
   void merge(Value row, Value height);
   /// Runs `body` for the shape of tiles of that height.
@@ -82,6 +83,25 @@ private:
                [&] { body(shape); });
   }
   void storeRows(const AttentionItem &item, const BlockShape &shape);
+  Value tablesOf(Value row);
+  Value prefetches(Value row) {
+    return e.compare(arith::CmpIPredicate::slt, row, prefetchingRows);
+  }
+  /// Lines of the panels of a page that a product reads.
+  int64_t productLines(bool isKey) {
+    const KVLayout &layout = plan.layout;
+    int64_t bytes =
+        isKey ? kPage / kLanes * layout.keyPanelBytes()
+              : layout.valueColumns() / kLanes * layout.valuePanelBytes();
+    return llvm::divideCeil(bytes, kLineBytes);
+  }
+  void sharePrefetches(Value rows);
+  /// Where a tile begins to prefetch in what is ahead, and how much it does
+  /// with each line that it reads, in bytes.
+  struct Prefetch {
+    Value offset, step;
+  };
+  Prefetch prefetchOf(bool isKey, int64_t height, Value row, int64_t panel);
   /// Position of query row `row` of the item.
   Value positionOf(Value firstPosition, Value row) {
     return e.add(firstPosition, e.div(row, plan.group));
@@ -100,6 +120,10 @@ private:
 
   // Of the item: its partial results, and whether chunks are left there.
   Value partials, leaves;
+  // Of the chunk: how many rows prefetch; of each page ahead, bytes while one
+  // of the products is made; of these, with a line that a row is multiplied
+  // with.
+  Value prefetchingRows, productBytes, keyShare, valueShare;
   // Of the chunk and tile: where its results go.
   Value entry, peaks, sums, chunkOutput;
 };
@@ -198,25 +222,33 @@ void AttentionEmitter::chunk(Value c, const AttentionItem &item,
   Value rows = shape.rows, firstPosition = shape.firstPosition;
   entry = e.at(partials, e.add(e.mul(e.sub(c, shape.begin), plan.entryBytes()),
                                kLineBytes));
-  // The pages of the chunk that the item's last row reaches.
+  // The pages of the chunk that the item's last row reaches, twice, and the
+  // pages of what is prefetched meanwhile: of the next chunk, or after the last
+  // one of the next head's first.
   Value lastPosition = positionOf(firstPosition, e.sub(rows, 1));
+  Value lastPage = e.div(lastPosition, kPage);
   Value firstPage = e.mul(c, kChunkPages);
-  Value endPage = e.min(e.add(firstPage, kChunkPages),
-                        e.add(e.div(lastPosition, kPage), 1));
+  Value nextPage = e.add(firstPage, kChunkPages);
+  Value endPage = e.min(nextPage, e.add(lastPage, 1));
+  Value goesOn = e.compare(arith::CmpIPredicate::sle, nextPage, lastPage);
+  Value laterPage = e.select(goesOn, nextPage, e.mul(shape.begin, kChunkPages));
+  Value laterHead =
+      e.select(goesOn, item.head,
+               e.min(e.add(item.head, 1), e.constant(plan.kvHeads - 1)));
   e.loop(firstPage, endPage, 1, [&](Value page) {
-    auto pointer = [&](Value index) {
+    Value inChunk = e.sub(page, firstPage);
+    Value place = e.at(scratch(plan.pagesOffset()), e.mul(inChunk, 8));
+    auto pointer = [&](Value index, Value head) {
       return headPage(e, batch, plan.layout, ops.cache, ops.layer,
-                      item.sequence, index, item.head);
+                      item.sequence, index, head);
     };
-    Value place =
-        e.at(scratch(plan.pagesOffset()), e.mul(e.sub(page, firstPage), 8));
-    e.store(pointer(page), place, 8);
-    // While values are read, keys of the next chunk are prefetched: the value
-    // block's offset in this page shall be the key block's in that one.
-    Value later = e.min(e.add(page, kChunkPages), e.div(lastPosition, kPage));
-    e.store(e.at(pointer(later), -plan.layout.keyBytes()),
-            e.at(place, kMaxSegments * 8), 8);
+    Value here = pointer(page, item.head);
+    e.store(here, place, 8);
+    e.store(here, e.at(place, kMaxSegments * 8), 8);
+    e.store(pointer(e.min(e.add(laterPage, inChunk), lastPage), laterHead),
+            e.at(place, 2 * kMaxSegments * 8), 8);
   });
+  sharePrefetches(rows);
   // Tiles of falling height, of which only the products know the shape.
   Value tiles = e.constant(0), rest = rows;
   for (TileShape tileShape : plan.shapes) {
@@ -290,12 +322,15 @@ void AttentionEmitter::multiply(Value height, Value row, Value c,
   Value scores = scratch(plan.scoreOffset());
   Value bases = scratch(plan.pagesOffset());
   e.loop(zero, pages, 1, [&](Value page) {
-    Value keys = e.loadPtr(e.at(bases, e.mul(page, 8)));
+    Value place = e.at(bases, e.mul(page, 8));
+    Value keys = e.loadPtr(place);
+    Value later =
+        e.loadPtr(e.at(tablesOf(row), e.add(e.mul(page, 8), kMaxSegments * 8)));
     Value to = e.at(scores, e.mul(page, kPage * 4));
     withShape(height, [&](TileShape shape) {
       int64_t panel = 0;
       for (int64_t piece : splitPanels(kPage / kLanes, shape.panels)) {
-        multiplyKeys(shape.rows, piece, row, keys, panel,
+        multiplyKeys(shape.rows, piece, row, keys, later, panel,
                      e.at(to, panel * kLineBytes));
         panel += piece;
       }
@@ -318,11 +353,17 @@ void AttentionEmitter::multiply(Value height, Value row, Value c,
            });
     });
   });
+  constexpr int64_t softmaxAhead = kPage / kLanes * kLineBytes;
   auto softmax = [&](StringRef suffix, Value r, int64_t count) {
-    part(suffix, {r, vectors, peaks, sums},
+    Value absolute = e.add(row, r), rowBytes = e.constant(softmaxAhead);
+    Value first = e.add(e.mul(productBytes, 2), e.mul(absolute, rowBytes));
+    Value ahead = prefetches(absolute);
+    part(suffix,
+         {r, vectors, peaks, sums, tablesOf(absolute),
+          e.select(ahead, first, zero), e.select(ahead, rowBytes, zero)},
          [&](AttentionEmitter &inside, ValueRange a) {
            inside.peaks = a[2], inside.sums = a[3];
-           inside.softmaxRows(a[0], count, a[1]);
+           inside.softmaxRows(a[0], count, a[1], a[4], a[5], a[6]);
          });
   };
   Value single = zero;
@@ -336,15 +377,56 @@ void AttentionEmitter::multiply(Value height, Value row, Value c,
     int64_t panel = 0;
     for (int64_t piece :
          splitPanels(plan.layout.valueColumns() / kLanes, shape.panels)) {
-      multiplyValues(shape.rows, piece, pages, panel);
+      multiplyValues(shape.rows, piece, row, pages, panel);
       panel += piece;
     }
   });
 }
 
+/// Tables of the pages of a chunk and of what is prefetched meanwhile; where
+/// rows prefetch nothing, of the same pages.
+Value AttentionEmitter::tablesOf(Value row) {
+  Value tables = scratch(plan.pagesOffset());
+  return e.select(prefetches(row), e.at(tables, kMaxSegments * 8), tables);
+}
+
+/// The first rows of an item share what is ahead, and a row prefetches its part
+/// while it is worked on: in each page first what goes with keys, then with
+/// values, and the end in softmax, a line with each vector. So memory is asked
+/// for lines at all times and never for many at once: all of them wait in the
+/// same few buffers, and so do loads from L2.
+void AttentionEmitter::sharePrefetches(Value rows) {
+  prefetchingRows = e.min(rows, e.constant(kMaxTileRows));
+  productBytes =
+      e.div(e.sub(e.constant(plan.layout.headBytes()),
+                  e.mul(prefetchingRows, kPage / kLanes * kLineBytes)),
+            2);
+  auto share = [&](bool isKey) {
+    Value lines = e.mul(prefetchingRows, productLines(isKey));
+    return e.div(e.add(productBytes, e.sub(lines, 1)), lines);
+  };
+  keyShare = share(true), valueShare = share(false);
+}
+
+AttentionEmitter::Prefetch AttentionEmitter::prefetchOf(bool isKey,
+                                                        int64_t height,
+                                                        Value row,
+                                                        int64_t panel) {
+  const KVLayout &layout = plan.layout;
+  int64_t inPanel = llvm::divideCeil(
+      isKey ? layout.keyPanelBytes() : layout.valuePanelBytes(), kLineBytes);
+  Value share =
+      e.select(prefetches(row), isKey ? keyShare : valueShare, e.constant(0));
+  Value before =
+      e.add(e.mul(row, productLines(isKey)), panel * height * inPanel);
+  Value start = isKey ? e.constant(0) : productBytes;
+  return {e.add(start, e.mul(before, share)), e.mul(share, height)};
+}
+
 /// Scores of `height` rows from `row` on with the keys of `panels` panels.
 void AttentionEmitter::multiplyKeys(int64_t height, int64_t panels, Value row,
-                                    Value keys, int64_t panel, Value to) {
+                                    Value keys, Value later, int64_t panel,
+                                    Value to) {
   const KVLayout &layout = plan.layout;
   Value queries =
       e.at(scratch(plan.queryOffset()), e.mul(row, plan.queryRowBytes()));
@@ -352,12 +434,12 @@ void AttentionEmitter::multiplyKeys(int64_t height, int64_t panels, Value row,
   Value panelBytes = e.constant(layout.keyPanelBytes());
   Value first = e.at(keys, panel * layout.keyPanelBytes());
   Value outBytes = e.constant(plan.scoreRowBytes());
-  // While keys are read, values of the same page are prefetched.
-  Value ahead = e.at(first, layout.keyBytes());
+  Prefetch ahead = prefetchOf(/*isKey=*/true, height, row, panel);
+  later = e.at(later, ahead.offset);
   if (!plan.hasCodes()) {
     e.call(getPrefetchingTile(e, target, plan.types, height, panels),
            {queries, rowBytes, first, panelBytes,
-            e.constant(layout.keyColumns()), to, outBytes, ahead});
+            e.constant(layout.keyColumns()), to, outBytes, later, ahead.step});
     return;
   }
   e.call(getKeyCodeTile(e, target, height, panels),
@@ -366,30 +448,31 @@ void AttentionEmitter::multiplyKeys(int64_t height, int64_t panels, Value row,
           e.at(keys, layout.scalesOffset(true) + panel * kLineBytes),
           e.at(scratch(plan.queryScaleOffset()), e.mul(row, 4)),
           e.at(scratch(plan.queryStartOffset()), e.mul(row, 4)), to, outBytes,
-          ahead});
+          later, ahead.step});
 }
 
 /// Output of `height` rows of weights in the channels of `panels` panels.
-void AttentionEmitter::multiplyValues(int64_t height, int64_t panels,
+void AttentionEmitter::multiplyValues(int64_t height, int64_t panels, Value row,
                                       Value pages, int64_t panel) {
   const KVLayout &layout = plan.layout;
   Value weights = scratch(plan.weightOffset());
   Value rowBytes = e.constant(plan.weightRowBytes());
-  Value bases = scratch(plan.pagesOffset());
+  Value bases = tablesOf(row);
   Value offset =
       e.constant(layout.keyBytes() + panel * layout.valuePanelBytes());
   Value panelBytes = e.constant(layout.valuePanelBytes());
   Value to = e.at(chunkOutput, panel * kLineBytes);
   Value outBytes = e.constant(plan.outputRowBytes());
+  Prefetch ahead = prefetchOf(/*isKey=*/false, height, row, panel);
   if (!plan.hasCodes()) {
     e.call(getSegmentedTile(e, target, plan.types, height, panels),
            {weights, rowBytes, bases, pages, offset, panelBytes,
-            e.constant(kPage), to, outBytes});
+            e.constant(kPage), to, outBytes, ahead.offset, ahead.step});
     return;
   }
   e.call(getValueCodeTile(e, target, height, panels),
          {weights, rowBytes, bases, pages, offset, panelBytes,
-          statistics(kFactors), to, outBytes});
+          statistics(kFactors), to, outBytes, ahead.offset, ahead.step});
 }
 
 /// Masks the scores of one row: what it does not see becomes kMasked.
@@ -423,8 +506,9 @@ void AttentionEmitter::maskRow(Value tileRow, Value position, Value begin,
 
 /// Turns `count` rows of scores, together for the sake of latency, into weights
 /// exp2(scale * s - max). Maxima and sums go to the statistics of the tile.
-void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
-                                   Value vectors) {
+void AttentionEmitter::softmaxRows(Value tileRow, int64_t count, Value vectors,
+                                   Value tables, Value ahead,
+                                   Value aheadOfRow) {
   KernelEmitter::Values scores, weights;
   for (int64_t r = 0; r < count; ++r) {
     Value row = e.add(tileRow, r);
@@ -435,7 +519,10 @@ void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
   }
   Value zero = e.constant(0);
   // The scale is positive: the maximum can be scaled instead of the scores.
-  Value scale = e.splat(plan.scale * 1.4426950408889634);
+  // With codes, that of the query has it.
+  Value scale = e.splat(plan.scale * kLog2e);
+  bool codes = plan.hasCodes(), apart = codes && target.registers < 32;
+  auto scaled = [&](Value s) { return codes ? s : e.mulf(s, scale); };
   KernelEmitter::Values maxima =
       e.loop(zero, vectors, 1, KernelEmitter::Values(count, e.splat(kMasked)),
              [&](Value i, ValueRange carried) {
@@ -448,13 +535,12 @@ void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
              });
   KernelEmitter::Values highest;
   for (int64_t r = 0; r < count; ++r) {
-    highest.push_back(e.mulf(e.broadcast(e.reduceMax(maxima[r])), scale));
+    highest.push_back(scaled(e.broadcast(e.reduceMax(maxima[r]))));
     Value peak = vector::ExtractOp::create(e.b, e.loc, highest[r], 0);
     e.store(peak, e.at(peaks, e.mul(e.add(tileRow, r), 4)), 4);
   }
   // Sums, and with codes the largest weights: in a loop of their own where
   // registers are few.
-  bool codes = plan.hasCodes(), apart = codes && target.registers < 32;
   auto weigh = [&](Value i, KernelEmitter::Values &next,
                    ArrayRef<Value> exponentials) {
     Value valueScales = valueScalesAt(i);
@@ -465,19 +551,27 @@ void AttentionEmitter::softmaxRows(Value tileRow, int64_t count,
                             valueScales);
       e.storeLanes(weight, e.f32, place);
       Value &largest = next[next.size() - count + r];
-      largest = largerMagnitude(e, weight, largest);
+      // Nothing is negative: the bits are in order.
+      largest = arith::MaxUIOp::create(
+          e.b, e.loc, arith::BitcastOp::create(e.b, e.loc, e.vi32, weight),
+          largest);
     }
   };
   KernelEmitter::Values none(count, e.splatI32(0));
   KernelEmitter::Values totals(count, e.splat(0));
   if (codes && !apart)
     llvm::append_range(totals, none);
+  constexpr int64_t kVectors = kPage / kLanes;
   totals = e.loop(zero, vectors, 1, totals, [&](Value i, ValueRange carried) {
     KernelEmitter::Values next(carried), exponentials;
+    Value later = e.loadPtr(
+        e.at(e.at(tables, kMaxSegments * 8), e.mul(e.div(i, kVectors), 8)));
+    later = e.at(e.at(later, ahead), e.mul(e.rem(i, kVectors), kLineBytes));
     for (int64_t r = 0; r < count; ++r) {
       Value place = e.at(scores[r], e.mul(i, kLineBytes));
+      e.prefetch(e.at(later, e.mul(aheadOfRow, r)));
       Value s = e.loadLanes(e.f32, place);
-      Value p = e.exp2(e.subf(e.mulf(s, scale), highest[r]));
+      Value p = e.exp2(e.subf(scaled(s), highest[r]));
       next[r] = e.addf(carried[r], p);
       exponentials.push_back(p);
       if (apart)

@@ -70,7 +70,8 @@ void adze::storeQueryCodes(KernelEmitter &e, const AttentionPlan &plan,
     storeBytes(e, high, e.at(to, d));
     storeBytes(e, low, e.at(to, plan.codeBytes() + d));
   }
-  e.store(e.divf(most, e.constantF32(double(kQueryCodes))), scale, 4);
+  Value ofCodes = e.divf(most, e.constantF32(double(kQueryCodes)));
+  e.store(e.mulf(ofCodes, e.constantF32(plan.scale * kLog2e)), scale, 4);
   // Key codes are 128 above what they stand for.
   Value total =
       vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD, sum);
@@ -85,7 +86,9 @@ void adze::storeWeightCodes(KernelEmitter &e, Value from, Value vectors,
   e.store(e.divf(most, e.constantF32(65535)), factor, 4);
   e.loop(e.constant(0), vectors, 1, [&](Value i) {
     Value w = e.loadLanes(e.f32, e.at(from, e.mul(i, kLineBytes)));
-    Value codes = toCodes(e, e.mulf(w, inverse));
+    // Beside 2^23, the low bits are a number rounded to the nearest integer.
+    Value codes = arith::BitcastOp::create(e.b, e.loc, e.vi32,
+                                           e.fma(w, inverse, e.splat(8388608)));
     Value place = e.at(to, e.mul(i, kLanes));
     storeBytes(e, arith::ShRUIOp::create(e.b, e.loc, codes, e.splatI32(8)),
                place);
@@ -113,9 +116,9 @@ public:
     return all;
   }
   /// Words `word` .. word + count - 1 of the rows times as many lines.
-  Values words(ArrayRef<Value> x, Value low, ArrayRef<Value> lines,
-               ArrayRef<Value> ahead, Value word, int64_t count,
-               bool panelsAreCodes, ValueRange carried);
+  Values words(ArrayRef<Value> x, Value low, ArrayRef<Value> lines, Ahead ahead,
+               Value word, int64_t count, bool panelsAreCodes,
+               ValueRange carried);
   Value combine(ArrayRef<Value> sums, int64_t row, int64_t panel,
                 int64_t shift) {
     size_t at = 2 * (row * panels + panel);
@@ -133,17 +136,19 @@ private:
 };
 
 Values CodeTile::words(ArrayRef<Value> x, Value low, ArrayRef<Value> lines,
-                       ArrayRef<Value> ahead, Value word, int64_t count,
+                       Ahead ahead, Value word, int64_t count,
                        bool panelsAreCodes, ValueRange carried) {
   Values sums(carried);
   Value line = e.mul(word, kLineBytes), inRow = e.mul(word, 4);
+  Value later =
+      e.at(ahead.first, e.mul(e.mul(word, int64_t(lines.size())), ahead.step));
   for (int64_t i = 0; i < count; ++i) {
     Values panel;
     for (Value p : lines)
       panel.push_back(
           e.load(bytes, e.at(e.at(p, line), i * kLineBytes), kLineBytes));
-    for (Value p : ahead)
-      e.prefetch(e.at(e.at(p, line), i * kLineBytes));
+    for (int64_t p = 0; p < panels; ++p)
+      e.prefetch(e.at(later, (i * panels + p) * kLineBytes));
     for (int64_t r = 0; r < rows; ++r)
       for (bool isLow : {false, true}) {
         Value place = e.at(e.at(x[r], inRow), i * 4);
@@ -190,12 +195,13 @@ func::FuncOp adze::getKeyCodeTile(KernelEmitter &e, const KernelTarget &target,
   Type ptr = e.ptr, index = e.index;
   return getOrEmit(
       e, "k", rows, panels,
-      {ptr, index, index, ptr, index, index, ptr, ptr, ptr, ptr, index, ptr},
+      {ptr, index, index, ptr, index, index, ptr, ptr, ptr, ptr, index, ptr,
+       index},
       {0, 3, 6, 9}, [&](ValueRange a) {
         CodeTile tile(e, rows, panels);
         Values x = tile.pointers(a[0], a[1], rows);
         Values lines = tile.pointers(a[3], a[4], panels);
-        Values ahead = tile.pointers(a[11], a[4], panels);
+        Ahead ahead{a[11], a[12]};
         Value zero = e.constant(0), count = a[5];
         Value even = e.mul(e.div(count, 4), 4);
         Values sums = e.loop(
@@ -228,22 +234,19 @@ func::FuncOp adze::getValueCodeTile(KernelEmitter &e,
   Type ptr = e.ptr, index = e.index;
   return getOrEmit(
       e, "v", rows, panels,
-      {ptr, index, ptr, index, index, index, ptr, ptr, index}, {0, 2, 7},
-      [&](ValueRange a) {
+      {ptr, index, ptr, index, index, index, ptr, ptr, index, index, index},
+      {0, 2, 7}, [&](ValueRange a) {
         CodeTile tile(e, rows, panels);
         Values x = tile.pointers(a[0], a[1], rows);
         Value low = e.constant(kChunk), bases = a[2];
         Values sums = e.loop(
             e.constant(0), a[3], 1, tile.zeros(),
             [&](Value segment, ValueRange carried) {
-              auto base = [&](int64_t table) {
-                return e.at(
-                    e.loadPtr(e.at(e.at(bases, table), e.mul(segment, 8))),
-                    a[4]);
+              auto page = [&](int64_t table) {
+                return e.loadPtr(e.at(e.at(bases, table), e.mul(segment, 8)));
               };
-              Values lines = tile.pointers(base(0), a[5], panels);
-              Values ahead =
-                  tile.pointers(base(kMaxSegments * 8), a[5], panels);
+              Values lines = tile.pointers(e.at(page(0), a[4]), a[5], panels);
+              Ahead ahead{e.at(page(kMaxSegments * 8), a[9]), a[10]};
               Values xs;
               for (Value p : x)
                 xs.push_back(e.at(p, e.mul(segment, kPage)));

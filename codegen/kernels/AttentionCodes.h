@@ -6,7 +6,9 @@
 // Integer dots of the two are exact, so every tile and every variant gives the
 // same bits.
 //
-//   score(j) = float(sum over d of q code * (K code - 128)) * q scale * K scale
+//   score(j) = float(sum over d of q code * (K code - 128)) * q scale * K
+//   scale,
+//              in units of log 2: the q scale has the attention's in it
 //   weight(j) = exp2(..) * V scale(j), to 0 .. 65535 by the chunk's largest
 //   output(d) = float(sum over j of weight code * V code) * largest / 65535
 #ifndef ADZE_CODEGEN_KERNELS_ATTENTIONCODES_H
@@ -37,13 +39,15 @@ void storeWeightCodes(KernelEmitter &e, mlir::Value from, mlir::Value vectors,
                       mlir::Value largest, mlir::Value to, mlir::Value factor);
 
 /// (queries, rowBytes, lowOffset, panels, panelBytes, words, panelScales,
-///  rowScales, starts, out, outBytes, ahead): scores of `rows` queries with
+///  rowScales, starts, out, outBytes, ahead, step): scores of `rows` queries
+///  with
 /// 16 * panels keys; `words` are channels / 4.
 mlir::func::FuncOp getKeyCodeTile(KernelEmitter &e, const KernelTarget &target,
                                   int64_t rows, int64_t panels);
 
 /// (weights, rowBytes, bases, segments, offset, panelBytes, factors, out,
-///  outBytes): output of `rows` rows of weights, in segments of a page; see
+///  outBytes, aheadOffset, step): output of `rows` rows of weights, in segments
+///  of a page; see
 /// getSegmentedTile.
 mlir::func::FuncOp getValueCodeTile(KernelEmitter &e,
                                     const KernelTarget &target, int64_t rows,

@@ -15,6 +15,7 @@ namespace adze {
 inline constexpr int64_t kPage = ADZE_KV_PAGE_POSITIONS;
 inline constexpr int64_t kChunk = ADZE_ATTENTION_CHUNK;
 inline constexpr int64_t kChunkPages = kChunk / kPage;
+inline constexpr double kLog2e = 1.4426950408889634;
 /// The score of a position that a row does not see.
 inline constexpr double kMasked = -1e30;
 /// Query rows of one work item, about: a chunk of keys and values is read from
@@ -90,6 +91,7 @@ struct AttentionPlan {
   int64_t statisticsOffset() const {
     return chunkOutputOffset() + kMaxTileRows * outputRowBytes();
   }
+  /// Three tables: pages, pages again, and pages to prefetch.
   int64_t pagesOffset() const { return statisticsOffset() + 5 * kLineBytes; }
   /// Scales of the queries, and what sums of their products start from.
   int64_t queryScaleOffset() const { return pagesOffset() + 2 * kLineBytes; }

@@ -64,21 +64,24 @@ private:
   int64_t rowUnitBytes() const {
     return types.depth() * KernelEmitter::bytesOf(types.rowType);
   }
-  int64_t unroll() const {
-    // Taking pairs apart, a unit is two steps and more.
-    int64_t wanted = types.depth() == 2 && !dot ? 8 : 24;
+  int64_t unroll(bool prefetches) const {
+    // Taking pairs apart, a unit is two steps and more. Where more is
+    // prefetched, pointers are many, and elements of rows are read early.
+    bool few = prefetches || (types.depth() == 2 && !dot);
+    int64_t wanted = few ? 8 : 24;
     return std::clamp<int64_t>(llvm::PowerOf2Ceil(wanted / (rows * panels) + 1),
                                1, wanted / 3);
   }
   Values zeros() { return Values(rows * panels, e.splat(0)); }
-  /// What to prefetch with each line of a panel.
-  struct Ahead {
-    ArrayRef<Value> panels; // of each panel, another one; or none
-    bool streams = false;   // and what panels come to soon
+  /// The panels behind these, if they are prefetched with them (see
+  /// prefetchStream); or what else is.
+  struct Later {
+    ArrayRef<Value> panels;
+    Ahead ahead;
   };
-  Values units(ArrayRef<Value> x, ArrayRef<Value> w, Ahead ahead, Value begin,
+  Values units(ArrayRef<Value> x, ArrayRef<Value> w, Later later, Value begin,
                Value end, int64_t step, ValueRange acc);
-  Values maskedSteps(ArrayRef<Value> x, ArrayRef<Value> w, Ahead ahead,
+  Values maskedSteps(ArrayRef<Value> x, ArrayRef<Value> w, Later later,
                      Value panelBytes, Value k, ValueRange acc);
   Values load(ArrayRef<Value> w);
   Value unitOf(Value line, int64_t part);
@@ -184,7 +187,7 @@ void TileEmitter::oddUnit(ArrayRef<Value> x, ArrayRef<Value> w, Values &acc) {
 /// Units begin .. end of k, `step` of them per turn of the loop. A prefetch
 /// goes with each load: a burst of them would stall.
 KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
-                                         Ahead ahead, Value begin, Value end,
+                                         Later later, Value begin, Value end,
                                          int64_t step, ValueRange acc) {
   return e.loop(begin, end, step, acc, [&](Value u, ValueRange carried) {
     Values sums(carried);
@@ -195,6 +198,11 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
       xs.push_back(e.at(p, rowOffset));
     for (Value p : w)
       ws.push_back(e.at(p, line));
+    Value ahead;
+    if (later.ahead.first)
+      ahead =
+          e.at(later.ahead.first,
+               e.div(e.mul(e.mul(line, panels), later.ahead.step), kLineBytes));
     for (int64_t i = 0; i < step; ++i) {
       Values xi, wi;
       for (Value p : xs)
@@ -202,13 +210,14 @@ KernelEmitter::Values TileEmitter::units(ArrayRef<Value> x, ArrayRef<Value> w,
       for (Value p : ws)
         wi.push_back(e.at(p, i * types.lineBytes()));
       bool newLine = i * types.lineBytes() % kLineBytes == 0;
-      for (auto [p, other] : llvm::enumerate(ahead.panels)) {
-        Value later = e.at(e.at(other, line), i * types.lineBytes());
-        if (newLine && ahead.streams)
-          e.prefetchStream(wi[p], later);
-        else if (newLine)
-          e.prefetch(later);
-      }
+      for (auto [p, other] : llvm::enumerate(later.panels))
+        if (newLine)
+          e.prefetchStream(wi[p],
+                           e.at(e.at(other, line), i * types.lineBytes()));
+      for (int64_t p = 0; p < panels && later.ahead.first && newLine; ++p)
+        e.prefetch(
+            e.at(ahead, (i * types.lineBytes() / kLineBytes * panels + p) *
+                            kLineBytes));
       unit(xi, load(wi), sums);
     }
     return sums;
@@ -233,7 +242,7 @@ Value TileEmitter::unitOf(Value line, int64_t part) {
 /// All of k, a multiple of a step, of panels without zeros. Steps differ in
 /// bytes; what is prefetched with one is as much as they have on average.
 TileEmitter::Values TileEmitter::maskedSteps(ArrayRef<Value> x,
-                                             ArrayRef<Value> w, Ahead ahead,
+                                             ArrayRef<Value> w, Later later,
                                              Value panelBytes, Value k,
                                              ValueRange acc) {
   constexpr int64_t kColumns = MaskedFormatAttr::kStepColumns, kMany = 1024;
@@ -245,7 +254,7 @@ TileEmitter::Values TileEmitter::maskedSteps(ArrayRef<Value> x,
   return e.loop(
       e.constant(0), steps, 1, acc, [&](Value step, ValueRange carried) {
         Value offset = e.mul(step, stepBytes);
-        for (auto [p, other] : llvm::enumerate(ahead.panels))
+        for (auto [p, other] : llvm::enumerate(later.panels))
           for (int64_t i = 0; i < stepLines; ++i)
             e.prefetchStream(e.at(e.at(w[p], offset), i * kLineBytes),
                              e.at(e.at(other, offset), i * kLineBytes));
@@ -282,7 +291,8 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
   Value panelBytes = args[next++], k = args[next++];
   Value out = args[next++], outBytes = args[next++];
   Value count = prefetch ? Value() : args[next++];
-  Value ahead = prefetch && !segmented ? args[next++] : Value();
+  Value ahead = prefetch ? args[next++] : Value();
+  Value aheadStep = prefetch ? args[next++] : Value();
 
   Values x0;
   for (int64_t r = 0; r < rows; ++r)
@@ -305,15 +315,14 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
     later = panelPointers(e.at(base, e.mul(panelBytes, panels)));
   Value zero = e.constant(0);
   Value whole = e.div(k, types.depth());
-  int64_t step = unroll();
+  int64_t step = unroll(prefetch);
   Values acc = zeros();
   if (kind == TileKind::Continuing)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t p = 0; p < panels; ++p)
         acc[r * panels + p] = e.load(e.vf32, place(r, p), kLineBytes);
   if (kind == TileKind::Masked) {
-    acc = maskedSteps(x0, panelPointers(base), {later, streams}, panelBytes, k,
-                      acc);
+    acc = maskedSteps(x0, panelPointers(base), {later, {}}, panelBytes, k, acc);
   } else if (segmented) {
     acc = e.loop(zero, segments, 1, acc, [&](Value s, ValueRange sums) {
       Value first = e.at(e.loadPtr(e.at(base, e.mul(s, 8))), offset);
@@ -321,16 +330,15 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
       Values xs;
       for (Value p : x0)
         xs.push_back(e.at(p, moved));
-      Values later = panelPointers(e.at(
-          e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8))), offset));
-      return units(xs, panelPointers(first), {later}, zero, whole, step, sums);
+      Value other = e.loadPtr(e.at(e.at(base, kMaxSegments * 8), e.mul(s, 8)));
+      return units(xs, panelPointers(first),
+                   {{}, {e.at(other, ahead), aheadStep}}, zero, whole, step,
+                   sums);
     });
   } else {
     Values w = panelPointers(base);
-    if (kind == TileKind::Prefetching)
-      later = panelPointers(ahead);
     Value turns = e.mul(e.div(whole, step), step);
-    acc = units(x0, w, {later, streams}, zero, turns, step, acc);
+    acc = units(x0, w, {later, {ahead, aheadStep}}, zero, turns, step, acc);
     if (step > 1)
       acc = units(x0, w, {}, turns, whole, 1, acc);
     if (types.depth() == 2) {
@@ -381,8 +389,10 @@ func::FuncOp getOrEmit(KernelEmitter &e, const KernelTarget &target,
     arguments.append({index, index});
   arguments.append({index, index, ptr, index});
   if (kind == TileKind::Prefetching)
-    arguments.push_back(ptr);
-  else if (!segmented)
+    arguments.append({ptr, index});
+  else if (segmented)
+    arguments.append({index, index});
+  else
     arguments.push_back(index);
   func::FuncOp func = e.beginShared(name, arguments);
   // What a tile writes is scratch: nothing it reads can be there.

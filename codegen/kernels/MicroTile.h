@@ -59,8 +59,13 @@ mlir::func::FuncOp getContinuingTile(KernelEmitter &e,
                                      const TileTypes &types, int64_t rows,
                                      int64_t panels);
 
-/// Without `count`, with a pointer `ahead` in its place: while panel 0 is read,
-/// as many bytes are prefetched from there on, and so on for the other panels.
+/// What a tile of attention prefetches: with each line of a panel that it
+/// reads, `step` bytes more (at most a line) from `first` on.
+struct Ahead {
+  mlir::Value first, step;
+};
+
+/// Without `count`, with (ahead, step) in its place: see Ahead.
 mlir::func::FuncOp getPrefetchingTile(KernelEmitter &e,
                                       const KernelTarget &target,
                                       const TileTypes &types, int64_t rows,
@@ -70,10 +75,11 @@ mlir::func::FuncOp getPrefetchingTile(KernelEmitter &e,
 inline constexpr int64_t kMaxSegments = 4;
 
 /// The tile function over several segments of `k` elements each
-///   (x, rowBytes, bases, segments, offset, panelBytes, k, out, outBytes):
+///   (x, rowBytes, bases, segments, offset, panelBytes, k, out, outBytes,
+///    aheadOffset, step):
 /// segment s has its panels at bases[s] + offset and continues the same
 /// accumulators; k is a multiple of 8 * depth. Meanwhile it prefetches from
-/// bases[kMaxSegments + s] + offset.
+/// bases[kMaxSegments + s] + aheadOffset on.
 mlir::func::FuncOp getSegmentedTile(KernelEmitter &e,
                                     const KernelTarget &target,
                                     const TileTypes &types, int64_t rows,
