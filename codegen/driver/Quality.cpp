@@ -167,8 +167,9 @@ Result<void> adze::checkFinite(const Quality &quality,
         return Error{ADZE_INVALID_ARGUMENT,
                      name + ": the perplexity is no number: logits are NaN or "
                             "infinite",
-                     "look for weights that are not finite, or too large for "
-                     "their format"};
+                     "numbers became too large on the way (weights are checked "
+                     "when they are compiled): try --kv f32, and --activations "
+                     "f32 where weights are integers"};
     return {};
   };
   // The source first: what is made of it has its faults too.

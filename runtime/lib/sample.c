@@ -189,6 +189,23 @@ static int32_t draw_from_top(adze_session *s, const adze_sampling *o,
   return kept ? (end - kept)->token : -1;
 }
 
+/* Weights are looked at when an artefact is made: what is left is a number that
+ * became too large. */
+static adze_status no_logit_is_finite(void) {
+  return adze_fail(ADZE_INVALID_ARGUMENT,
+                   "numbers became too large on the way (weights are checked "
+                   "when they are compiled): compile with --kv f32, and with "
+                   "--activations f32 where weights are integers",
+                   "no token can be chosen: every logit is NaN or minus "
+                   "infinity");
+}
+static adze_status all_are_masked(void) {
+  return adze_fail(
+      ADZE_INVALID_ARGUMENT, "let at least one token pass",
+      "no token can be chosen: the logits filter and the bias leave "
+      "NaN or minus infinity as every logit");
+}
+
 adze_status adze_sample_token(adze_session *s, const float *logits,
                               const adze_sampling *o, const int32_t *history,
                               size_t n_history, uint64_t draw, int32_t *token) {
@@ -201,11 +218,7 @@ adze_status adze_sample_token(adze_session *s, const float *logits,
     o->filter(o->filter_user, history, n_history, s->work, n);
   int32_t best = find_best(s->work, n);
   if (best < 0)
-    return adze_fail(ADZE_INVALID_ARGUMENT,
-                     "check the logits filter and bias, and the model's "
-                     "weights with `adze verify`",
-                     "no token can be chosen: every logit is NaN or minus "
-                     "infinity");
+    return find_best(logits, n) < 0 ? no_logit_is_finite() : all_are_masked();
   *token = best;
   float highest = s->work[best];
   if (o->temperature == 0 || highest == __builtin_inff())

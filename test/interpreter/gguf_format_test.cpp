@@ -161,7 +161,7 @@ TEST_P(GgufFormatTest, BadScalesAreNamed) {
       "tensor \"m.a\": row 2, column " + std::to_string(cols() - block) +
       ": expects a finite scale in " + GetParam() +
       ", got infinity or NaN; the file is damaged, or the model was quantized "
-      "from weights that are not finite";
+      "from weights that are not finite: get it again, or use another one";
   for (const char *name : {"a", "p"}) {
     auto weight = m.get().lookupSymbol<WeightOp>(name);
     std::vector<uint8_t> out(weight.getWeightType().getStorageBytes());

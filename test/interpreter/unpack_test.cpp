@@ -220,7 +220,7 @@ TEST(Unpack, NamesWhatIsWrong) {
             "tensor \"w.scales\": row 0, column 32: expects a finite "
             "scale in int4:g16:f32, got infinity or NaN; the file is "
             "damaged, or the model was quantized from weights that "
-            "are not finite");
+            "are not finite: get it again, or use another one");
   w.addGptq(16, 8);
   std::vector<int32_t> groupOf(kCols, 0);
   w.m.weights.add("w.g_idx", "i32", {kCols}, bytesOf(groupOf));
@@ -257,7 +257,8 @@ TEST(Unpack, NamesNumbersThatAreNone) {
   EXPECT_EQ(w.error(),
             "tensor \"w.weight\": row 0, column 7: expects a finite number in "
             "fp8:f32, got infinity or NaN; the file is damaged, or the model "
-            "was quantized from weights that are not finite");
+            "was quantized from weights that are not finite: get it again, or "
+            "use another one");
 }
 
 //===-- floats with zeros -------------------------------------------------===//
@@ -338,6 +339,39 @@ TEST(Unpack, MasksThatDoNotFit) {
   EXPECT_EQ(masked("i32", {2, 4}),
             "tensor \"w.weight_mask\": expected the mask of the weight in f32, "
             "f16, bf16, bool, u8 [2, 4], found i32 [2, 4]");
+}
+
+/// What is not finite and not masked is the weight's or the mask's.
+TEST(Unpack, NamesMasksThatAreNotFinite) {
+  auto masked = [](std::vector<float> w, std::vector<float> mask) {
+    Unpacked u("adze.unpack \"masked\" \"w\"", floatType(2, 2, "f16"));
+    EXPECT_TRUE(u.evaluator) << u.m.diagnostics;
+    std::vector<_Float16> halves(w.begin(), w.end());
+    u.m.weights.add("w.weight_orig", "f16", {2, 2}, bytesOf(halves));
+    u.m.weights.add("w.weight_mask", "f32", {2, 2}, bytesOf(mask));
+    return u.error();
+  };
+  auto factor = [](const char *place, const char *found) {
+    return std::string("tensor \"w.weight_mask\": ") + place +
+           ": expects a factor that leaves the weight finite in f16, got " +
+           found +
+           "; the file is damaged, or the mask is none: get it again, or leave "
+           "the masks out";
+  };
+  EXPECT_EQ(masked({1, NAN, 3, INFINITY}, {1, 0, 2, 0}), "");
+  EXPECT_EQ(masked({1, 2, 3, 4}, {1, 1, 1, NAN}),
+            factor("row 1, column 1", "nan"));
+  EXPECT_EQ(masked({1, 2, 0, 4}, {1, 1, -INFINITY, 1}),
+            factor("row 1, column 0", "-inf"));
+  EXPECT_EQ(masked({1, NAN, 3, 4}, {1, INFINITY, 1, 1}),
+            factor("row 0, column 1", "inf"));
+  EXPECT_EQ(masked({1, 60000, 3, 4}, {1, 2, 1, 1}),
+            factor("row 0, column 1", "2.000000"));
+  EXPECT_EQ(
+      masked({1, NAN, 3, 4}, {1, 1, 1, 1}),
+      "tensor \"w.weight_orig\": row 0, column 1: expects a finite number "
+      "in f16, got nan; the file is damaged, or the model was saved from "
+      "weights that are not finite: get it again, or use another one");
 }
 
 TEST(Unpack, BitmasksThatDoNotFit) {

@@ -337,8 +337,8 @@ TEST(WeightEvaluator, CastRoundsToNearestEven) {
     })");
   ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
   float u = 0x1p-7f; // one step of bf16 above 1
-  w.m.add("a", {1, 4}, {1 + u / 2, 1 + 3 * u / 2, -1 - u / 4, INFINITY});
-  EXPECT_EQ(w.rows("e"), (Matrix{{1, 1 + 2 * u, -1, INFINITY}}));
+  w.m.add("a", {1, 4}, {1 + u / 2, 1 + 3 * u / 2, -1 - u / 4, 0x1p127f});
+  EXPECT_EQ(w.rows("e"), (Matrix{{1, 1 + 2 * u, -1, 0x1p127f}}));
   expectStorageIsRows(w, "e");
 }
 
@@ -385,6 +385,119 @@ TEST(WeightEvaluator, CastThatOverflowsNamesTensorAndRow) {
             std::string::npos)
       << error;
   EXPECT_NE(error.find("not finite in f16"), std::string::npos) << error;
+}
+
+/// Every place of a row of each type is looked at: words of eight bytes, and
+/// what is left of them.
+TEST(WeightEvaluator, NumbersThatAreNotFiniteAreNamed) {
+  struct {
+    const char *type;
+    std::vector<uint8_t> one, nan, negative;
+  } types[] = {
+      {"f32", {0, 0, 0x80, 0x3f}, {1, 0, 0x80, 0x7f}, {0, 0, 0x80, 0xff}},
+      {"f16", {0, 0x3c}, {1, 0x7c}, {0, 0xfc}},
+      {"bf16", {0x80, 0x3f}, {0x81, 0x7f}, {0x80, 0xff}}};
+  for (const auto &[type, one, nan, negative] : types) {
+    SCOPED_TRACE(type);
+    std::string matrix = std::string("!adze.weight<17x7, #adze.float<") + type,
+                head = matrix + ">>", packed = matrix + ">, panels>";
+    Weights w("adze.weight @a from \"m.a\" : " + head + "\nadze.weight @p : " +
+              packed + " {\n%a = adze.ref @a : " + head +
+              "\n%p = adze.pack %a : " + head + " -> " + packed +
+              "\nadze.yield %p : " + packed + "\n}");
+    ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+    auto errorOf = [&](llvm::StringRef name, size_t place,
+                       const std::vector<uint8_t> &element) {
+      std::vector<uint8_t> bytes;
+      for (size_t i = 0; i < 17 * 7; ++i)
+        llvm::append_range(bytes, i == place ? element : one);
+      w.m.weights.add("m.a", type, {17, 7}, bytes);
+      WeightType made = w.weight(name).getWeightType();
+      std::vector<uint8_t> out(size_t(made.getStorageBytes()));
+      return llvm::toString(w.evaluator->evaluate(
+          w.weight(name), 0, 0, numWeightUnits(made), out.data()));
+    };
+    auto expected = [&](size_t place, const char *found) {
+      return "tensor \"m.a\": row " + std::to_string(place / 7) + ", column " +
+             std::to_string(place % 7) + ": expects a finite number in " +
+             type + ", got " + found +
+             "; the file is damaged, or the model was saved from weights that "
+             "are not finite: get it again, or use another one";
+    };
+    for (const char *name : {"a", "p"}) {
+      EXPECT_EQ(errorOf(name, 17 * 7, one), "");
+      for (size_t place = 0; place < 17 * 7; ++place) {
+        EXPECT_EQ(errorOf(name, place, nan), expected(place, "nan"));
+        EXPECT_EQ(errorOf(name, place, negative), expected(place, "-inf"));
+      }
+    }
+    EXPECT_EQ(w.readError("a"), "");
+    w.m.weights.add("m.a", type, {17, 7}, [&] {
+      std::vector<uint8_t> bytes = nan;
+      for (size_t i = 1; i < 17 * 7; ++i)
+        llvm::append_range(bytes, one);
+      return bytes;
+    }());
+    EXPECT_EQ(w.readError("a"), expected(0, "nan"));
+  }
+}
+
+/// The largest numbers are numbers.
+TEST(WeightEvaluator, LargestNumbersAreFinite) {
+  Weights w("adze.weight @a from \"a\" : !adze.weight<3x2, #adze.float<bf16>>");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  std::vector<uint8_t> bytes = {0x7f, 0x7f, 0x7f, 0xff, 0,    0x80,
+                                0x01, 0x00, 0xff, 0x7e, 0xff, 0xfe};
+  w.m.weights.add("a", "bf16", {3, 2}, bytes);
+  EXPECT_EQ(w.bytes("a"), bytes);
+}
+
+/// Finite numbers whose sum is none.
+TEST(WeightEvaluator, CodesOfWhatOverflowsAreNotMade) {
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<1x2, #adze.float<f32>>
+    adze.weight @e : !adze.weight<1x2, #adze.int<8, group = 16, scale = f32>> {
+      %a = adze.ref @a : !adze.weight<1x2, #adze.float<f32>>
+      %b = adze.offset %a by 1.7014118346046923e38 : !adze.weight<1x2, #adze.float<f32>>
+      %e = adze.cast %b : !adze.weight<1x2, #adze.float<f32>>
+        -> !adze.weight<1x2, #adze.int<8, group = 16, scale = f32>>
+      adze.yield %e : !adze.weight<1x2, #adze.int<8, group = 16, scale = f32>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("a", {1, 2}, {1, 0x1p127f});
+  EXPECT_EQ(w.readError("e"), "tensor \"a\": row 0, column 1: expects finite "
+                              "values for int8:g16:f32, got inf");
+}
+
+TEST(WeightEvaluator, ElementsOfVectorsThatAreNotFiniteAreNamed) {
+  Weights w(R"(
+    adze.weight @a from "a" : !adze.weight<3, #adze.float<f32>>
+    adze.weight @e : !adze.weight<3, #adze.float<f32>> {
+      %a = adze.ref @a : !adze.weight<3, #adze.float<f32>>
+      %e = adze.offset %a by 1.0 : !adze.weight<3, #adze.float<f32>>
+      adze.yield %e : !adze.weight<3, #adze.float<f32>>
+    }
+    adze.weight @m from "m" : !adze.weight<3x2, #adze.float<f32>>
+    adze.weight @s : !adze.weight<3x2, #adze.float<f32>> {
+      %m = adze.ref @m : !adze.weight<3x2, #adze.float<f32>>
+      %s = adze.scale_rows %m by @a : !adze.weight<3x2, #adze.float<f32>>
+      adze.yield %s : !adze.weight<3x2, #adze.float<f32>>
+    })");
+  ASSERT_TRUE(w.evaluator) << w.m.diagnostics << w.error;
+  w.m.add("a", {3}, {1, 2, INFINITY});
+  std::string why = "tensor \"a\": element 2: expects a finite number in f32, "
+                    "got inf; the file is damaged, or the model was saved from "
+                    "weights that are not finite: get it again, or use another "
+                    "one";
+  for (const char *name : {"a", "e"}) {
+    std::vector<uint8_t> out(12);
+    EXPECT_EQ(llvm::toString(
+                  w.evaluator->evaluate(w.weight(name), 0, 0, 1, out.data())),
+              why);
+  }
+  EXPECT_EQ(w.readError("e"), why);
+  EXPECT_EQ(w.readError("s"),
+            "tensor \"a\": element 2: expects a finite factor");
 }
 
 TEST(WeightEvaluator, Vectors) {

@@ -5,11 +5,12 @@
 // own. Nothing larger than the rows of a panel is ever held.
 
 #include "adze/Weights/Evaluator.h"
-#include "../Formats/ScaleCheck.h"
+#include "../Formats/FiniteCheck.h"
 #include "Expression.h"
 #include "Unpack.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -130,8 +131,7 @@ public:
   /// True if the bytes of a raw row stay where they are.
   bool isMapped(const RowSource &at) const { return !leaves[at.leaf].unpacked; }
   /// The row as its source stores it; unless isMapped, until the next one is
-  /// asked for. Its scales, where it has any, are checked; its codes cannot be
-  /// wrong.
+  /// asked for. Its numbers are finite, or it is an error.
   Expected<ArrayRef<uint8_t>> rawRow(const RowSource &at) {
     const ExprLeaf &leaf = program.leaves[at.leaf];
     FormatAttrInterface format = leaf.format;
@@ -145,13 +145,8 @@ public:
         return unpacked.takeError();
       row = *unpacked;
     }
-    if (auto column = findBadScale(format, row, columns()))
-      return llvm::createStringError(
-          place(leaf, at.row, *column) + "expects a finite " +
-          (isa<Fp8FormatAttr>(Attribute(format)) ? "number" : "scale") +
-          " in " + format.getFormatName() +
-          ", got infinity or NaN; the file is damaged, or the model was "
-          "quantized from weights that are not finite");
+    if (Error error = checkFinite(at, row, columns()))
+      return error;
     return row;
   }
 
@@ -186,8 +181,13 @@ public:
       int64_t n = weight.getWeightType().getRows();
       values.resize(n);
       FormatAttrInterface format = leaf.format;
-      format.decodeRow({leaves[at.leaf].data, size_t(format.getRowBytes(n))},
-                       values);
+      ArrayRef<uint8_t> stored(leaves[at.leaf].data,
+                               size_t(format.getRowBytes(n)));
+      if (Error error = checkFinite({at.leaf, 0}, stored, n)) {
+        values.clear();
+        return error;
+      }
+      format.decodeRow(stored, values);
       if (Error error = convert({at.leaf, 0}, common, values))
         return error;
     }
@@ -268,6 +268,32 @@ private:
     return Error::success();
   }
 
+  /// `row` is what is stored at `at`. Scales of codes are looked at: no code
+  /// can be wrong.
+  Error checkFinite(const RowSource &at, ArrayRef<uint8_t> row, int64_t cols) {
+    const ExprLeaf &leaf = program.leaves[at.leaf];
+    FormatAttrInterface format = leaf.format;
+    std::optional<int64_t> column = findNotFinite(format, row, cols);
+    if (!column)
+      return Error::success();
+    std::string what = "scale", found = "infinity or NaN", made = "quantized";
+    if (isa<Fp8FormatAttr>(Attribute(format)))
+      what = "number";
+    if (isa<FloatFormatAttr>(Attribute(format))) {
+      std::vector<float> decoded(static_cast<size_t>(cols));
+      format.decodeRow(row, decoded);
+      float value = decoded[*column];
+      what = "number";
+      found = std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
+      made = "saved";
+    }
+    return llvm::createStringError(
+        place(leaf, at.row, *column) + "expects a finite " + what + " in " +
+        format.getFormatName() + ", got " + found +
+        "; the file is damaged, or the model was " + made +
+        " from weights that are not finite: get it again, or use another one");
+  }
+
   /// Tensors of other quantizers often lie across: 16 rows are read at once.
   Expected<ArrayRef<uint8_t>> unpackedRow(const RowSource &at, size_t bytes) {
     BoundLeaf &leaf = leaves[at.leaf];
@@ -323,8 +349,16 @@ private:
       auto data = bindSource(weight, weight.isPerLayer() ? layer : 0, source);
       if (!data)
         return data.takeError();
-      factors.resize(size_t(weight.getWeightType().getRows()));
-      std::memcpy(factors.data(), *data, factors.size() * sizeof(float));
+      WeightType type = weight.getWeightType();
+      size_t bytes = size_t(type.getRows()) * sizeof(float);
+      if (auto i =
+              findNotFinite(type.getFormat(), {*data, bytes}, type.getRows()))
+        return llvm::createStringError(
+            "tensor \"" +
+            weight.getSourceName(weight.isPerLayer() ? layer : 0) +
+            "\": element " + Twine(*i) + ": expects a finite factor");
+      factors.resize(size_t(type.getRows()));
+      std::memcpy(factors.data(), *data, bytes);
     }
     return ArrayRef<float>(factors);
   }
@@ -350,16 +384,18 @@ private:
     return Error::success();
   }
 
-  /// "tensor "x": row 1, column 2: "
+  /// "tensor "x": row 1, column 2: ", or of a vector "tensor "x": element 3: "
   std::string place(const ExprLeaf &leaf, int64_t row, int64_t column) {
     WeightOp source = leaf.weight;
     const BoundLeaf &bound = leaves[&leaf - program.leaves.data()];
-    return ("tensor \"" +
-            (bound.unpacked
-                 ? bound.unpacked->floatsName()
-                 : source.getSourceName(source.isPerLayer() ? layer : 0)) +
-            "\": row " + Twine(row) + ", column " + Twine(column) + ": ")
-        .str();
+    std::string name =
+        bound.unpacked ? bound.unpacked->floatsName()
+                       : source.getSourceName(source.isPerLayer() ? layer : 0);
+    std::string at =
+        "row " + std::to_string(row) + ", column " + std::to_string(column);
+    if (source.getWeightType().isVector()) // all of it, or one, is at hand
+      at = "element " + std::to_string(row + column);
+    return "tensor \"" + name + "\": " + at + ": ";
   }
 
   Error overflow(const ExprLeaf &leaf, int64_t row, int64_t column, float value,

@@ -3,11 +3,13 @@
 // See the header; the layouts are in the description of adze.unpack.
 
 #include "UnpackSparse.h"
+#include "../Formats/FiniteCheck.h"
 #include "adze/Dialect/Adze/FormatName.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -90,7 +92,8 @@ Expected<SparseRows> SparseRows::bind(UnpackOp op, int64_t layer,
   return result;
 }
 
-void SparseRows::mask(int64_t row, uint8_t *out) const {
+/// What a mask makes of finite weights is finite.
+Error SparseRows::mask(int64_t row, uint8_t *out) const {
   size_t n = size_t(cols), size = n * size_t(elementBytes);
   std::vector<float> w(n), factors(n);
   format.decodeRow(ArrayRef(values.view.data + size_t(row) * size, size), w);
@@ -101,9 +104,27 @@ void SparseRows::mask(int64_t row, uint8_t *out) const {
   } else {
     std::copy_n(bits.view.data + size_t(row) * n, n, factors.begin());
   }
-  for (auto [value, factor] : llvm::zip_equal(w, factors))
-    value = factor == 0 ? 0 : value * factor;
-  format.encodeRow(w, llvm::MutableArrayRef(out, size));
+  std::vector<float> product(n);
+  for (size_t k = 0; k < n; ++k)
+    product[k] = factors[k] == 0 ? 0 : w[k] * factors[k];
+  llvm::MutableArrayRef<uint8_t> made(out, size);
+  format.encodeRow(product, made);
+  std::optional<int64_t> bad = findNotFinite(format, made, cols);
+  if (!bad)
+    return Error::success();
+  float value = w[size_t(*bad)], factor = factors[size_t(*bad)];
+  if (std::isfinite(factor) && !std::isfinite(value))
+    return Error::success(); // as other weights are, the reader says so
+  std::string found = std::isnan(factor)      ? "nan"
+                      : std::isfinite(factor) ? std::to_string(factor)
+                      : factor < 0            ? "-inf"
+                                              : "inf";
+  return createStringError(
+      "tensor \"" + bits.name + "\": row " + Twine(row) + ", column " +
+      Twine(*bad) + ": expects a factor that leaves the weight finite in " +
+      format.getFormatName() + ", got " + found +
+      "; the file is damaged, or the mask is none: get it again, or leave the "
+      "masks out");
 }
 
 Error SparseRows::spread(int64_t row, uint8_t *out) const {
@@ -128,9 +149,7 @@ Error SparseRows::spread(int64_t row, uint8_t *out) const {
 
 Error SparseRows::read(int64_t first, int64_t count, uint8_t *out) const {
   for (int64_t row = first; row < first + count; ++row) {
-    if (isMasked)
-      mask(row, out);
-    else if (Error error = spread(row, out))
+    if (Error error = isMasked ? mask(row, out) : spread(row, out))
       return error;
     out += cols * elementBytes;
   }

@@ -32,7 +32,7 @@ private:
   SparseRows(UnpackOp op);
   llvm::Error check(const Tensor &tensor, llvm::ArrayRef<llvm::StringRef> types,
                     int64_t columns, const llvm::Twine &what) const;
-  void mask(int64_t row, uint8_t *out) const;
+  llvm::Error mask(int64_t row, uint8_t *out) const;
   llvm::Error spread(int64_t row, uint8_t *out) const;
 
   FormatAttrInterface format, maskFormat; ///< of the mask: null for bytes

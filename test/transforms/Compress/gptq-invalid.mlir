@@ -63,7 +63,7 @@
 // RUN: not adze-opt %t/inf/model.mlir --adze-gptq="weights=int4:g16 statistics=%t/inf/statistics store=%t/store" 2>&1 | grep -o 'of model [0-9a-f]*,' | head -1 | cut -c 10-73 > %t/hash
 // RUN: %python -c "import sys; p = sys.argv[1] + '/statistics/statistics.json'; t = open(p).read().replace('d11932d199787cda1d86e85f709cdd2d5093e82a5877c49d0cbf029894cfc7bc', open(sys.argv[2]).read().strip()); open(p, 'w').write(t)" %t/inf %t/hash
 // RUN: not adze-opt %t/inf/model.mlir --adze-gptq="weights=int4:g16 statistics=%t/inf/statistics store=%t/store" 2>&1 | FileCheck %s --check-prefix=INF
-// INF: error: adze-gptq: tensor "layers.1.k.weight": row 1, column 1: expected a finite value, found inf
+// INF: error: adze-gptq: tensor "layers.1.k.weight": row 1, column 1: expects a finite number in f32, got inf;
 
 // A store that cannot be made.
 // RUN: touch %t/file

@@ -67,4 +67,4 @@
 // HOPELESS: error: adze-prune: input "layers.1.down.weight": the Gram matrix is not positive definite, even with 10 times its mean diagonal added
 // RUN: %python %S/Inputs/damage.py %{in} %t/inf layers.1.k.weight 33 inf
 // RUN: not adze-opt %t/inf/model.mlir --adze-prune="rules=0.5 store=%t/store" 2>&1 | FileCheck %s --check-prefix=INF
-// INF: error: adze-prune: tensor "layers.1.k.weight": row 1, column 1: expected a finite value, found inf
+// INF: error: adze-prune: tensor "layers.1.k.weight": row 1, column 1: expects a finite number in f32, got inf;

@@ -19,7 +19,7 @@
 // RUN: adze-opt %t/inf/model.mlir --adze-awq="weights=int4:g16 statistics=%t/inf/statistics store=%t/store" 2>&1 | sed -n 's/.*expected statistics of model \([0-9a-f]*\).*/\1/p' > %t/id || true
 // RUN: %python -c "import sys; t = open(sys.argv[2]).read().replace('TOKEN', open(sys.argv[1]).read().strip()); open(sys.argv[2], 'w').write(t)" %t/id %t/inf/statistics/statistics.json
 // RUN: not adze-opt %t/inf/model.mlir --adze-awq="weights=int4:g16 statistics=%t/inf/statistics store=%t/store" 2>&1 | FileCheck %s --check-prefix=INF
-// INF: model.mlir:{{[0-9]+}}:3: error: adze-awq: tensor "layers.1.k.weight": expected finite values
+// INF: model.mlir:{{[0-9]+}}:3: error: adze-awq: tensor "layers.1.k.weight": row 0, column 7: expects a finite number in f32, got inf;
 // RUN: cp -r %S/Inputs/scale %t/size
 // RUN: sed -i 's/"layers.0.down.weight": "layers.0.down.weight"/"layers.0.down.weight": "layers.0.q.weight"/' %t/size/statistics/statistics.json
 // RUN: not adze-opt %t/size/model.mlir --adze-awq="weights=int4:g16 statistics=%t/size/statistics store=%t/store" 2>&1 | FileCheck %s --check-prefix=SIZE

@@ -173,6 +173,13 @@ LogicalResult CompressContext::forEachInput(llvm::StringLiteral stage,
   return result;
 }
 
+llvm::Error CompressContext::ofTensor(StringRef name, llvm::Error error) {
+  std::string text = llvm::toString(std::move(error));
+  bool says = StringRef(text).starts_with("tensor \"");
+  return llvm::createStringError((says ? "" : "tensor \"" + name + "\": ") +
+                                 text);
+}
+
 llvm::Expected<std::vector<float>>
 CompressContext::read(const WeightInLayer &item, WeightOp values,
                       const InputStatistics &input) const {

@@ -80,6 +80,10 @@ public:
                                    llvm::ArrayRef<WeightInLayer> items,
                                    Bytes bytes, Work work);
 
+  /// `error`, which is of a tensor, with its name; what reads tensors says it
+  /// already.
+  static llvm::Error ofTensor(llvm::StringRef name, llvm::Error error);
+
   /// All of a matrix, every value finite; of statistics with its columns.
   llvm::Expected<std::vector<float>> read(const WeightInLayer &item,
                                           WeightOp values,

@@ -225,8 +225,7 @@ llvm::Error Pruning::pruneInput(const InputStatistics &input,
   for (size_t item : readers) {
     if (llvm::Error error =
             pruneWeight(input, factor ? &*factor : nullptr, item, parallel))
-      return llvm::createStringError("tensor \"" + items[item].name +
-                                     "\": " + llvm::toString(std::move(error)));
+      return CompressContext::ofTensor(items[item].name, std::move(error));
     results[item].note = note;
   }
   return llvm::Error::success();

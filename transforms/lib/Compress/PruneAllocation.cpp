@@ -90,9 +90,7 @@ private:
         WeightOp weight = chosen[reader].weight;
         auto w = context.read(chosen[reader], weight, input);
         if (!w)
-          return llvm::createStringError(
-              "tensor \"" + chosen[reader].name +
-              "\": " + llvm::toString(w.takeError()));
+          return CompressContext::ofTensor(chosen[reader].name, w.takeError());
         double whole =
             relative ? std::sqrt(std::max(outputOf(*w, input, parallel), 0.0))
                      : 1;

@@ -259,14 +259,14 @@ LogicalResult StructurePruning::run() {
     Item &item = items[size_t(i)];
     uint64_t bytes = bytesOf(item);
     memory.take(bytes);
-    item.error = llvm::toString(prune(item));
+    if (llvm::Error error = prune(item))
+      item.error = llvm::toString(CompressContext::ofTensor(
+          item.readers.front().name, std::move(error)));
     memory.give(bytes);
   });
   for (Item &item : items)
     if (!item.error.empty())
-      return context.error(item.readers.front().weight)
-             << "tensor \"" << item.readers.front().name
-             << "\": " << item.error;
+      return context.error(item.readers.front().weight) << item.error;
   dropUnchanged();
   return items.empty() ? success() : replace();
 }

@@ -144,8 +144,7 @@ llvm::Error Rounding::roundInput(const InputStatistics &input,
                                      "\": " + llvm::toString(std::move(error)));
     for (size_t item : some) {
       if (llvm::Error error = roundWeight(input, *chooser, item, parallel))
-        return llvm::createStringError("tensor \"" + items[item].name + "\": " +
-                                       llvm::toString(std::move(error)));
+        return CompressContext::ofTensor(items[item].name, std::move(error));
       choices[item].note = chooser->note();
     }
   }
