@@ -259,6 +259,20 @@ Result<CompileStats> adze::compileToObject(const std::string &model,
                       /*forStaticLinking=*/true);
 }
 
+/// Opens what `model` was compiled into; messages call it as the user did.
+static Result<Model> openCompiled(const std::string &path,
+                                  const std::string &model) {
+  adze_open_options options = {};
+  options.size = sizeof options;
+  options.name = model.c_str();
+  auto opened = Model::open(path, &options);
+  if (opened)
+    return opened;
+  adze::Error error = opened.error();
+  error.message += " (compiled into " + path + ")";
+  return error;
+}
+
 Result<Model> adze::compile(const std::string &model,
                             const CompileOptions &given, CompileStats *stats) {
   CompileOptions options = given;
@@ -271,7 +285,7 @@ Result<Model> adze::compile(const std::string &model,
     if (!slot)
       return toError(slot.takeError());
     if (!options.refresh && slot->exists()) {
-      auto opened = Model::open(slot->path());
+      auto opened = openCompiled(slot->path(), model);
       if (opened) {
         slot->touch();
         numbers.fromCache = true;
@@ -287,7 +301,7 @@ Result<Model> adze::compile(const std::string &model,
     if (stats)
       *stats = *made;
     slot->trim();
-    return Model::open(slot->path());
+    return openCompiled(slot->path(), model);
   }
   llvm::SmallString<128> path;
   if (std::error_code code =
@@ -300,7 +314,7 @@ Result<Model> adze::compile(const std::string &model,
     return made.error();
   if (stats)
     *stats = *made;
-  return Model::open(path.str().str());
+  return openCompiled(path.str().str(), model);
 }
 
 Result<void> adze::emitModule(const std::string &model,

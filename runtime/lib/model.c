@@ -29,7 +29,7 @@ static const char *source_name(const adze_source *source, const char *other) {
                                                           : other;
 }
 
-static adze_status make_model(const adze_open_options *given, const char *name,
+static adze_status make_model(const adze_open_options *given, const char *file,
                               adze_model **out) {
   adze_open_options options;
   adze_memory_source memory;
@@ -42,15 +42,18 @@ static adze_status make_model(const adze_open_options *given, const char *name,
   if (status)
     return status;
   adze_model *m = adze_alloc(&memory, sizeof *m);
-  size_t name_bytes = strlen(name) + 1;
-  char *copy = m ? adze_alloc(&memory, name_bytes) : NULL;
+  const char *name = options.name ? options.name : file;
+  size_t file_bytes = strlen(file) + 1, name_bytes = strlen(name) + 1;
+  char *copy = m ? adze_alloc(&memory, file_bytes + name_bytes) : NULL;
   if (!copy) {
     adze_free(&memory, m, sizeof *m);
-    return adze_out_of_memory("a model", sizeof *m + name_bytes);
+    return adze_out_of_memory("a model", sizeof *m + file_bytes + name_bytes);
   }
-  memcpy(copy, name, name_bytes);
-  m->name = copy;
-  m->name_bytes = name_bytes;
+  memcpy(copy, file, file_bytes);
+  memcpy(copy + file_bytes, name, name_bytes);
+  m->file_name = copy;
+  m->name = copy + file_bytes;
+  m->names_bytes = file_bytes + name_bytes;
   m->memory = memory;
   m->options = options;
   m->options.allocator = NULL;
@@ -183,6 +186,7 @@ adze_status adze_model_open(const adze_source *artefact,
   }
   m->options.variant = NULL; /* the caller's, not kept */
   m->options.expected_id = NULL;
+  m->options.name = NULL;
   m->opened = true;
   *model = m;
   return ADZE_OK;
@@ -216,6 +220,7 @@ adze_status adze_model_link(const adze_model_desc *desc,
   }
   m->options.variant = NULL;
   m->options.expected_id = NULL;
+  m->options.name = NULL;
   m->opened = true;
   *model = m;
   return ADZE_OK;
@@ -239,7 +244,7 @@ void adze_model_release(adze_model *m) {
   adze_memory_source memory = m->memory;
   void (*on_release)(void *) = m->opened ? m->options.on_release : NULL;
   void *owner = m->options.owner;
-  adze_free(&memory, m->name, m->name_bytes);
+  adze_free(&memory, m->file_name, m->names_bytes);
   adze_free(&memory, m, sizeof *m);
   if (on_release)
     on_release(owner);

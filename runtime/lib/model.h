@@ -15,8 +15,9 @@ struct adze_model {
   atomic_uint references;
   adze_memory_source memory;
   adze_open_options options; /* as taken; pool and allocator are not used */
-  char *name;                /* path, for messages */
-  size_t name_bytes;
+  char *file_name;           /* path */
+  char *name;                /* for messages; one block with file_name */
+  size_t names_bytes;
   adze_bytes file, weight_file;
   adze_desc desc;
   void *handle; /* of dlopen; null: linked, or described only */

@@ -106,7 +106,7 @@ adze_status adze_model_info(const adze_model *m, const char *key,
     return give_bytes(value, text, (size_t)length);
   }
   if (!strcmp(key, "file"))
-    return give_bytes(value, m->name, strlen(m->name));
+    return give_bytes(value, m->file_name, strlen(m->file_name));
   return give_meta(m, key, value);
 }
 

@@ -139,6 +139,19 @@ TEST(Artefact, VerifyFindsADamagedWeight) {
   EXPECT_TRUE(says("model.b.weight")) << lastMessage();
 }
 
+TEST(Artefact, MessagesCallTheModelByTheNameThatWasGiven) {
+  adze_open_options o = {};
+  o.size = sizeof o;
+  o.name = "what the user gave";
+  adze::Model model = adze::Model::open(fakePath(), &o).or_throw();
+  EXPECT_EQ(model.info("file").or_throw(), fakePath());
+  EXPECT_FALSE(model.info("nothing"));
+  o.variant = "nonsense";
+  EXPECT_FALSE(adze::Model::open(fakePath(), &o));
+  EXPECT_TRUE(says("what the user gave: no variant")) << lastMessage();
+  EXPECT_FALSE(says(fakePath())) << lastMessage();
+}
+
 TEST(Artefact, VariantsAreForcedByNameAndRefusedWithTheReason) {
   adze_open_options o = {};
   o.size = sizeof o;

@@ -143,6 +143,7 @@ typedef struct adze_open_options {
    * fails. */
   void (*on_release)(void *owner);
   void *owner;
+  const char *name; /* what messages call the model; null: the path */
 } adze_open_options;
 
 /* Opens an artefact. Everything but the weights is checked (bounds, every
