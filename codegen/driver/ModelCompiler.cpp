@@ -12,6 +12,7 @@
 #include "Schedule.h"
 #include "adze/Codegen/KernelLowering.h"
 #include "adze/Codegen/ObjectEmitter.h"
+#include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/Frontend/CheckpointSource.h"
 #include "adze/Frontend/Importer.h"
 #include "adze/Frontend/ModuleFile.h"
@@ -41,6 +42,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 #include <chrono>
+#include <map>
 
 using namespace mlir;
 using namespace adze;
@@ -346,8 +348,23 @@ llvm::Error ModelCompiler::runPipeline(llvm::ArrayRef<std::string> passes) {
   return llvm::Error::success();
 }
 
+/// Elements of the tensors that the module reads, before anything is padded,
+/// merged or stored twice.
+static int64_t countParameters(ModuleOp module) {
+  int64_t count = 0;
+  for (auto weight : module.getOps<WeightOp>()) {
+    if (!weight.isSource() && !getUnpack(weight))
+      continue;
+    WeightType type = weight.getWeightType();
+    count += int64_t(weight.getLayerIndices().size()) * type.getRows() *
+             (type.isVector() ? 1 : type.getCols());
+  }
+  return count;
+}
+
 llvm::Error ModelCompiler::optimize(StringRef untilPoint) {
   Stopwatch watch(numbers.optimizeSeconds);
+  parameters = countParameters(*moduleRef);
   // Passes that read weights read them by a table. That of a checkpoint is
   // written for them, and goes when they are done.
   llvm::SmallString<256> table;
@@ -649,6 +666,26 @@ void ModelCompiler::addActivations(llvm::json::Object &meta) {
     meta["activations"] = std::move(chosen);
 }
 
+/// What the artefact holds, in place of what the checkpoint did: the formats of
+/// its matrices, those of most bytes first.
+void ModelCompiler::addWeights(llvm::json::Object &meta) {
+  std::map<std::string, int64_t> bytes;
+  for (auto weight : moduleRef->getOps<WeightOp>()) {
+    WeightType type = weight.getWeightType();
+    for (int64_t layer : weight.getLayerIndices())
+      if (!type.isVector() && weight.getOffset(layer))
+        bytes[type.getFormat().getFormatName()] += type.getStorageBytes();
+  }
+  auto formats = llvm::to_vector(llvm::make_first_range(bytes));
+  llvm::sort(formats, [&](const std::string &a, const std::string &b) {
+    return std::pair(bytes[b], a) < std::pair(bytes[a], b);
+  });
+  if (auto before = meta.getString("weights"))
+    meta["checkpoint_weights"] = before->str();
+  meta["weights"] = llvm::join(formats, ", ");
+  meta["parameters"] = parameters;
+}
+
 llvm::Expected<ArtefactInput>
 ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator,
                              bool wantsProof) {
@@ -719,6 +756,7 @@ ModelCompiler::artefactInput(std::unique_ptr<WeightEvaluator> &evaluator,
   llvm::raw_string_ostream(input.schedule) << llvm::json::Value(
       llvm::json::Object{{"version", 1}, {"plans", llvm::json::Array(plans)}});
   addActivations(meta);
+  addWeights(meta);
   llvm::raw_string_ostream(input.meta) << llvm::json::Value(std::move(meta));
   return input;
 }

@@ -113,6 +113,7 @@ private:
   size_t addPlan(llvm::json::Object plan);
   llvm::Error readEntries(mlir::ModuleOp scheduled);
   void addActivations(llvm::json::Object &meta);
+  void addWeights(llvm::json::Object &meta);
   /// Whether passes compute weights that no expression can.
   bool makesWeights() const {
     return !options.calibration.empty() || prunes(options) || options.rotate;
@@ -129,7 +130,8 @@ private:
   WeightTable *tableSource = nullptr; // `source`, where it is a table
   std::string ownStore;               // a folder that goes with the compiler
   mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
-  std::string text; // tokenizer table
+  int64_t parameters = 0; // as loaded
+  std::string text;       // tokenizer table
   std::vector<std::string> messages;
   std::atomic<bool> isStopped = false; // in a pass, by options.progress
   llvm::SmallVector<const TargetVariant *> targets;

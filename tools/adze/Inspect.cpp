@@ -116,7 +116,7 @@ Result<json::Object> inspectSource(const InspectArguments &a) {
   return std::move(*object);
 }
 
-/// Tensors and bytes of each format, and of all.
+/// Tensors and bytes of each format, and of all; the model's parameters.
 void addTotals(json::Object &object) {
   std::map<std::string, std::pair<int64_t, int64_t>> formats;
   int64_t bytes = 0, parameters = 0;
@@ -135,7 +135,8 @@ void addTotals(json::Object &object) {
         json::Object{{"tensors", total.first}, {"bytes", total.second}};
   object["formats"] = std::move(list);
   object["bytes"] = bytes;
-  object["parameters"] = parameters;
+  // Artefacts know; what they hold is padded, and some of it twice.
+  object.try_emplace("parameters", parameters);
 }
 
 std::string shapeText(const json::Array &shape) {
@@ -301,7 +302,7 @@ void print(const std::string &path, const json::Object &o, bool zeros) {
                 times.c_str());
   }
   std::printf(
-      "\n%zu tensors, %lld elements, %s:", o.getArray("tensors")->size(),
+      "\n%zu tensors, %lld parameters, %s:", o.getArray("tensors")->size(),
       number("parameters"), bytesText(uint64_t(number("bytes"))).c_str());
   for (const auto &[name, total] : *o.getObject("formats"))
     std::printf(

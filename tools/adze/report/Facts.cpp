@@ -80,9 +80,10 @@ private:
       facts["compiler"] = compiler->str();
     for (const char *key : {"activations", "compiler", "chat_template"})
       meta->erase(key);
+    facts["parameters"] =
+        meta->getInteger("parameters").value_or(int64_t(weights.parameters));
     facts["model"] = std::move(*meta);
     facts["weight_bytes"] = int64_t(weights.bytes);
-    facts["parameters"] = int64_t(weights.parameters);
     facts["formats"] = weights.formats();
     json::Array names;
     for (size_t i = 0; i < adze_model_variant_count(model.c()); ++i) {
