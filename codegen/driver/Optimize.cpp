@@ -35,7 +35,8 @@ struct Field {
 constexpr Field kFields[] = {{"method", &Recipe::method},
                              {"prune", &Recipe::prune},
                              {"prune-method", &Recipe::pruneMethod},
-                             {"model", &Recipe::model}};
+                             {"model", &Recipe::model},
+                             {"calibration", &Recipe::calibration}};
 } // namespace
 
 std::string Recipe::text() const {
@@ -68,7 +69,8 @@ Result<Recipe> adze::parseRecipe(const std::string &text) {
     } else {
       return Error{ADZE_INVALID_ARGUMENT,
                    "a recipe is weights=FORMAT, with method=, prune=, "
-                   "prune-method= and model= where they are wanted, got \"" +
+                   "prune-method=, model= and calibration= where they are "
+                   "wanted, got \"" +
                        word.str() + "\" in \"" + text + "\"",
                    ""};
     }
@@ -99,6 +101,11 @@ std::string mixedName(double bits) {
   return text;
 }
 
+bool roundsWeights(const Recipe &recipe) {
+  return StringRef(recipe.weights).contains("int") ||
+         mixedBudget(recipe.weights);
+}
+
 CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   CompileOptions options = base;
   options.weights = recipe.weights;
@@ -108,14 +115,14 @@ CompileOptions optionsOf(const CompileOptions &base, const Recipe &recipe) {
   if (recipe.prune.empty())
     options.pruneAllocate.clear();
   options.proofText.clear();
-  StringRef weights = recipe.weights;
-  bool rounds = weights.contains("int") || mixedBudget(weights);
   bool prunesByIt =
       (!recipe.prune.empty() && recipe.pruneMethod != "magnitude") ||
       base.pruneNeurons != 0 || base.pruneHeads != 0;
-  bool goesByIt = !recipe.method.empty() || rounds || prunesByIt ||
-                  hasStaticRanges(base.activations);
-  if (!goesByIt || !recipe.model.empty()) { // it is of the model
+  bool goesByIt = !recipe.method.empty() || roundsWeights(recipe) ||
+                  prunesByIt || hasStaticRanges(base.activations);
+  if (!recipe.model.empty() || !recipe.calibration.empty())
+    options.calibration = recipe.calibration; // the options' is of the model
+  if (!goesByIt) {
     options.calibration.clear();
     options.activations = withDynamicRanges(base.activations).str();
   }
@@ -544,12 +551,47 @@ std::optional<double> OptimizeResult::predictedSecondsPerToken() const {
   return c.secondsPerToken - reading + reading * c.readRate / measuredReadRate;
 }
 
+/// Another checkpoint that the model's calibration says nothing of.
+static bool lacksCalibration(const Recipe &recipe) {
+  return !recipe.model.empty() && recipe.calibration.empty();
+}
+
+/// Nothing rounds activations by ranges of another checkpoint.
+static Result<void> checkRanges(const CompileOptions &options,
+                                const OptimizeOptions &how) {
+  for (const Recipe &recipe : how.recipes)
+    if (lacksCalibration(recipe) && hasStaticRanges(options.activations))
+      return Error{ADZE_INVALID_ARGUMENT,
+                   "candidate \"" + recipe.text() +
+                       "\": " + options.activations + " needs ranges of " +
+                       recipe.model + ", and the calibration is of the model",
+                   "add calibration=FOLDER to the candidate: what adze "
+                   "calibrate makes of " +
+                       recipe.model};
+  return {};
+}
+
+/// Says which candidates were rounded plainly while others were not.
+static void warnOfPlainRounding(const std::vector<Candidate> &candidates,
+                                const CompileOptions &options,
+                                std::vector<std::string> &warnings) {
+  for (const Candidate &c : candidates)
+    if (lacksCalibration(c.recipe) && !options.calibration.empty() &&
+        roundsWeights(c.recipe))
+      warnings.push_back(
+          "candidate \"" + c.recipe.text() +
+          "\" was rounded without a calibration: " + options.calibration +
+          " is of the model; add calibration=FOLDER");
+}
+
 static Result<void> priceAll(Pricer &pricer, const CompileOptions &options,
                              const OptimizeOptions &how) {
   if (!how.text.empty())
     if (auto runs = checkRunsHere(options, "measuring candidates on a text");
         !runs)
       return runs;
+  if (auto good = checkRanges(options, how); !good)
+    return good;
   if (auto done = pricer.measureSource(); !done)
     return done;
   if (auto done = pricer.add(recipesOf(options, how)); !done)
@@ -610,6 +652,7 @@ Result<OptimizeResult> adze::optimizeToFile(const std::string &model,
   if (!stats)
     return stats.error();
   result.compile = std::move(*stats);
+  warnOfPlainRounding(result.candidates, options, result.compile.warnings);
   auto made = Model::open(output);
   if (!made)
     return made.error();

@@ -31,6 +31,9 @@ struct Recipe {
   /// Another checkpoint in place of the model, such as one that was trained
   /// again with zeros; empty: the model.
   std::string model;
+  /// The folder of a calibration in place of the options'; of another
+  /// checkpoint the only one, for those are of the model.
+  std::string calibration = {};
 
   /// "int4:g128 method=gptq prune=0.5:16x32 prune-method=wanda model=other/";
   /// "as it is".

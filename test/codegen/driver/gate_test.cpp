@@ -170,18 +170,20 @@ TEST(Gate, StepsTooShortArePredictedFromReadingOnly) {
 }
 
 TEST(Recipe, IsReadAsItIsWritten) {
-  for (const char *text : {"as it is", "int4:g128", "int4:g128 method=search",
-                           "method=gptq", "*gate*=int8,*=int4:g32",
-                           "mixed:4.5bpw prune=0.5:16x32 prune-method=wanda",
-                           "int8 model=other/"}) {
+  for (const char *text :
+       {"as it is", "int4:g128", "int4:g128 method=search", "method=gptq",
+        "*gate*=int8,*=int4:g32",
+        "mixed:4.5bpw prune=0.5:16x32 prune-method=wanda", "int8 model=other/",
+        "int8 model=other/ calibration=other.stats"}) {
     auto read = parseRecipe(text);
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(read->text(), text);
   }
   EXPECT_EQ(parseRecipe("weights=int8")->text(), "int8");
   EXPECT_EQ(parseRecipe("int8 int4").error().message,
-            "a recipe is weights=FORMAT, with method=, prune=, prune-method= "
-            "and model= where they are wanted, got \"int4\" in \"int8 int4\"");
+            "a recipe is weights=FORMAT, with method=, prune=, prune-method=, "
+            "model= and calibration= where they are wanted, got \"int4\" in "
+            "\"int8 int4\"");
   EXPECT_EQ(parseRecipe(" ").error().message, "a recipe is empty");
   for (const char *wrong : {"int5", "int8 method=guess", "prune=7", "mixed:x",
                             "prune=0.5 prune-method=guess"})
