@@ -25,9 +25,11 @@ constexpr double kSeconds = 0.3, kShort = 0.05;
 // Rounds, and how near the fastest two of each model have to be.
 constexpr int kRounds = 3, kMostRounds = 8;
 constexpr double kNear = 1.1;
-// Reads before and after a round: the best counts, as of the rounds.
+// Reads before and after a round: the best counts, as of the rounds. They last
+// as long as ten passes over what a step reads take at kSlowRead, within
+// bounds: small models are read often enough in little time.
 constexpr int kReads = 2;
-constexpr double kReadSeconds = 0.08;
+constexpr double kSlowRead = 2e9, kLeastRead = 0.01, kMostRead = 0.08;
 
 double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -142,8 +144,10 @@ Result<double> Runner::burst() {
 
 double Runner::readRate() {
   double most = 0;
+  double seconds = std::clamp(10 * double(result.bytesPerToken) / kSlowRead,
+                              kLeastRead, kMostRead);
   for (int i = 0; i < kReads; ++i)
-    most = std::max(most, measure->readRate(kReadSeconds));
+    most = std::max(most, measure->readRate(seconds));
   return most;
 }
 
