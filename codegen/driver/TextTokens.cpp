@@ -33,7 +33,8 @@ llvm::Expected<TextTokens> adze::tokenizeText(StringRef table, StringRef text,
   if (table.empty())
     return llvm::createStringError(
         "the model has no tokenizer: put its tokenizer files beside the "
-        "weights and compile it again");
+        "weights and compile it again; a module (.mlir) never has one, so give "
+        "the folder or .gguf that it came from");
   // The table wants to be aligned to 8 bytes.
   std::vector<uint64_t> aligned((table.size() + 7) / 8);
   std::memcpy(aligned.data(), table.data(), table.size());
