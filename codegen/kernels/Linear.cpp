@@ -243,13 +243,14 @@ static LogicalResult emitFinishBody(KernelEmitter &e, const LinearPlan &plan,
                                     KernelOp kernel, const LinearOperands &ops,
                                     ValueRange args) {
   if (!plan.finishLoops)
-    return emitFinish(e, plan, kernel, ops, args[0], args[1], args[2], args[3]);
+    return emitFinish(e, plan, kernel, ops, args[0], args[1], args[2], args[3],
+                      /*rowsAhead=*/nullptr);
   LogicalResult result = success();
   Value zero = e.constant(0);
   e.loop(zero, args[2], 1, [&](Value r) {
     e.loop(zero, args[3], 1, [&](Value u) {
       result = emitFinish(e, plan, kernel, ops, e.add(args[0], r),
-                          e.add(args[1], u), r, u);
+                          e.add(args[1], u), r, u, args[2]);
     });
   });
   return result;

@@ -145,7 +145,8 @@ struct LinearOperands {
 llvm::LogicalResult emitFinish(KernelEmitter &e, const LinearPlan &plan,
                                KernelOp kernel, const LinearOperands &operands,
                                mlir::Value row, mlir::Value unit,
-                               mlir::Value tileRow, mlir::Value tileUnit);
+                               mlir::Value tileRow, mlir::Value tileUnit,
+                               mlir::Value rowsAhead);
 
 } // namespace adze
 

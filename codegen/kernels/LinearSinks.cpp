@@ -17,8 +17,8 @@ namespace {
 class Finisher {
 public:
   Finisher(KernelEmitter &e, const LinearPlan &plan, KernelOp kernel,
-           const LinearOperands &ops)
-      : e(e), plan(plan), kernel(kernel), ops(ops) {}
+           const LinearOperands &ops, Value rowsAhead)
+      : e(e), plan(plan), kernel(kernel), ops(ops), rowsAhead(rowsAhead) {}
 
   LogicalResult columns(Value row, Value tile, Value unit);
   LogicalResult quantizedColumns(Value row, Value tile, Value unit);
@@ -28,6 +28,7 @@ private:
   Value accumulator(Value tile, Value first, int64_t panel);
   LogicalResult block(Value row, Value tile, Value index, ColumnStream output);
   ColumnStream rowOf(Value base, Type element, Value row);
+  void prefetch(Value row, Value index);
   void chain(size_t which, Value row, Value tile, Value head);
   void normalise(Value tile, Value weight, double eps);
   void rotate(Value row, Value tile);
@@ -41,6 +42,7 @@ private:
   const LinearPlan &plan;
   KernelOp kernel;
   const LinearOperands &ops;
+  Value rowsAhead; // to what is finished next, or null
 };
 
 /// One panel of a finished tile, which begins at panel `first` of the weight,
@@ -56,6 +58,21 @@ Value Finisher::accumulator(Value tile, Value first, int64_t panel) {
 ColumnStream Finisher::rowOf(Value base, Type element, Value row) {
   int64_t bytes = KernelEmitter::bytesOf(element);
   return {e.at(base, e.mul(e.mul(row, ops.columns), bytes)), element};
+}
+
+/// Brings what block `index` of 16 columns reads and writes of a row, or is
+/// written over: the tile that comes next has time to wait for it, and a finish
+/// has not.
+void Finisher::prefetch(Value row, Value index) {
+  auto bring = [&](Value base, Type element) {
+    ColumnStream stream = rowOf(base, element, row);
+    int64_t bytes = KernelEmitter::bytesOf(element);
+    e.prefetch(e.at(stream.row, e.mul(index, kLanes * bytes)));
+  };
+  for (auto [base, element] : llvm::zip(ops.captures, plan.captures))
+    bring(base, element);
+  if (plan.captures.empty() && !plan.quantizes())
+    bring(ops.result, plan.out);
 }
 
 LogicalResult Finisher::columns(Value row, Value tile, Value unit) {
@@ -91,6 +108,8 @@ LogicalResult Finisher::quantizedColumns(Value row, Value tile, Value unit) {
 LogicalResult Finisher::block(Value row, Value tile, Value index,
                               ColumnStream output) {
   SmallVector<ColumnStream> inputs;
+  if (rowsAhead)
+    prefetch(e.add(row, rowsAhead), index);
   for (auto [base, element] : llvm::zip(ops.captures, plan.captures))
     inputs.push_back(rowOf(base, element, row));
   Value staging = e.at(ops.scratch, plan.stagingOffset());
@@ -208,8 +227,8 @@ void Finisher::head(Value row, Value tile, Value unit) {
 LogicalResult adze::emitFinish(KernelEmitter &e, const LinearPlan &plan,
                                KernelOp kernel, const LinearOperands &operands,
                                Value row, Value unit, Value tileRow,
-                               Value tileUnit) {
-  Finisher finisher(e, plan, kernel, operands);
+                               Value tileUnit, Value rowsAhead) {
+  Finisher finisher(e, plan, kernel, operands, rowsAhead);
   Value offset = e.add(e.mul(tileRow, plan.tileRowBytes()),
                        e.mul(tileUnit, plan.unitPanels * kLineBytes));
   Value tile = e.at(e.at(operands.scratch, plan.tilesOffset()), offset);
