@@ -10,7 +10,9 @@ already there is left alone. Speed does not depend on the values, so all
 tensors are windows of one block of normal random numbers (standard deviation
 0.02, norms about one); the same arguments always give the same bytes.
 With --zero-blocks 0.5 that share of the blocks of 16 rows by 32 columns of the
-layers' projections is zero, drawn block by block: what adze-choose-sparse finds.
+layers' projections is zero, drawn block by block, as a threshold for a whole
+tensor has it: what adze-choose-sparse finds. With --even each 16 rows have as
+many of them, as Wanda and SparseGPT choose blocks.
 Needs NumPy only; runs at the speed of the disk.
 """
 
@@ -115,11 +117,11 @@ def convert(values, dtype):
 class Source:
     """Hands out tensors of any size from one block of random values."""
 
-    def __init__(self, dtype, seed, zero_blocks=0.0):
+    def __init__(self, dtype, seed, zero_blocks=0.0, even=False):
         # What Generator.spawn gives, which NumPy 1.24 (Debian 12) has not.
         sequence = np.random.SeedSequence(seed)
         rng = np.random.default_rng(sequence)
-        self.zero_blocks = zero_blocks
+        self.zero_blocks, self.even = zero_blocks, even
         self.mask_rng = np.random.default_rng(sequence.spawn(1)[0])
         values = rng.standard_normal(BLOCK_ELEMENTS, dtype=np.float32)
         values *= 0.02
@@ -154,6 +156,8 @@ class Source:
                 done += len(part)
                 self.offset = (self.offset + len(part)) % BLOCK_ELEMENTS
             blocks = self.mask_rng.random(-(-columns // 32))
+            if self.even:
+                blocks = blocks.argsort().argsort() / len(blocks)
             values[:, np.repeat(blocks < self.zero_blocks, 32)[:columns]] = 0
             file.write(values)
 
@@ -188,7 +192,7 @@ def split_into_shards(tensors, width, limit):
     return shards
 
 
-def make(name, folder, dtype, shard_bytes, seed, zero_blocks):
+def make(name, folder, dtype, shard_bytes, seed, zero_blocks, even):
     """Write beside, then rename: an interrupted run leaves no half model."""
     beside = folder.with_name(folder.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
@@ -198,7 +202,7 @@ def make(name, folder, dtype, shard_bytes, seed, zero_blocks):
     (beside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (beside / "generation_config.json").write_text(json.dumps(
         {k: config[k] for k in ("bos_token_id", "eos_token_id")}) + "\n")
-    source = Source(dtype, seed, zero_blocks)
+    source = Source(dtype, seed, zero_blocks, even)
     shards = split_into_shards(list(tensor_shapes(config)),
                                DTYPES[dtype][2], shard_bytes)
     total, weight_map = 0, {}
@@ -230,6 +234,8 @@ def main():
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--zero-blocks", type=float, default=0, metavar="P",
                         help="the share of blocks that are zero")
+    parser.add_argument("--even", action="store_true",
+                        help="as many of them in all 16 rows of a panel")
     parser.add_argument("--force", action="store_true",
                         help="replace models that are already there")
     a = parser.parse_args()
@@ -243,14 +249,15 @@ def main():
     for name in a.models or MODELS:
         suffix = "" if a.seed == SEED else f"-seed{a.seed}"
         suffix += f"-shards{a.shard_bytes}" if a.shard_bytes else ""
-        suffix += f"-blocks{a.zero_blocks:g}" if a.zero_blocks else ""
+        if a.zero_blocks:
+            suffix += f"-{'even' if a.even else 'blocks'}{a.zero_blocks:g}"
         folder = a.out / f"{name}-{a.dtype}{suffix}"
         if a.force:
             shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             begin = time.monotonic()
             total = make(name, folder, a.dtype, a.shard_bytes, a.seed,
-                         a.zero_blocks)
+                         a.zero_blocks, a.even)
             seconds = time.monotonic() - begin
             print(f"{name}: {total / 1e9:.2f} GB in {seconds:.1f} s",
                   file=sys.stderr)

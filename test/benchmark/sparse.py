@@ -10,6 +10,8 @@ and writes a page of docs/benchmarks.
     python3 test/benchmark/sparse.py --prepare   # compiles, which is slow
     python3 test/benchmark/sparse.py             # measures, and writes the page
 
+With --even, of models and of this script, each panel of 16 rows has as many blocks
+of zeros (Wanda and SparseGPT choose them so); without, they are drawn one by one.
 Dense is the checkpoint with half of its blocks zero, compiled without
 adze-choose-sparse: speed does not depend on values. Runs are interleaved over all
 models; ratios are of medians.
@@ -28,12 +30,13 @@ from run import (ROOT, features, join, page_name, processor, run_json, spread,
 
 def artefacts(a):
     """(weights, share of zero blocks, artefact, checkpoint) of all that is run."""
+    kind = "even" if a.even else "blocks"
     for weights in a.weights:
         short = weights.replace(":", "-")
         for zeros in [0.0, *a.zeros]:
-            model = a.models / f"{a.model}-bf16-blocks{zeros or a.zeros[0]:g}"
+            model = a.models / f"{a.model}-bf16-{kind}{zeros or a.zeros[0]:g}"
             yield (weights, zeros,
-                   a.scratch / f"{a.model}-{short}-blocks{zeros:g}.adze.so",
+                   a.scratch / f"{a.model}-{short}-{kind}{zeros:g}.adze.so",
                    model)
 
 
@@ -93,6 +96,8 @@ def main():
     parser.add_argument("--weights", nargs="+",
                         default=["int8", "int4:g128", "bf16"])
     parser.add_argument("--zeros", nargs="+", type=float, default=[0.5, 0.7])
+    parser.add_argument("--even", action="store_true",
+                        help="models made with make_models.py --even")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--gen-tokens", type=int, default=32)
     parser.add_argument("--threads", type=int,
@@ -118,7 +123,8 @@ def main():
         f"# {a.model} without its blocks of zeros, {processor()}", "",
         "Written by `test/benchmark/sparse.py` (its head says how to repeat it). "
         "Random weights of which that share of the blocks of 16 x 32 of all "
-        "projections is zero; embedding and head are dense. Median (least - "
+        "projections is zero, " + ("as many in each panel" if a.even else
+        "drawn one by one") + "; embedding and head are dense. Median (least - "
         f"most) of {a.repeats} interleaved runs, {a.threads} threads, 512 tokens "
         f"of a prompt, then {a.gen_tokens} of one sequence; the CPU has: "
         f"{features()}.", "", *rows, ""]))
