@@ -43,8 +43,21 @@ Value IntegerBlocks::sumOf(Value row, Value block) const {
   if (runs == 1)
     return at(block);
   Value all = e.ceilDiv(k, tile.rows.sums);
-  Value first = runs ? e.mul(block, runs) : e.constant(0);
-  Value end = runs ? e.min(e.add(first, runs), all) : all;
+  if (!runs) {
+    // Of all of K: whole lines, which are zero behind the last sum.
+    Value end = e.mul(e.ceilDiv(all, kLanes), kLineBytes);
+    Value line = e.loop(e.constant(0), end, kLineBytes, e.splatI32(0),
+                        [&](Value i, ValueRange carried) {
+                          Value next = e.load(e.vi32, e.at(row, e.add(sums, i)),
+                                              kLineBytes);
+                          return Values{arith::AddIOp::create(
+                              e.b, e.loc, carried[0], next)};
+                        })[0];
+    return vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
+                                       line);
+  }
+  Value first = e.mul(block, runs);
+  Value end = e.min(e.add(first, runs), all);
   return e.loop(
       first, end, 1, e.constantI32(0), [&](Value run, ValueRange carried) {
         return Values{arith::AddIOp::create(e.b, e.loc, carried[0], at(run))};
@@ -187,13 +200,11 @@ private:
                          e.at(later, i * kLineBytes));
     }
   }
-  /// Brings the part of what comes next that belongs to a block and this turn.
-  void prefetch(Value block) {
-    if (streams())
-      return;
-    Value from = e.at(ahead, e.mul(block, aheadBytes));
-    e.loop(e.constant(0), aheadBytes, kLineBytes,
-           [&](Value i) { e.prefetch(e.at(from, i)); });
+  /// Brings the part of what comes next that belongs to a step and this turn: a
+  /// line at a time, as lines on their way from memory wait in the buffers that
+  /// loads from L2 need.
+  void prefetchPart(Value step) {
+    e.prefetch(e.at(ahead, e.mul(step, aheadStep)));
   }
   Value outPlace(int64_t r, int64_t p) {
     return e.at(e.at(out, e.mul(outBytes, r)), p * kLineBytes);
@@ -205,7 +216,7 @@ private:
   int64_t rows, panels;
   bool inMemory;
 
-  Value k, out, outBytes, panelBytes, stepBytes, ahead, aheadBytes;
+  Value k, out, outBytes, panelBytes, stepBytes, ahead, aheadStep;
   Value bySteps; // whether tiles that do not stream prefetch as if they did
   Values x, w;
   std::optional<IntegerBlocks> blocks;
@@ -247,7 +258,16 @@ void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
   if (streams())
     prefetchStep(index);
   else
-    e.ifThen(bySteps, [&] { prefetchStep(index); });
+    e.ifElse(
+        bySteps, {},
+        [&] {
+          prefetchStep(index);
+          return Values();
+        },
+        [&] {
+          prefetchPart(index);
+          return Values();
+        });
   for (Value panel : w)
     codes.push_back(format.emitCodes(e.b, e.loc, panel, k, index));
   Value at = e.mul(index, 8);
@@ -289,7 +309,11 @@ void IntegerTileEmitter::emit(ValueRange args) {
   Value rowBytes = args[1];
   panelBytes = args[3], k = args[4], out = args[5], outBytes = args[6];
   Value last = e.sub(args[7], 1);
-  ahead = args[8], aheadBytes = args[9];
+  ahead = args[8];
+  Value aheadBytes = args[9];
+  // Of each step less than a line: many rows pass over the panels.
+  Value steps = tile.block() ? e.constant(tile.block() / 8) : e.ceilDiv(k, 8);
+  aheadStep = e.div(e.add(aheadBytes, e.sub(steps, 1)), steps);
   stepBytes = e.div(e.mul(panelBytes, 8), k);
   for (int64_t r = 0; r < rows; ++r)
     x.push_back(e.opaque(e.at(args[0], e.mul(rowBytes, r))));
@@ -312,20 +336,18 @@ void IntegerTileEmitter::emit(ValueRange args) {
     });
   else
     acc.assign(rows * panels, e.splat(0));
-  Value zero = e.constant(0), steps = e.ceilDiv(k, 8);
+  Value zero = e.constant(0), allSteps = e.ceilDiv(k, 8);
   if (int64_t block = tile.block()) {
     acc = e.loop(zero, e.ceilDiv(k, block), 1, acc,
                  [&](Value b, ValueRange carried) {
                    Values next(carried);
                    Value begin = e.mul(b, block / 8);
-                   Value end = e.min(e.add(begin, block / 8), steps);
-                   prefetch(b);
+                   Value end = e.min(e.add(begin, block / 8), allSteps);
                    add(b, dots(b, begin, end), next);
                    return next;
                  });
   } else {
-    prefetch(zero);
-    add(zero, dots(zero, zero, steps), acc);
+    add(zero, dots(zero, zero, allSteps), acc);
   }
   if (inMemory && !tile.scalesLast())
     return;
