@@ -168,11 +168,14 @@ void CodesEmitter::finish(Value top, Value first, int64_t count, Value place) {
 /// `count` blocks of `size` codes, the last of which may be short.
 void CodesEmitter::blocks(Value first, int64_t count, Value size) {
   Value from = e.at(ahead, e.mul(first, aheadBytes));
-  e.loop(e.constant(0), e.mul(aheadBytes, count), kLineBytes,
-         [&](Value i) { e.prefetch(e.at(from, i)); });
+  auto prefetch = [&](Value begin, Value bytes) {
+    e.loop(begin, e.add(begin, bytes), kLineBytes,
+           [&](Value i) { e.prefetch(e.at(from, i)); });
+  };
   Value zero = e.constant(0), begin = e.mul(first, steps.block);
   Value placeBytes = e.constant(count * panels * kLineBytes);
   if (!steps.inParts()) {
+    prefetch(zero, e.mul(aheadBytes, count));
     unpack(begin, e.mul(size, count));
     return forEachTop([&](Value top) {
       for (int64_t b = 0; b < count; ++b)
@@ -184,7 +187,14 @@ void CodesEmitter::blocks(Value first, int64_t count, Value size) {
   auto place = [&](Value top) { return e.at(sums, e.mul(top, placeBytes)); };
   e.loop(zero, e.constant(rows * panels * kLineBytes), kLineBytes,
          [&](Value i) { e.store(e.splatI32(0), e.at(sums, i), kLineBytes); });
+  // Many lines at once would keep the loads waiting.
+  Value parts = e.max(e.ceilDiv(size, Steps::kLargestPart), e.constant(1));
+  Value bytes =
+      e.mul(e.div(e.add(aheadBytes, e.sub(e.mul(parts, kLineBytes), 1)),
+                  e.mul(parts, kLineBytes)),
+            kLineBytes);
   e.loop(zero, size, Steps::kLargestPart, [&](Value part) {
+    prefetch(e.mul(e.div(part, Steps::kLargestPart), bytes), bytes);
     Value left = e.min(e.sub(size, part), e.constant(Steps::kLargestPart));
     unpack(e.add(begin, part), left);
     forEachTop([&](Value top) {

@@ -46,13 +46,12 @@ Value IntegerBlocks::sumOf(Value row, Value block) const {
   if (!runs) {
     // Of all of K: whole lines, which are zero behind the last sum.
     Value end = e.mul(e.ceilDiv(all, kLanes), kLineBytes);
-    Value line = e.loop(e.constant(0), end, kLineBytes, e.splatI32(0),
-                        [&](Value i, ValueRange carried) {
-                          Value next = e.load(e.vi32, e.at(row, e.add(sums, i)),
-                                              kLineBytes);
-                          return Values{arith::AddIOp::create(
-                              e.b, e.loc, carried[0], next)};
-                        })[0];
+    Value line = e.loop(
+        e.constant(0), end, kLineBytes, e.splatI32(0),
+        [&](Value i, ValueRange carried) {
+          Value next = e.load(e.vi32, e.at(row, e.add(sums, i)), kLineBytes);
+          return Values{arith::AddIOp::create(e.b, e.loc, carried[0], next)};
+        })[0];
     return vector::ReductionOp::create(e.b, e.loc, vector::CombiningKind::ADD,
                                        line);
   }

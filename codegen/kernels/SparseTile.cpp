@@ -127,7 +127,7 @@ private:
   /// processor to notice that they are read in order.
   bool streams() const { return rows <= 8; }
   void prefetchBlock(Value i);
-  void prefetchPart();
+  void prefetchPart(Value i);
 
   Value outPlace(int64_t r) { return e.at(panelOut, e.mul(outBytes, r)); }
 
@@ -141,6 +141,7 @@ private:
   Value x, rowBytes, panels, panelBytes, k, out, outBytes;
   Value header, scales, zeros, ahead, aheadBytes;
   Value here, next, nextCount, panelOut;
+  Value bytesEach; // of what is prefetched with a block by tiles of many rows
 };
 
 /// Pointers to all rows, three of which share a base: the others are addressed
@@ -438,7 +439,7 @@ void SparseTileEmitter::multiplyTiles(Value whole, Value hasRest) {
 /// of what is there beside blocks.
 void SparseTileEmitter::prefetchBlock(Value i) {
   if (!streams())
-    return;
+    return prefetchPart(i);
   int64_t bytes = tile.format.getTileBytes();
   Value place = e.min(i, e.max(e.sub(nextCount, 1), e.constant(0)));
   Value block = e.at(e.at(next, header), e.mul(place, bytes));
@@ -451,11 +452,11 @@ void SparseTileEmitter::prefetchBlock(Value i) {
         e.at(next, e.min(e.add(scales, line), e.sub(panelBytes, kLineBytes))));
 }
 
-void SparseTileEmitter::prefetchPart() {
-  if (streams())
-    return;
-  e.loop(e.constant(0), aheadBytes, kLineBytes,
-         [&](Value i) { e.prefetch(e.at(ahead, i)); });
+/// Block i's part of what the tile brings of the panels behind these.
+void SparseTileEmitter::prefetchPart(Value i) {
+  Value from = e.at(ahead, e.mul(i, bytesEach));
+  e.loop(e.constant(0), bytesEach, kLineBytes,
+         [&](Value line) { e.prefetch(e.at(from, line)); });
 }
 
 /// Panel `index` of those that the tile is called for, of which `left` exist.
@@ -471,8 +472,11 @@ void SparseTileEmitter::panel(Value index, Value left) {
     next = at(1);
     nextCount = word(next);
     e.prefetch(at(2));
+  } else {
+    bytesEach = e.mul(
+        e.ceilDiv(e.div(aheadBytes, e.max(count, e.constant(1))), kLineBytes),
+        kLineBytes);
   }
-  prefetchPart();
 
   auto blockAt = [&](Value i) {
     int64_t bytes = tile.format.getTileBytes();
