@@ -13,6 +13,8 @@
 // CHECK-NEXT: adze.pack %{{.*}} : <64x128, #adze.float<f32>> -> <64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
 // CHECK-NEXT: adze.yield %{{.*}} : !adze.weight<64x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
 // CHECK: adze.weight @codes.packed : !adze.weight<64x128, #adze.blocks<#adze.int<4, group = 32, scale = bf16>, keep = 2>, panels>
+// Of few panels, all are looked at.
+// CHECK: adze.weight @three.packed : !adze.weight<48x128, #adze.blocks<#adze.float<f32>, keep = 3>, panels>
 // Too few, none; what an embedding reads too; groups that cut blocks, of the
 // weight and of what it is multiplied with. Of floats, too, masks say where the
 // zeros are that are in no blocks, if there are enough.
@@ -46,7 +48,7 @@
 // Nothing is said of what is dense, and nothing changes a second time, or
 // without values to look at.
 // RUN: grep -c adze-choose-sparse %t/remarks | FileCheck %s --check-prefix=COUNT
-// COUNT: {{^}}13{{$}}
+// COUNT: {{^}}14{{$}}
 // RUN: adze-opt %t/out.mlir --adze-choose-sparse=table=%t/weights.json | diff - %t/out.mlir
 // RUN: adze-opt %s --adze-pack-weights -o %t/packed.mlir
 // RUN: adze-opt %t/packed.mlir --adze-choose-sparse | diff - %t/packed.mlir
@@ -145,6 +147,7 @@ adze.weight @codes : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>
   %1 = adze.cast %0 : !adze.weight<64x128, #adze.float<f32>> -> !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>>
   adze.yield %1 : !adze.weight<64x128, #adze.int<4, group = 32, scale = bf16>>
 }
+adze.weight @three from "three" : !adze.weight<48x128, #adze.float<f32>>
 adze.weight @few from "few" : !adze.weight<64x128, #adze.float<f32>>
 adze.weight @one from "one" : !adze.weight<64x128, #adze.float<f32>>
 adze.weight @scattered from "scattered" : !adze.weight<64x128, #adze.float<f32>>
@@ -191,6 +194,7 @@ func.func @f(%l: index, %tokens: tensor<?xi32>) {
   %x = adze.embed %tokens, @tied : tensor<?xi32> -> tensor<?x128xf32>
   %0 = adze.linear %x, @half[%l] : (tensor<?x128xf32>) -> tensor<?x64xf32>
   %1 = adze.linear %x, @codes : (tensor<?x128xf32>) -> tensor<?x64xf32>
+  %three = adze.linear %x, @three : (tensor<?x128xf32>) -> tensor<?x48xf32>
   %2 = adze.linear %x, @few : (tensor<?x128xf32>) -> tensor<?x64xf32>
   %3 = adze.linear %x, @one : (tensor<?x128xf32>) -> tensor<?x64xf32>
   %4 = adze.linear %x, @scattered : (tensor<?x128xf32>) -> tensor<?x64xf32>

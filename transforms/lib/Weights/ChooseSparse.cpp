@@ -268,19 +268,6 @@ llvm::Expected<Count> Chooser::count(WeightOp weight, ArrayRef<Panel> panels,
   return all;
 }
 
-/// A few, from all over the layers and the rows.
-static SmallVector<Panel> samplesOf(WeightOp weight) {
-  SmallVector<int64_t> layers = llvm::to_vector(weight.getLayerIndices());
-  int64_t panels = numWeightUnits(weight.getWeightType());
-  int64_t total = panels * int64_t(layers.size());
-  SmallVector<Panel> samples;
-  for (int64_t i = 0, n = std::min(kSamples, total); i < n; ++i) {
-    int64_t layer = int64_t(layers.size()) * i / n;
-    samples.push_back({layers[layer], panels * ((3 * i + 1) % n) / n});
-  }
-  return samples;
-}
-
 static SmallVector<Panel> panelsOf(WeightOp weight) {
   int64_t panels = numWeightUnits(weight.getWeightType());
   SmallVector<Panel> all;
@@ -288,6 +275,21 @@ static SmallVector<Panel> panelsOf(WeightOp weight) {
     for (int64_t panel = 0; panel < panels; ++panel)
       all.push_back({layer, panel});
   return all;
+}
+
+/// All of them, or a few from all over the layers and the rows.
+static SmallVector<Panel> samplesOf(WeightOp weight) {
+  SmallVector<int64_t> layers = llvm::to_vector(weight.getLayerIndices());
+  int64_t panels = numWeightUnits(weight.getWeightType());
+  if (panels * int64_t(layers.size()) <= kSamples)
+    return panelsOf(weight);
+  SmallVector<Panel> samples;
+  for (int64_t i = 0; i < kSamples; ++i) {
+    int64_t layer = int64_t(layers.size()) * i / kSamples;
+    int64_t panel = panels * ((3 * i + 1) % kSamples) / kSamples;
+    samples.push_back({layers[layer], panel});
+  }
+  return samples;
 }
 
 //===-- what the rates say ------------------------------------------------===//

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """usage: make_zeros.py FOLDER
 
-Writes weights.json and weights.bin: matrices of 64 x 128 with zeros of several
-kinds, 4 panels of 4 blocks of 16 x 32 each.
+Writes weights.json and weights.bin: matrices of 64 x 128, and one of 48 x 128,
+with zeros of several kinds, 4 and 3 panels of 4 blocks of 16 x 32 each.
 """
 import json
 import os
@@ -12,9 +12,9 @@ import sys
 ROWS, COLUMNS = 64, 128
 
 
-def matrix(is_zero):
+def matrix(is_zero, rows=ROWS):
     return [0.0 if is_zero(r, k) else 1.0 + (r * 7 + k * 3) % 11
-            for r in range(ROWS) for k in range(COLUMNS)]
+            for r in range(rows) for k in range(COLUMNS)]
 
 
 def block(r, k):
@@ -33,6 +33,7 @@ tensors = {
     "third": matrix(lambda r, k: (r * 7 + k * 3) % 20 < 7),
     "uneven": matrix(lambda r, k: (r * 7 + k * 3) % 10 < (9 if k < 64 else 2)),
     "dense": matrix(lambda r, k: False),
+    "three": matrix(lambda r, k: k // 32 >= (3, 1, 2)[r // 16], rows=48),
 }
 folder = sys.argv[1]
 os.makedirs(folder, exist_ok=True)
@@ -41,7 +42,7 @@ with open(folder + "/weights.bin", "wb") as data:
     for name, values in tensors.items():
         size = data.write(struct.pack(f"<{len(values)}f", *values))
         table[name] = {"file": "weights.bin", "offset": offset, "dtype": "f32",
-                       "shape": [ROWS, COLUMNS], "bytes": size}
+                       "shape": [len(values) // COLUMNS, COLUMNS], "bytes": size}
         offset += size
 with open(folder + "/weights.json", "w") as file:
     json.dump({"version": 1, "tensors": table}, file)
