@@ -282,7 +282,7 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
   bool prefetch = segmented || kind == TileKind::Prefetching;
   // Few rows of a linear are bound by memory; with zeros to put in, one. Of
   // many rows, all but the first find what they ask for.
-  bool streams = (kind == TileKind::Plain && rows <= 8) ||
+  bool streams = (kind == TileKind::Plain && rows <= 12) ||
                  (kind == TileKind::Masked && rows == 1);
   size_t next = 0;
   Value x = args[next++], rowBytes = args[next++], base = args[next++];
