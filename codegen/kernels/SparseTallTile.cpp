@@ -79,7 +79,7 @@ private:
   Value unpacked;  // codes of a run, where they are not bytes in the panel
   Value factors;   // scales of a run, one for each column
   Value rowScales; // all of them
-  Value here, panelOut;
+  Value here, panelOut, aheadHere;
   Value linesEach; // of what is prefetched with each block, in bytes
 };
 
@@ -94,12 +94,31 @@ void TallTileEmitter::unpack(Value place, Value slot) {
 }
 
 /// What this panel brings of those that come next, a part with each block: all
-/// at once would keep the rows waiting.
+/// at once would keep the rows waiting. Where no rows follow, the next panel:
+/// its block at that place, and a line of what is there beside blocks.
 void TallTileEmitter::prefetch(Value place) {
-  Value begin = e.min(e.mul(place, linesEach), aheadBytes);
-  Value end = e.min(e.add(begin, linesEach), aheadBytes);
-  e.loop(begin, end, kLineBytes,
-         [&](Value line) { e.prefetch(e.at(ahead, line)); });
+  Value line = e.mul(place, kLineBytes);
+  auto nextPanel = [&] {
+    Value next = e.at(here, panelBytes);
+    int64_t size = tile.format.getTileBytes();
+    Value block = e.at(e.at(next, header), e.mul(place, size));
+    for (int64_t offset = 0; offset < size; offset += kLineBytes)
+      e.prefetch(e.at(block, offset));
+    for (Value offset :
+         {e.min(line, e.sub(header, kLineBytes)),
+          e.min(e.add(scales, line), e.sub(panelBytes, kLineBytes))})
+      e.prefetch(e.at(next, offset));
+    return Values();
+  };
+  auto part = [&] {
+    Value begin = e.min(e.mul(place, linesEach), aheadBytes);
+    Value end = e.min(e.add(begin, linesEach), aheadBytes);
+    e.loop(begin, end, kLineBytes,
+           [&](Value at) { e.prefetch(e.at(aheadHere, at)); });
+    return Values();
+  };
+  e.ifElse(e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0)), {},
+           nextPanel, part);
 }
 
 /// Adds a block to integer sums. `weights` points to its half of the columns.
@@ -214,6 +233,7 @@ void TallTileEmitter::copyOut() {
 
 void TallTileEmitter::panel(Value index) {
   here = e.at(panels, e.mul(panelBytes, index));
+  aheadHere = e.at(ahead, e.mul(panelBytes, index));
   panelOut = e.at(out, e.mul(index, kLineBytes));
   Value count = word(here), zero = e.constant(0);
   Value aheadLines = e.ceilDiv(aheadBytes, kLineBytes);

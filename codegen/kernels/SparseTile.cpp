@@ -140,7 +140,7 @@ private:
 
   Value x, rowBytes, panels, panelBytes, k, out, outBytes;
   Value header, scales, zeros, ahead, aheadBytes;
-  Value here, next, nextCount, panelOut;
+  Value here, next, nextCount, panelOut, aheadHere;
   Value bytesEach; // of what is prefetched with a block by tiles of many rows
 };
 
@@ -454,7 +454,7 @@ void SparseTileEmitter::prefetchBlock(Value i) {
 
 /// Block i's part of what the tile brings of the panels behind these.
 void SparseTileEmitter::prefetchPart(Value i) {
-  Value from = e.at(ahead, e.mul(i, bytesEach));
+  Value from = e.at(aheadHere, e.mul(i, bytesEach));
   e.loop(e.constant(0), bytesEach, kLineBytes,
          [&](Value line) { e.prefetch(e.at(from, line)); });
 }
@@ -466,6 +466,7 @@ void SparseTileEmitter::panel(Value index, Value left) {
     return e.at(panels, e.mul(panelBytes, later ? place : index));
   };
   here = at(0);
+  aheadHere = e.at(ahead, e.mul(panelBytes, index));
   panelOut = e.at(out, e.mul(index, kLineBytes));
   Value count = word(here), zero = e.constant(0);
   if (streams()) {
