@@ -60,7 +60,10 @@ def plain_write_seconds(folder, size):
     return seconds
 
 
-WEIGHTS = ["bf16", "int8", "int4:g128", "int4:g32"]
+# A format of weights, and options of adze where there are more.
+WEIGHTS = ["bf16", "int8", "int8 --kv=int8",
+           "int8 --activations=int8:token --kv=int8", "int4:g128",
+           "int4:g128 --kv=int8", "int4:g32", "int4:g32 --kv=int8"]
 
 
 def bench_models(adze, models, arguments):
@@ -71,7 +74,7 @@ def bench_models(adze, models, arguments):
                 print(f"run {turn + 1} of {arguments.repeats}: {name} "
                       f"{weights}", file=sys.stderr, flush=True)
                 figures = run_json(adze, "bench", path, "--json",
-                                   "--weights", weights,
+                                   "--weights", *weights.split(),
                                    "--threads", arguments.threads,
                                    "--prompt-tokens", 512, "--gen-tokens", 64)
                 rows.setdefault(f"{name} {weights}", []).append(figures)
@@ -230,7 +233,9 @@ def main():
                         default=len(os.sched_getaffinity(0)))
     parser.add_argument("--scratch", default=None,
                         help="folder for artefacts (default: that of models)")
-    parser.add_argument("--weights", nargs="+", default=WEIGHTS)
+    parser.add_argument("--weights", nargs="+", default=WEIGHTS,
+                        help="formats, each with options of adze behind it if "
+                        "need be: 'int8 --kv=int8'")
     parser.add_argument("--machine", help="name of the page (default: the CPU's)")
     parser.add_argument("--join", action="store_true",
                         help="only put the pages together")
