@@ -127,6 +127,7 @@ private:
   /// processor to notice that they are read in order.
   bool streams() const { return rows <= 8; }
   void prefetchBlock(Value i);
+  void prefetchNext(Value i);
   void prefetchPart(Value i);
 
   Value outPlace(int64_t r) { return e.at(panelOut, e.mul(outBytes, r)); }
@@ -435,11 +436,25 @@ void SparseTileEmitter::multiplyTiles(Value whole, Value hasRest) {
 
 //===-- panels ------------------------------------------------------------===//
 
-/// With block i of a panel, the block at that place of the next one, and a line
-/// of what is there beside blocks.
+/// Brings with block i of a panel what comes next.
 void SparseTileEmitter::prefetchBlock(Value i) {
-  if (!streams())
-    return prefetchPart(i);
+  if (streams())
+    return prefetchNext(i);
+  e.ifElse(
+      e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0)), {},
+      [&] {
+        prefetchNext(i);
+        return Values();
+      },
+      [&] {
+        prefetchPart(i);
+        return Values();
+      });
+}
+
+/// The block at that place of the next panel, and a line of what is there
+/// beside blocks: for tiles of few rows, and those that no rows follow.
+void SparseTileEmitter::prefetchNext(Value i) {
   int64_t bytes = tile.format.getTileBytes();
   Value place = e.min(i, e.max(e.sub(nextCount, 1), e.constant(0)));
   Value block = e.at(e.at(next, header), e.mul(place, bytes));
@@ -452,7 +467,7 @@ void SparseTileEmitter::prefetchBlock(Value i) {
         e.at(next, e.min(e.add(scales, line), e.sub(panelBytes, kLineBytes))));
 }
 
-/// Block i's part of what the tile brings of the panels behind these.
+/// Of the panels behind these, the tile's part that goes with the block.
 void SparseTileEmitter::prefetchPart(Value i) {
   Value from = e.at(aheadHere, e.mul(i, bytesEach));
   e.loop(e.constant(0), bytesEach, kLineBytes,
@@ -469,9 +484,9 @@ void SparseTileEmitter::panel(Value index, Value left) {
   aheadHere = e.at(ahead, e.mul(panelBytes, index));
   panelOut = e.at(out, e.mul(index, kLineBytes));
   Value count = word(here), zero = e.constant(0);
+  next = at(1);
+  nextCount = word(next);
   if (streams()) {
-    next = at(1);
-    nextCount = word(next);
     e.prefetch(at(2));
   } else {
     bytesEach = e.mul(
