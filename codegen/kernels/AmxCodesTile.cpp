@@ -226,6 +226,16 @@ void CodesEmitter::emit(ValueRange args) {
   } else {
     blocks(zero, 1, k);
   }
+  if (tile.rowScalesLast()) {
+    IntegerBlocks blocks(e, tile, k);
+    return e.loop(zero, e.constant(rows), 1, [&](Value r) {
+      Value ofRow = blocks.lastOfRow(e.at(x, e.mul(rowBytes, r)));
+      for (int64_t p = 0; p < panels; ++p) {
+        Value sum = e.load(e.vf32, outPlace(r, p), kLineBytes);
+        e.store(e.mulf(sum, ofRow), outPlace(r, p), kLineBytes);
+      }
+    });
+  }
   if (!tile.scalesLast())
     return;
   Values factors;

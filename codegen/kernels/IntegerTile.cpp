@@ -85,33 +85,39 @@ Value IntegerBlocks::sumsOf(Value row, Value block) const {
                 })[0];
 }
 
-IntegerBlocks::RowLines IntegerBlocks::linesOf(Value row, Value block) const {
+/// The row's scales of 16 blocks, a lane for each.
+Value IntegerBlocks::scalesOf(Value row, Value block) const {
   // Blocks that share a scale of the row.
   int64_t shared = tile.rows.group ? tile.rows.group / tile.block() : 0;
   Value index = shared ? e.div(block, shared) : e.constant(0);
   Value place = e.at(row, e.add(scales, e.mul(index, 4)));
+  if (shared == 0)
+    return e.broadcast(e.load(e.f32, place, 4));
+  SmallVector<int64_t> lane;
+  for (int64_t i = 0; i < kLanes; ++i)
+    lane.push_back(i / shared);
+  // What it reads behind the scales are sums, of which there is a line.
+  Value line = e.load(e.vf32, place, 4);
+  return shared > 1
+             ? Value(vector::ShuffleOp::create(e.b, e.loc, line, line, lane))
+             : line;
+}
+
+IntegerBlocks::RowLines IntegerBlocks::linesOf(Value row, Value block) const {
   RowLines lines;
-  if (shared == 0) {
-    lines.scale = e.broadcast(e.load(e.f32, place, 4));
-  } else {
-    SmallVector<int64_t> lane;
-    for (int64_t i = 0; i < kLanes; ++i)
-      lane.push_back(i / shared);
-    // What it reads behind the scales are sums, of which there is a line.
-    lines.scale = e.load(e.vf32, place, 4);
-    if (shared > 1)
-      lines.scale =
-          vector::ShuffleOp::create(e.b, e.loc, lines.scale, lines.scale, lane);
-  }
+  if (!tile.rowScalesLast())
+    lines.scale = scalesOf(row, block);
   int64_t zero = tile.format.getZeroCode();
   if (!zero && !tile.format.hasMinimum())
     return lines;
   Value rowSums = sumsOf(row, block);
   if (zero)
     lines.start = arith::MulIOp::create(e.b, e.loc, rowSums, e.splatI32(-zero));
-  if (tile.format.hasMinimum())
-    lines.shift = e.mulf(lines.scale,
-                         arith::SIToFPOp::create(e.b, e.loc, e.vf32, rowSums));
+  if (tile.format.hasMinimum()) {
+    lines.shift = arith::SIToFPOp::create(e.b, e.loc, e.vf32, rowSums);
+    if (lines.scale)
+      lines.shift = e.mulf(lines.scale, lines.shift);
+  }
   return lines;
 }
 
@@ -131,22 +137,33 @@ IntegerBlocks::Factors IntegerBlocks::ofPanels(ArrayRef<Value> panels,
 }
 
 IntegerBlocks::RowFactors IntegerBlocks::ofRow(Value row, Value block) const {
-  Value index = groupOf(block, tile.rows.group);
-  Value scale = e.load(e.f32, e.at(row, e.add(scales, e.mul(index, 4))), 4);
-  RowFactors factors = {e.broadcast(scale), Value()};
+  RowFactors factors;
+  Value scale;
+  if (!tile.rowScalesLast()) {
+    Value index = groupOf(block, tile.rows.group);
+    scale = e.load(e.f32, e.at(row, e.add(scales, e.mul(index, 4))), 4);
+    factors.scale = e.broadcast(scale);
+  }
   // The sum is read again: kept from the dots on, it would be spilled.
-  if (tile.format.hasMinimum())
-    factors.shift = e.broadcast(e.mulf(
-        scale, arith::SIToFPOp::create(e.b, e.loc, e.f32, sumOf(row, block))));
+  if (tile.format.hasMinimum()) {
+    Value sum = arith::SIToFPOp::create(e.b, e.loc, e.f32, sumOf(row, block));
+    factors.shift = e.broadcast(scale ? e.mulf(scale, sum) : sum);
+  }
   return factors;
+}
+
+Value IntegerBlocks::lastOfRow(Value row) const {
+  return tile.rowScalesLast() ? e.broadcast(e.load(e.f32, e.at(row, scales), 4))
+                              : Value();
 }
 
 Value IntegerBlocks::add(Value dot, const Factors &panels, int64_t p,
                          const RowFactors &row, Value sum) const {
   Value value = arith::SIToFPOp::create(e.b, e.loc, e.vf32, dot);
-  sum = e.fma(
-      value,
-      tile.scalesLast() ? row.scale : e.mulf(panels.scales[p], row.scale), sum);
+  Value factor = tile.scalesLast()      ? row.scale
+                 : tile.rowScalesLast() ? panels.scales[p]
+                                        : e.mulf(panels.scales[p], row.scale);
+  sum = e.fma(value, factor, sum);
   return row.shift ? e.fma(row.shift, panels.minima[p], sum) : sum;
 }
 
@@ -348,17 +365,21 @@ void IntegerTileEmitter::emit(ValueRange args) {
   } else {
     add(zero, dots(zero, zero, allSteps), acc);
   }
-  if (inMemory && !tile.scalesLast())
+  if (inMemory && !tile.scalesLast() && !tile.rowScalesLast())
     return;
+  // One of both is left, or none.
   Values factors(panels);
   for (int64_t p = 0; tile.scalesLast() && p < panels; ++p)
     factors[p] = format.emitScale(e.b, e.loc, w[p], k, zero);
-  forEach([&](int64_t r, int64_t p) {
-    Value place = outPlace(r, p);
-    Value sum =
-        inMemory ? e.load(e.vf32, place, kLineBytes) : acc[r * panels + p];
-    e.store(factors[p] ? e.mulf(sum, factors[p]) : sum, place, kLineBytes);
-  });
+  for (int64_t r = 0; r < rows; ++r) {
+    Value ofRow = blocks->lastOfRow(x[r]);
+    for (int64_t p = 0; p < panels; ++p) {
+      Value place = outPlace(r, p), factor = ofRow ? ofRow : factors[p];
+      Value sum =
+          inMemory ? e.load(e.vf32, place, kLineBytes) : acc[r * panels + p];
+      e.store(factor ? e.mulf(sum, factor) : sum, place, kLineBytes);
+    }
+  }
 }
 
 } // namespace

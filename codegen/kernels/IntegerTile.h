@@ -22,6 +22,10 @@ struct IntegerTile {
   bool scalesLast() const {
     return format.getGroup() == 0 && !format.hasMinimum();
   }
+  /// Whether that of a row is, of which several blocks are added.
+  bool rowScalesLast() const {
+    return rows.group == 0 && format.getGroup() != 0;
+  }
 };
 
 /// What a block of K adds to the f32 sums of a row, whatever multiplied its
@@ -41,14 +45,15 @@ public:
     KernelEmitter::Values scales, minima;
   };
   Factors ofPanels(llvm::ArrayRef<mlir::Value> panels, mlir::Value block) const;
-  /// A row's scale in all lanes, and what it is to take of the minima.
+  /// A row's scale in all lanes (none where it comes last), and what it is to
+  /// take of the minima.
   struct RowFactors {
     mlir::Value scale, shift;
   };
   RowFactors ofRow(mlir::Value row, mlir::Value block) const;
   /// All three for 16 blocks from `block` (a multiple of 16) on, a lane for
   /// each; those behind the last are anything. Null where the format has no
-  /// zero and no minima.
+  /// zero and no minima, or the row's scale comes last.
   struct RowLines {
     mlir::Value start, scale, shift;
   };
@@ -58,10 +63,14 @@ public:
   mlir::Value add(mlir::Value dot, const Factors &panels, int64_t p,
                   const RowFactors &row, mlir::Value sum) const;
 
+  /// The scale of a row that comes last, in all lanes; else null.
+  mlir::Value lastOfRow(mlir::Value row) const;
+
 private:
   using Values = KernelEmitter::Values;
 
   mlir::Value sumOf(mlir::Value row, mlir::Value block) const;
+  mlir::Value scalesOf(mlir::Value row, mlir::Value block) const;
   /// The sums of 16 blocks, a lane for each.
   mlir::Value sumsOf(mlir::Value row, mlir::Value block) const;
   mlir::Value groupOf(mlir::Value block, int64_t group) const;
@@ -83,8 +92,9 @@ TileShapes integerTileShapes(const KernelTarget &target,
 ///   i = sum over k in b of (code - zero) * x code, exact
 ///   out = fma(float(i), weight scale * x scale, out)
 ///   out = fma(x scale * float(sum of x codes in b), minimum, out), if any
-/// and with a single weight scale, fma(float(i), x scale, out), times it at the
-/// end.
+/// with a single weight scale, fma(float(i), x scale, out), times it at the
+/// end; with a single x scale and several of the weight, the same without the x
+/// scale, times it at the end.
 mlir::func::FuncOp getIntegerTile(KernelEmitter &e, const KernelTarget &target,
                                   const IntegerTile &tile, int64_t rows,
                                   int64_t panels);

@@ -161,24 +161,25 @@ void TallTileEmitter::scaleAndAdd(ArrayRef<Value> acc, Value index,
                     ? e.div(index, tile.rows.group / TransposedRows::kBlock)
                     : e.constant(0);
   Values xScales;
-  for (int64_t l = 0; l < lines; ++l)
+  for (int64_t l = 0; l < lines && !tile.rowScalesLast(); ++l)
     xScales.push_back(e.load(
         e.vf32, e.at(e.at(rowScales, e.mul(group, stride)), l * kLineBytes),
         kLineBytes));
   Value places = e.at(sums, e.mul(first, stride));
   Value ofColumns = factors ? e.at(factors, e.mul(first, 4)) : Value();
   for (int64_t c = 0; c < columns; ++c) {
-    Value factor;
+    Value ofColumn;
     if (factors)
-      factor = e.broadcast(e.load(e.f32, e.at(ofColumns, 4 * c), 4));
+      ofColumn = e.broadcast(e.load(e.f32, e.at(ofColumns, 4 * c), 4));
     for (int64_t l = 0; l < lines; ++l) {
       Value place = e.at(places, c * stride + l * kLineBytes);
       Value value =
           arith::SIToFPOp::create(e.b, e.loc, e.vf32, acc[c * lines + l]);
       Value sum = e.load(e.vf32, place, kLineBytes);
-      e.store(
-          e.fma(value, factor ? e.mulf(factor, xScales[l]) : xScales[l], sum),
-          place, kLineBytes);
+      Value factor = ofColumn;
+      if (!xScales.empty())
+        factor = ofColumn ? e.mulf(ofColumn, xScales[l]) : xScales[l];
+      e.store(e.fma(value, factor, sum), place, kLineBytes);
     }
   }
 }
@@ -212,8 +213,8 @@ void TallTileEmitter::clear(Value memory, int64_t lines) {
          [&](Value i) { e.store(e.splat(0), e.at(memory, i), kLineBytes); });
 }
 
-/// Puts the sums to rows of `out`, times the scales of the channels if these
-/// come last.
+/// Puts the sums to rows of `out`, times the scales of the channels or of the
+/// rows if these come last.
 void TallTileEmitter::copyOut() {
   Value factor;
   if (tile.scalesLast())
@@ -225,6 +226,9 @@ void TallTileEmitter::copyOut() {
     for (auto [i, line] :
          llvm::enumerate(emitTransposedQuads(e, from, e.constant(stride)))) {
       Value sum = arith::BitcastOp::create(e.b, e.loc, e.vf32, line);
+      if (tile.rowScalesLast())
+        factor = e.broadcast(
+            e.load(e.f32, e.at(e.at(rowScales, e.mul(row, 4)), 4 * i), 4));
       e.store(factor ? e.mulf(sum, factor) : sum,
               e.at(to, e.mul(outBytes, int64_t(i))), kLineBytes);
     }

@@ -233,16 +233,22 @@ void SparseTileEmitter::scaleAndAdd(const Block &block, ArrayRef<Value> acc,
   Values scaleAt = rowPointers(
       e.at(x, e.add(tile.rows.scalesOffset(e, k), e.mul(group, 4))));
   for (int64_t r = 0; r < rows; ++r) {
-    Value xScale = e.load(e.f32, scaleAt[r], 4);
-    Value factor = e.broadcast(xScale);
+    Value xScale, factor = scale;
+    if (!tile.rowScalesLast()) {
+      xScale = e.load(e.f32, scaleAt[r], 4);
+      factor = e.broadcast(xScale);
+      if (scale)
+        factor = e.mulf(scale, factor);
+    }
     Value sum = inMemory ? e.load(e.vf32, outPlace(r), kLineBytes) : sums[r];
-    sum = e.fma(arith::SIToFPOp::create(e.b, e.loc, e.vf32, acc[r]),
-                scale ? e.mulf(scale, factor) : factor, sum);
-    if (minimum)
-      sum = e.fma(
-          e.broadcast(e.mulf(xScale, arith::SIToFPOp::create(e.b, e.loc, e.f32,
-                                                             sumOf(sumAt[r])))),
-          minimum, sum);
+    sum =
+        e.fma(arith::SIToFPOp::create(e.b, e.loc, e.vf32, acc[r]), factor, sum);
+    if (minimum) {
+      Value shift = arith::SIToFPOp::create(e.b, e.loc, e.f32, sumOf(sumAt[r]));
+      if (xScale)
+        shift = e.mulf(xScale, shift);
+      sum = e.fma(e.broadcast(shift), minimum, sum);
+    }
     if (inMemory)
       e.store(sum, outPlace(r), kLineBytes);
     else
@@ -541,13 +547,19 @@ void SparseTileEmitter::panel(Value index, Value left) {
         },
         [&] { return sums; });
   }
-  if (inMemory && !tile.scalesLast())
+  if (inMemory && !tile.scalesLast() && !tile.rowScalesLast())
     return;
+  // One of both is left, or none.
+  Values ofRows;
+  if (tile.rowScalesLast())
+    ofRows = rowPointers(e.at(x, tile.rows.scalesOffset(e, k)));
   Value factor;
   if (tile.scalesLast())
     factor = tile.format.emitScale(e.b, e.loc, e.at(here, scales), zero, zero);
   for (int64_t r = 0; r < rows; ++r) {
     Value sum = inMemory ? e.load(e.vf32, outPlace(r), kLineBytes) : sums[r];
+    if (!ofRows.empty())
+      factor = e.broadcast(e.load(e.f32, ofRows[r], 4));
     e.store(factor ? e.mulf(sum, factor) : sum, outPlace(r), kLineBytes);
   }
 }

@@ -32,6 +32,11 @@ struct SparseTile {
     return multipliesCodes() && codes().getGroup() == 0 &&
            !codes().hasMinimum();
   }
+  /// Whether that of a row is, of which several blocks are added: as
+  /// IntegerTile has it.
+  bool rowScalesLast() const {
+    return multipliesCodes() && rows.group == 0 && codes().getGroup() != 0;
+  }
 };
 
 TileShapes sparseTileShapes(const KernelTarget &target, const SparseTile &tile);

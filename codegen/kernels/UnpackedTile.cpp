@@ -153,7 +153,8 @@ void UnpackedTileEmitter::fillTables(Value first) {
   e.loop(zero, e.constant(kTall), 1, [&](Value r) {
     Value row = e.opaque(rowAt(r));
     IntegerBlocks::RowLines lines = ofBlocks->linesOf(row, first);
-    e.store(lines.scale, rowTable(rowScales, zero, r), kLineBytes);
+    if (lines.scale)
+      e.store(lines.scale, rowTable(rowScales, zero, r), kLineBytes);
     if (lines.start)
       e.store(lines.start, rowTable(starts, zero, r), kLineBytes);
     if (lines.shift)
@@ -215,11 +216,13 @@ void UnpackedTileEmitter::add(ValueRange dots, Value top, Value index,
     return lines;
   };
   IntegerBlocks::Factors factors = {linesOf(scales), {}};
-  Value rowScale = rowTable(rowScales, index, top);
+  Value rowScale = rowScales ? rowTable(rowScales, index, top) : Value();
   Value shift = shifts ? rowTable(shifts, index, top) : Value();
   for (int64_t r = 0; r < kRows; ++r) {
     IntegerBlocks::RowFactors ofRow;
-    ofRow.scale = e.broadcast(e.load(e.f32, e.at(rowScale, kLineBytes * r), 4));
+    if (rowScale)
+      ofRow.scale =
+          e.broadcast(e.load(e.f32, e.at(rowScale, kLineBytes * r), 4));
     if (shift)
       ofRow.shift = e.broadcast(e.load(e.f32, e.at(shift, kLineBytes * r), 4));
     // Read again for each row: there are no registers for them.
@@ -320,10 +323,12 @@ void UnpackedTileEmitter::copyOut() {
   e.loop(e.constant(0), e.constant(kTall), 1, [&](Value r) {
     Value from = e.at(sums, e.mul(r, kPanels * kLineBytes));
     Value to = e.at(out, e.mul(outBytes, r));
+    Value ofRow = ofBlocks->lastOfRow(rowAt(r));
     for (int64_t p = 0; p < kPanels; ++p) {
       Value sum = e.load(e.vf32, e.at(from, p * kLineBytes), kLineBytes);
-      e.store(factors[p] ? e.mulf(sum, factors[p]) : sum,
-              e.at(to, p * kLineBytes), kLineBytes);
+      Value factor = ofRow ? ofRow : factors[p];
+      e.store(factor ? e.mulf(sum, factor) : sum, e.at(to, p * kLineBytes),
+              kLineBytes);
     }
   });
 }
@@ -343,7 +348,8 @@ void UnpackedTileEmitter::emit(ValueRange args) {
   auto rows = [&] { return e.stackLines(kTall); };
   auto panels = [&] { return e.stackLines(inTables * kPanels); };
   sums = e.stackLines(kTall * kPanels);
-  rowScales = rows();
+  if (!tile.rowScalesLast())
+    rowScales = rows();
   if (tile.format.getZeroCode())
     starts = rows();
   if (!tile.scalesLast())

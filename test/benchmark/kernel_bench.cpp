@@ -550,7 +550,9 @@ int main(int argc, char **argv) {
     } integers[] = {{"#adze.int<8, scale = f32>", 128, 128},
                     {"#adze.int<8, scale = f32>", 0, 128},
                     {"#adze.int<4, group = 128, scale = bf16>", 128, 128},
+                    {"#adze.int<4, group = 128, scale = bf16>", 0, 128},
                     {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
+                    {"#adze.int<4, group = 32, scale = bf16>", 0, 32},
                     {"#adze.int<4, group = 32, scale = bf16>", 32, 32},
                     {"#adze.gguf<q4_k>", 128, 32},
                     {"#adze.gguf<q6_k>", 128, 16}};

@@ -121,12 +121,18 @@ struct IntegerWeight {
                        groups() * bytesOf(scaleType()) + g];
   }
 
+  /// Whether the one scale of a row is left to the end.
+  bool rowScalesLast(int64_t xGroup) const {
+    return xGroup == 0 && format.getGroupSize() != 0;
+  }
+
   /// One output: blocks of K that share all scales, in ascending order.
   float multiply(const QuantizedRow &x, int64_t xGroup, int64_t r) const {
     int64_t block = std::gcd(format.getGroupSize(), xGroup);
     block = block ? block : k;
     int32_t middle = 1 << (format.getBits() - 1);
     bool last = !format.getGroupSize() && !format.getZeros();
+    bool rowLast = rowScalesLast(xGroup);
     float sum = 0;
     for (int64_t first = 0; first < k; first += block) {
       int64_t dot = 0, codes = 0;
@@ -135,14 +141,14 @@ struct IntegerWeight {
         codes += x.codes[i];
       }
       int64_t g = first / group();
-      float xScale = x.scales[xGroup ? first / xGroup : 0];
+      float xScale = rowLast ? 1 : x.scales[xGroup ? first / xGroup : 0];
       float factor = last ? xScale : scale(r, g) * xScale;
       sum = std::fma(float(dot), factor, sum);
       if (format.getZeros())
         sum = std::fma(xScale * float(codes),
                        scale(r, g) * float(middle - zero(r, g)), sum);
     }
-    return last ? sum * scale(r, 0) : sum;
+    return last ? sum * scale(r, 0) : rowLast ? sum * x.scales[0] : sum;
   }
 
   IntFormatAttr format;

@@ -210,6 +210,7 @@ const Case kCases[] = {
     {"#adze.int<4, group = 128, scale = bf16>", 128, 128},
     {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
     {"#adze.int<4, group = 32, scale = f16, zeros>", 32, 16},
+    {"#adze.int<4, group = 32, scale = f16, zeros>", 0, 32},
     {"#adze.int<4, group = 128, scale = f32>", 0, 64},
     {"#adze.int<4, group = 24, scale = bf16>", 32, 8},
     {"#adze.int<4, group = 16, scale = f32>", 48, 16},

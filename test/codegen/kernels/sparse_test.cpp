@@ -182,6 +182,7 @@ float multiply(const IntegerWeight &w,
   if (!w.format.getZeros())
     return w.multiply(x, xGroup, r);
   int32_t middle = 1 << (w.format.getBits() - 1);
+  bool rowLast = w.rowScalesLast(xGroup);
   float sum = 0;
   for (int64_t first = 0; first < w.k; first += 32) {
     if (isZero[r / 16][first / 32])
@@ -192,12 +193,12 @@ float multiply(const IntegerWeight &w,
       dot += int64_t(w.code(r, i) - middle) * x.codes[i];
       codes += x.codes[i];
     }
-    float xScale = x.scales[xGroup ? first / xGroup : 0];
+    float xScale = rowLast ? 1 : x.scales[xGroup ? first / xGroup : 0];
     sum = std::fma(float(dot), w.scale(r, g) * xScale, sum);
     sum = std::fma(xScale * float(codes),
                    w.scale(r, g) * float(middle - w.zero(r, g)), sum);
   }
-  return sum;
+  return rowLast ? sum * x.scales[0] : sum;
 }
 
 struct Case {
@@ -209,6 +210,7 @@ const Case kCases[] = {
     {"#adze.int<8, scale = f32>", 0, 32},
     {"#adze.int<8, group = 32, scale = bf16>", 32, 32},
     {"#adze.int<8, group = 64, scale = f16, zeros>", 128, 16},
+    {"#adze.int<8, group = 64, scale = f16, zeros>", 0, 32},
     {"#adze.int<8, scale = bf16, zeros>", 128, 32},
     {"#adze.int<4, group = 128, scale = bf16>", 128, 32},
     {"#adze.int<4, group = 32, scale = bf16>", 128, 32},
