@@ -74,8 +74,8 @@ TileShapes LinearPlan::chooseShapes(const KernelTarget &target) const {
         target, codes,
         unpackedShapes(target, codes, integerTileShapes(target, codes)));
   TileShapes shapes = tileShapes(target, types);
-  // 24 sums, the panels or their pairs taken apart, a row's element: fewer loads
-  // and conversions for each fma.
+  // 24 sums, the panels or their pairs taken apart, a row's element: fewer
+  // loads and conversions for each fma.
   if (target.registers >= 32 && target.lanes == kLanes && !masked &&
       !amxMultiplies(target, types))
     shapes.insert(shapes.begin(), {12, 2});
