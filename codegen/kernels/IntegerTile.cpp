@@ -275,15 +275,7 @@ void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
     prefetchStep(index);
   else
     e.ifElse(
-        bySteps, {},
-        [&] {
-          prefetchStep(index);
-          return Values();
-        },
-        [&] {
-          prefetchPart(index);
-          return Values();
-        });
+        bySteps, [&] { prefetchStep(index); }, [&] { prefetchPart(index); });
   for (Value panel : w)
     codes.push_back(format.emitCodes(e.b, e.loc, panel, k, index));
   Value at = e.mul(index, 8);
@@ -327,7 +319,8 @@ void IntegerTileEmitter::emit(ValueRange args) {
   Value last = e.sub(args[7], 1);
   ahead = args[8];
   Value aheadBytes = args[9];
-  // Of each step less than a line: many rows pass over the panels.
+  // Of each step less than a line, as many rows pass over the panels; behind
+  // taller tiles, whose passes are few, it may be more than the line it brings.
   Value steps = tile.block() ? e.constant(tile.block() / 8) : e.ceilDiv(k, 8);
   aheadStep = e.div(e.add(aheadBytes, e.sub(steps, 1)), steps);
   stepBytes = e.div(e.mul(panelBytes, 8), k);

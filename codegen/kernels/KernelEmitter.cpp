@@ -298,6 +298,13 @@ void KernelEmitter::ifThen(Value condition, function_ref<void()> then) {
   then();
 }
 
+void KernelEmitter::ifElse(Value condition, function_ref<void()> then,
+                           function_ref<void()> otherwise) {
+  ifElse(
+      condition, {}, [&] { return then(), Values(); },
+      [&] { return otherwise(), Values(); });
+}
+
 KernelEmitter::Values KernelEmitter::ifElse(Value condition, TypeRange types,
                                             function_ref<Values()> then,
                                             function_ref<Values()> otherwise) {

@@ -215,15 +215,9 @@ void LoopEmitter::emitRows(Value unit, Value units, Value begin, Value end) {
       e.compare(arith::CmpIPredicate::eq,
                 e.rem(a.k, MaskedFormatAttr::kStepColumns), int64_t(0));
   e.ifElse(
-      arith::AndIOp::create(e.b, e.loc, few, inSteps), {},
-      [&] {
-        emitWholeRows(unit, units, begin, end);
-        return KernelEmitter::Values();
-      },
-      [&] {
-        emitDecodedRows(unit, units, begin, end);
-        return KernelEmitter::Values();
-      });
+      arith::AndIOp::create(e.b, e.loc, few, inSteps),
+      [&] { emitWholeRows(unit, units, begin, end); },
+      [&] { emitDecodedRows(unit, units, begin, end); });
 }
 
 /// The same over the whole of K, in tiles of falling height.

@@ -281,7 +281,7 @@ void TileEmitter::emit(ValueRange args, TileKind kind) {
   bool segmented = kind == TileKind::Segmented;
   bool prefetch = segmented || kind == TileKind::Prefetching;
   // Few rows of a linear are bound by memory; with zeros to put in, one. Of
-  // many rows, all but the first find what they ask for.
+  // many, all but the first tile find what they ask for; to 12 it pays still.
   bool streams = (kind == TileKind::Plain && rows <= 12) ||
                  (kind == TileKind::Masked && rows == 1);
   size_t next = 0;

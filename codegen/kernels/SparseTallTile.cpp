@@ -108,16 +108,14 @@ void TallTileEmitter::prefetch(Value place) {
          {e.min(line, e.sub(header, kLineBytes)),
           e.min(e.add(scales, line), e.sub(panelBytes, kLineBytes))})
       e.prefetch(e.at(next, offset));
-    return Values();
   };
   auto part = [&] {
     Value begin = e.min(e.mul(place, linesEach), aheadBytes);
     Value end = e.min(e.add(begin, linesEach), aheadBytes);
     e.loop(begin, end, kLineBytes,
            [&](Value at) { e.prefetch(e.at(aheadHere, at)); });
-    return Values();
   };
-  e.ifElse(e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0)), {},
+  e.ifElse(e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0)),
            nextPanel, part);
 }
 

@@ -447,15 +447,8 @@ void SparseTileEmitter::prefetchBlock(Value i) {
   if (streams())
     return prefetchNext(i);
   e.ifElse(
-      e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0)), {},
-      [&] {
-        prefetchNext(i);
-        return Values();
-      },
-      [&] {
-        prefetchPart(i);
-        return Values();
-      });
+      e.compare(arith::CmpIPredicate::eq, aheadBytes, int64_t(0)),
+      [&] { prefetchNext(i); }, [&] { prefetchPart(i); });
 }
 
 /// The block at that place of the next panel, and a line of what is there
