@@ -252,10 +252,12 @@ def main():
                  "test/benchmark/make_models.py first")
     adze, adze_run = arguments.build / "bin/adze", arguments.build / "bin/adze-run"
     command = f"python3 test/benchmark/run.py --repeats {arguments.repeats}"
-    if arguments.machine:
+    title = processor()
+    if arguments.machine:  # virtual machines name different cores alike
         command += f" --machine {arguments.machine}"
+        title += f" ({arguments.machine})"
     page = [
-        f"# {processor()}", "",
+        f"# {title}", "",
         f"Written by `{command}`; do not edit. Random "
         "weights in real shapes. Median (least - most) of "
         f"{arguments.repeats} interleaved runs, {arguments.threads} threads; "
