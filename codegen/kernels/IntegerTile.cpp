@@ -7,8 +7,16 @@
 using namespace mlir;
 using namespace adze;
 
+/// Whether tiles of many rows keep their f32 sums in registers, beside as many
+/// integer ones. Formats with minima need registers for more.
+static bool keepsSums(const KernelTarget &target, const IntegerTile &tile) {
+  return target.fewSums && tile.block() && !tile.format.hasMinimum();
+}
+
 TileShapes adze::integerTileShapes(const KernelTarget &target,
                                    const IntegerTile &tile) {
+  if (keepsSums(target, tile))
+    return {{6, 2}, {4, 4}, {2, 4}, {1, 4}};
   // 32 registers: 24 integer sums, 4 vectors of codes, a row, a mask. Tall
   // tiles share the unpacking of codes; two panels suit pairs and heads.
   if (target.registers >= 32 && target.hasByteDot) {
@@ -183,8 +191,10 @@ public:
   /// are for the integer sums. One load and store per output and block.
   static bool sumsInMemory(const KernelTarget &target, const IntegerTile &tile,
                            int64_t rows, int64_t panels) {
-    return target.registers < 32 ||
-           rows * panels > (tile.format.hasMinimum() ? 4 : 8);
+    int64_t most = tile.format.hasMinimum()  ? 4
+                   : keepsSums(target, tile) ? 12
+                                             : 8;
+    return target.registers < 32 || rows * panels > most;
   }
 
 private:
@@ -300,7 +310,11 @@ void IntegerTileEmitter::step(Value index, int64_t first, Values &acc) {
 void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
   IntegerBlocks::Factors factors = blocks->ofPanels(w, block);
   for (int64_t r = 0; r < rows; ++r) {
-    IntegerBlocks::RowFactors row = blocks->ofRow(x[r], block);
+    // Where all registers are taken, a row's scale is read when it is its turn.
+    Value at = !inMemory && r > 0 && rows * panels > 8
+                   ? e.opaqueBehind(acc[r * panels - 1], x[r])
+                   : x[r];
+    IntegerBlocks::RowFactors row = blocks->ofRow(at, block);
     for (int64_t p = 0; p < panels; ++p) {
       Value sum = inMemory ? e.load(e.vf32, outPlace(r, p), kLineBytes)
                            : acc[r * panels + p];

@@ -86,6 +86,7 @@ FailureOr<func::FuncOp> adze::buildKernel(OpBuilder &builder, KernelOp kernel,
   target.hasByteDot &= dots.bytes;
   target.hasAmx &= dots.tiles;
   target.hasExpand &= dots.expands;
+  target.fewSums &= dots.bytes && dots.tiles;
   switch (kernel.getFamily()) {
   case KernelFamily::Linear:
     return buildLinear(builder, kernel, target);

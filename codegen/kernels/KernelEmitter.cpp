@@ -187,14 +187,22 @@ Value KernelEmitter::at(Value pointer, int64_t bytes) {
                              ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
-Value KernelEmitter::opaque(Value pointer) {
+/// Assembly of no instruction that gives its first operand back.
+static Value emptyAsm(KernelEmitter &e, ValueRange operands,
+                      StringRef constraints) {
   return LLVM::InlineAsmOp::create(
-             b, loc, pointer.getType(), pointer, /*asm_string=*/"",
-             /*constraints=*/"=r,0", /*has_side_effects=*/false,
+             e.b, e.loc, operands[0].getType(), operands, /*asm_string=*/"",
+             constraints, /*has_side_effects=*/false,
              /*is_align_stack=*/false, LLVM::TailCallKind::None,
              /*asm_dialect=*/LLVM::AsmDialectAttr(),
              /*operand_attrs=*/ArrayAttr())
       .getResult(0);
+}
+Value KernelEmitter::opaque(Value pointer) {
+  return emptyAsm(*this, pointer, "=r,0");
+}
+Value KernelEmitter::opaqueBehind(Value vector, Value pointer) {
+  return emptyAsm(*this, {pointer, vector}, "=r,0,v");
 }
 Value KernelEmitter::load(Type type, Value pointer, unsigned align) {
   return LLVM::LoadOp::create(b, loc, type, pointer, align);

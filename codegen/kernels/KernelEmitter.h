@@ -92,6 +92,9 @@ public:
   /// The same pointer, of which LLVM knows nothing: loops keep it in a register
   /// instead of deriving it from others, one addition per use.
   mlir::Value opaque(mlir::Value pointer);
+  /// The same for LLVM behind a vector: what is read there waits in no register
+  /// before that one is computed. For AVX-512.
+  mlir::Value opaqueBehind(mlir::Value vector, mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned align);
   void store(mlir::Value value, mlir::Value pointer, unsigned align);
   /// So many lines of the stack, of which LLVM knows nothing.

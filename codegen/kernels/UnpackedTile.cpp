@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Vector units do the dots, and all that is not a dot takes their time: codes
-// to unpack, sums to scale. So a part of K is unpacked once for 48 rows, which
-// pass 6 at a time. That is not a loop of its own, which would wait for memory
-// and keep the dots waiting: each turn over 32 codes of 6 rows also unpacks a
-// few lines of the next part. All but rows and packed panels lies in the tile's
-// memory, at constant distances from few pointers, since a dot's loop has no
-// registers for more.
+// On most cores vector units do the dots, and all that is not a dot takes their
+// time: codes to unpack, sums to scale. So a part of K is unpacked once for 48
+// rows, which pass 6 at a time. That is not a loop of its own, which would wait
+// for memory and keep the dots waiting: each turn over 32 codes of 6 rows also
+// unpacks a few lines of the next part. All but rows and packed panels lies in
+// the tile's memory, at constant distances from few pointers, since a dot's
+// loop has no registers for more.
 
 #include "UnpackedTile.h"
 #include "adze/Dialect/AdzeKernel/AdzeKernel.h"
@@ -30,10 +30,10 @@ constexpr int64_t kTableBlocks = 16;
 
 /// Where parts are of whole blocks, or all of K is one; tables begin where a
 /// scale of the rows does; and codes are not bytes already: dots read those
-/// where they are.
+/// where they are. Not where unpacking keeps no dot waiting.
 bool isUnpacked(const KernelTarget &target, const IntegerTile &tile) {
   constexpr int64_t kMany = 32 * kPart;
-  if (!target.hasByteDot || target.lanes != kLanes)
+  if (target.fewSums || !target.hasByteDot || target.lanes != kLanes)
     return false;
   if (int64_t block = tile.block()) {
     int64_t shared = tile.rows.group / block;

@@ -32,7 +32,8 @@ static const TargetVariant kX86Variants[] = {
      "x86-64-v4",
      "+avx512vnni,+avx512vbmi2,+avx512bf16",
      kNewV4 | ADZE_X86_BF16_512,
-     {16, 32, true, true, true}},
+     // Zen 4 and 5: Intel's cores have AMX, or take the next (isSlowOnHost).
+     {16, 32, true, true, true, /*hasAmx=*/false, /*fewSums=*/true}},
     {"x86-64-v4+vnni+vbmi2",
      "x86_64-unknown-linux-gnu",
      "x86-64-v4",
@@ -78,6 +79,8 @@ bool TargetVariant::sharesCode(const TargetVariant &weaker,
     counts |= ADZE_X86_AMX;
   if (dots.expands && !isAArch64())
     counts |= ADZE_X86_VBMI2;
+  if (dots.bytes && dots.tiles && weaker.kernel.fewSums != kernel.fewSums)
+    return false;
   return weaker.triple == triple && weaker.cpu == cpu &&
          weaker.vscale == vscale && weaker.kernel.lanes == kernel.lanes &&
          weaker.kernel.registers == kernel.registers &&

@@ -123,6 +123,9 @@ struct KernelTarget {
   bool hasExpand = false;
   /// AMX tile registers, of bytes and of bf16.
   bool hasAmx = false;
+  /// AMD's way: a dozen sums keep the dots of bytes busy, where other cores
+  /// need two; storing sums keeps dots waiting; and unpacking codes does not.
+  bool fewSums = false;
 };
 
 /// The step's batch, as kernels see it: written by the entry's prologue into
