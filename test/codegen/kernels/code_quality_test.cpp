@@ -164,6 +164,23 @@ TEST_P(CodeQualityTest, CodesAreMultipliedByTheBestThatTheVariantHas) {
   EXPECT_EQ(widened, !GetParam()->kernel.hasByteDot);
 }
 
+/// Where a dozen sums suffice, no block of codes ends with loads and stores of
+/// the sums of many rows.
+TEST_P(CodeQualityTest, FewSumsStayInRegisters) {
+  const char *sum = "vmov[au]ps zmmword ptr";
+  for (const char *format : {"#adze.int<8, scale = f32>",
+                             "#adze.int<4, group = 32, scale = bf16>"}) {
+    SCOPED_TRACE(format);
+    std::vector<Function> functions = code(codes(format, 128, 32));
+    if (GetParam()->kernel.fewSums) {
+      EXPECT_FALSE(findInLoops(functions, "6x2", "vpdpbusd").empty());
+      EXPECT_EQ(findInLoops(functions, "6x2", sum), std::vector<std::string>());
+    } else if (GetParam()->kernel.registers >= 32) {
+      EXPECT_FALSE(findInLoops(functions, "(12|8)x2", sum).empty());
+    }
+  }
+}
+
 /// Known: with 16 registers, and where rows are floats (behind the end of K),
 /// tiles of blocks store some values to the stack.
 TEST_P(CodeQualityTest, BlocksOfCodesStayInRegisters) {
