@@ -7,10 +7,15 @@
 using namespace mlir;
 using namespace adze;
 
+bool adze::unpacksInPlace(const KernelTarget &target, const IntegerTile &tile) {
+  return target.fewSums && !isa<MaskedFormatAttr>(Attribute(tile.format));
+}
+
 /// Whether tiles of many rows keep their f32 sums in registers, beside as many
 /// integer ones. Formats with minima need registers for more.
 static bool keepsSums(const KernelTarget &target, const IntegerTile &tile) {
-  return target.fewSums && tile.block() && !tile.format.hasMinimum();
+  return unpacksInPlace(target, tile) && tile.block() &&
+         !tile.format.hasMinimum();
 }
 
 TileShapes adze::integerTileShapes(const KernelTarget &target,

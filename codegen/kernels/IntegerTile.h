@@ -80,6 +80,10 @@ private:
   mlir::Value k, scales, sums;
 };
 
+/// Whether unpacking codes is for each tile of few rows, as it keeps no dot
+/// waiting; expanding those of a mask does, everywhere.
+bool unpacksInPlace(const KernelTarget &target, const IntegerTile &tile);
+
 /// The tiles of codes that a target runs well.
 TileShapes integerTileShapes(const KernelTarget &target,
                              const IntegerTile &tile);

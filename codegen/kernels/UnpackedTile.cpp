@@ -30,10 +30,11 @@ constexpr int64_t kTableBlocks = 16;
 
 /// Where parts are of whole blocks, or all of K is one; tables begin where a
 /// scale of the rows does; and codes are not bytes already: dots read those
-/// where they are. Not where unpacking keeps no dot waiting.
+/// where they are.
 bool isUnpacked(const KernelTarget &target, const IntegerTile &tile) {
   constexpr int64_t kMany = 32 * kPart;
-  if (target.fewSums || !target.hasByteDot || target.lanes != kLanes)
+  if (!target.hasByteDot || target.lanes != kLanes ||
+      unpacksInPlace(target, tile))
     return false;
   if (int64_t block = tile.block()) {
     int64_t shared = tile.rows.group / block;
