@@ -13,11 +13,14 @@
 #include "../common/ZeroBlocks.h"
 #include "CompiledModel.h"
 #include "ModelCompiler.h"
+#include "adze/Codegen/TargetVariants.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <unistd.h>
+#include <utility>
 
 using namespace adze;
 using namespace adze::test;
@@ -37,6 +40,22 @@ public:
   }
   ~SparseModel() { fs::remove_all(folder); }
   std::string path() const { return folder.string(); }
+  /// Kernel rates by which blocks are the fastest, whatever this machine has.
+  std::string rates() const {
+    fs::path file = folder / "rates.json";
+    std::ofstream out(file);
+    out << R"({"tables": [{"machine": "none", "rows": [1], "targets": [)";
+    const char *next = "";
+    for (const TargetVariant &variant : x86Variants())
+      out << std::exchange(next, ", ") << '"' << variant.name.str() << '"';
+    out << R"(], "times": {)";
+    next = "";
+    for (const char *format : {"int8", "int4", "bf16", "f16", "f32"})
+      out << std::exchange(next, ", ") << '"' << format
+          << R"(": {"blocks": {"1": [0.5]}})";
+    out << "}}]}";
+    return file.string();
+  }
 
 private:
   fs::path folder;
@@ -149,6 +168,7 @@ TEST_P(SparseModels, AgreeWithTheInterpreter) {
   SparseModel model;
   CompileOptions host = options();
   host.target = "host";
+  host.kernelRates = model.rates();
   ModelCompiler compiler(host);
   llvm::Error error = compiler.load(model.path());
   ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
