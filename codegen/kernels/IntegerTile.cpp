@@ -198,12 +198,15 @@ public:
                            int64_t rows, int64_t panels) {
     int64_t most = tile.format.hasMinimum()  ? 4
                    : keepsSums(target, tile) ? 12
-                                             : 8;
+                                             : kEasilyKept;
     return target.registers < 32 || rows * panels > most;
   }
 
 private:
   using Values = KernelEmitter::Values;
+
+  /// f32 sums beside which registers are left.
+  static constexpr int64_t kEasilyKept = 8;
 
   Values dots(Value block, Value begin, Value end);
   void step(Value index, int64_t first, Values &acc);
@@ -316,7 +319,7 @@ void IntegerTileEmitter::add(Value block, ArrayRef<Value> dots, Values &acc) {
   IntegerBlocks::Factors factors = blocks->ofPanels(w, block);
   for (int64_t r = 0; r < rows; ++r) {
     // Where all registers are taken, a row's scale is read when it is its turn.
-    Value at = !inMemory && r > 0 && rows * panels > 8
+    Value at = !inMemory && r > 0 && rows * panels > kEasilyKept
                    ? e.opaqueBehind(acc[r * panels - 1], x[r])
                    : x[r];
     IntegerBlocks::RowFactors row = blocks->ofRow(at, block);

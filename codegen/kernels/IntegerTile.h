@@ -80,8 +80,8 @@ private:
   mlir::Value k, scales, sums;
 };
 
-/// Whether unpacking codes is for each tile of few rows, as it keeps no dot
-/// waiting; expanding those of a mask does, everywhere.
+/// Whether tiles of few rows unpack what they multiply, each for itself, as
+/// that keeps no dot waiting. Expanding the codes of a mask does, everywhere.
 bool unpacksInPlace(const KernelTarget &target, const IntegerTile &tile);
 
 /// The tiles of codes that a target runs well.

@@ -8,6 +8,7 @@
 // i64 differences.
 
 #include "adze/Codegen/Artefact.h"
+#include "adze/Codegen/KVPages.h"
 #include "adze/Dialect/Adze/AdzeExpressions.h"
 #include "adze/abi.h"
 #include "llvm/ADT/StringMap.h"

@@ -19,6 +19,7 @@
 
 #include "adze/Codegen/LowerSchedule.h"
 #include "LayerGroups.h"
+#include "adze/Codegen/KVPages.h"
 #include "adze/Transforms/OneRow.h"
 #include "adze/abi.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -734,29 +735,6 @@ LogicalResult FunctionLowering::lowerEntry(func::FuncOp func,
 }
 
 } // namespace
-
-int64_t adze::kvLayerBytes(StateOp state) {
-  KVType type = state.getKVType();
-  return type.getHeads() *
-         kvHeadBytes(type.getHeadDim(), type.getElementType());
-}
-
-int64_t adze::kvStateOffset(StateOp state) {
-  int64_t bytes = 0;
-  for (auto other : cast<ModuleOp>(state->getParentOp()).getOps<StateOp>()) {
-    if (other == state)
-      break;
-    bytes += other.getLayers() * kvLayerBytes(other);
-  }
-  return bytes;
-}
-
-int64_t adze::kvPageBytes(ModuleOp module) {
-  int64_t bytes = 0;
-  for (auto state : module.getOps<StateOp>())
-    bytes += state.getLayers() * kvLayerBytes(state);
-  return bytes;
-}
 
 FailureOr<OwningOpRef<ModuleOp>>
 adze::lowerSchedule(ModuleOp scheduled, const KernelSymbols &kernels,

@@ -29,13 +29,6 @@ lowerSchedule(mlir::ModuleOp scheduled, const KernelSymbols &kernels,
               const KernelTarget &target,
               llvm::SmallVectorImpl<LoweredEntry> &entries);
 
-/// Bytes of one page of the KV pool, all layers; 0 without a cache.
-int64_t kvPageBytes(mlir::ModuleOp module);
-/// Bytes of one layer in a page.
-int64_t kvLayerBytes(StateOp state);
-/// Where the first layer of `state` lies in a page: states follow each other.
-int64_t kvStateOffset(StateOp state);
-
 } // namespace adze
 
 #endif // ADZE_CODEGEN_LOWERSCHEDULE_H

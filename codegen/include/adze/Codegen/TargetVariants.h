@@ -24,8 +24,8 @@ struct TargetVariant {
   bool isAArch64() const { return triple.starts_with("aarch64"); }
 
   /// Whether code with such dots for `weaker` is what this variant would have:
-  /// it needs nothing more, and nothing that makes registers or these dots
-  /// differ.
+  /// it needs nothing more, and nothing that makes registers, tiles or these
+  /// dots differ.
   bool sharesCode(const TargetVariant &weaker, KernelDots dots) const;
 };
 
